@@ -1,0 +1,34 @@
+/**
+ * Time, as the engine sees it. It is injected everywhere, so that a test can drive it and a seed can
+ * replay a run; this file is the only one that asks the operating system.
+ *
+ * @module
+ */
+
+/** Cancels a timer; calling it twice, or after the timer ran, does nothing. */
+export type Cancel = () => void;
+
+export interface Clock {
+  /** Wall-clock time in milliseconds since the epoch: for timestamps. */
+  now(): number;
+  /** Monotonic time in milliseconds, with fractions: for durations. */
+  monotonic(): number;
+  /** Runs `callback` once after `delayMs`; a waiting timer never keeps the process alive. */
+  after(delayMs: number, callback: () => void): Cancel;
+  /** Runs `callback` in the next turn of the event loop, after pending I/O was looked at. */
+  nextTurn(callback: () => void): void;
+}
+
+/** The real time. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  after(delayMs, callback) {
+    const timer = setTimeout(callback, delayMs);
+    timer.unref();
+    return () => clearTimeout(timer);
+  },
+  nextTurn(callback) {
+    setImmediate(callback);
+  },
+};

@@ -1,0 +1,111 @@
+/**
+ * Every structure that kernels and TypeScript share in memory, declared once. The kernels import this
+ * file too, so it holds nothing but untyped integer constants. All fields are little-endian; an address
+ * is a byte in the shared memory, as an i32.
+ *
+ * @module
+ */
+
+/** Bytes below this address belong to nobody, so that address 0 is never valid. */
+export const RESERVED_BYTES = 1024;
+
+/** What a kernel instance is given by `init`: tables that all threads share, and scratch of its own. */
+export const TABLES_BYTES = 16384;
+export const SCRATCH_BYTES = 32768;
+
+/** Kernels may read and write this many bytes past the end of what they were given. */
+export const SLACK_BYTES = 16;
+
+/**
+ * An entry: one record that waits to be encoded.
+ *
+ *     0        8       12       16       20       24       28       32       36      40
+ *     +--------+--------+--------+--------+--------+--------+--------+--------+--------+
+ *     |timestmp|  key   |  key   | value  | value  |headers |headers |headers | unused |
+ *     |  f64   |address | length |address | length |address | length | count  |        |
+ *     +--------+--------+--------+--------+--------+--------+--------+--------+--------+
+ *
+ * A length of -1 is null. Headers are already in wire form, without their count.
+ */
+export const ENTRY_BYTES = 40;
+export const ENTRY_TIMESTAMP = 0;
+export const ENTRY_KEY = 8;
+export const ENTRY_KEY_LENGTH = 12;
+export const ENTRY_VALUE = 16;
+export const ENTRY_VALUE_LENGTH = 20;
+export const ENTRY_HEADERS = 24;
+export const ENTRY_HEADERS_LENGTH = 28;
+export const ENTRY_HEADERS_COUNT = 32;
+
+/** What a record can need beyond its key, value and headers: seven varints and the attributes. */
+export const RECORD_OVERHEAD_MAX = 41;
+
+/**
+ * A row: one valid batch, found by `scanBatches`.
+ *
+ *     0        8        16       24       28       32       36       40       44      48
+ *     +--------+--------+--------+--------+--------+--------+--------+--------+--------+
+ *     |  base  |  base  |  max   |address | bytes  | record |  last  | attri- | leader |
+ *     | offset |timestmp|timestmp|        |        | count  | delta  | butes  | epoch  |
+ *     |  f64   |  f64   |  f64   |  i32   |  i32   |  i32   |  i32   |  i32   |  i32   |
+ *     +--------+--------+--------+--------+--------+--------+--------+--------+--------+
+ */
+export const ROW_BYTES = 48;
+export const ROW_BASE_OFFSET = 0;
+export const ROW_BASE_TIMESTAMP = 8;
+export const ROW_MAX_TIMESTAMP = 16;
+export const ROW_ADDRESS = 24;
+export const ROW_SIZE = 28;
+export const ROW_RECORD_COUNT = 32;
+export const ROW_LAST_DELTA = 36;
+export const ROW_ATTRIBUTES = 40;
+export const ROW_LEADER_EPOCH = 44;
+
+/**
+ * Where and why `scanBatches` stopped: stop i32, address i32, need i32 (the size of the batch that was
+ * cut off, as its header says; 0 where not even the header's length field is there).
+ */
+export const SCAN_STATUS_BYTES = 12;
+export const SCAN_STATUS_STOP = 0;
+export const SCAN_STATUS_ADDRESS = 4;
+export const SCAN_STATUS_NEED = 8;
+
+/** All bytes were read, or all rows were used. */
+export const SCAN_STOP_END = 0;
+/** The bytes end inside a batch. */
+export const SCAN_STOP_INCOMPLETE = 1;
+/** The bytes at the address are not a batch. */
+export const SCAN_STOP_INVALID = 2;
+
+/**
+ * A column entry: one record of a decoded batch.
+ *
+ *     0        8       12       16       20       24       28       32       36      40
+ *     +--------+--------+--------+--------+--------+--------+--------+--------+--------+
+ *     |timestmp| offset |  key   |  key   | value  | value  |headers |headers | record |
+ *     |  f64   | delta  |address | length |address | length |address | count  |  end   |
+ *     +--------+--------+--------+--------+--------+--------+--------+--------+--------+
+ *
+ * The headers' address is that of the first header, behind their count; the record ends before `end`.
+ */
+export const COLUMN_BYTES = 40;
+export const COLUMN_TIMESTAMP = 0;
+export const COLUMN_OFFSET_DELTA = 8;
+export const COLUMN_KEY = 12;
+export const COLUMN_KEY_LENGTH = 16;
+export const COLUMN_VALUE = 20;
+export const COLUMN_VALUE_LENGTH = 24;
+export const COLUMN_HEADERS = 28;
+export const COLUMN_HEADERS_COUNT = 32;
+export const COLUMN_END = 36;
+
+/** Bytes of a record batch before its records (Kafka's DefaultRecordBatch, magic 2). */
+export const BATCH_HEADER_BYTES = 61;
+/** Bytes that `batchLength` does not count: the base offset and itself. */
+export const BATCH_PREFIX_BYTES = 12;
+/** No batch is larger; a header that says so is damaged. */
+export const BATCH_BYTES_MAX = 134217728;
+
+/** One entry of an offset index (relativeOffset i32, position i32) and a time index, both big-endian. */
+export const OFFSET_ENTRY_BYTES = 8;
+export const TIME_ENTRY_BYTES = 12;
