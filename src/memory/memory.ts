@@ -1,0 +1,123 @@
+/**
+ * The one shared memory: a fixed `WebAssembly.Memory` on which the kernels work, from which files are
+ * written without a copy, and which worker threads see too. It never grows: growing would detach views
+ * that the operating system is writing from.
+ *
+ *     0       1 KiB    17 KiB     49 KiB     64 KiB                              end - 16 KiB   end
+ *     +--------+--------+----------+----------+-----------------------------------+--------------+
+ *     | unused | tables | scratch  |  unused  |               slabs               |    unused    |
+ *     +--------+--------+----------+----------+-----------------------------------+--------------+
+ *
+ * The unused end is there because kernels may touch a few bytes behind what they are given.
+ *
+ * @module
+ */
+
+import { VarveError } from '../errors.ts';
+import { MEMORY_BYTES_MAX, MEMORY_BYTES_MIN, SLAB_BYTES_MIN } from '../limits.ts';
+import { checkInteger } from '../options.ts';
+import type { Kernels } from './kernels.ts';
+import { RESERVED_BYTES, TABLES_BYTES } from './layout.ts';
+import { SlabAllocator } from './slabs.ts';
+import { compileKernels, instantiateKernels } from './wasm.ts';
+import { type WasmMemory, type WasmModule, WebAssembly } from './webassembly.ts';
+
+const PAGE_BYTES = 65536;
+const TABLES_ADDRESS: number = RESERVED_BYTES;
+const SCRATCH_ADDRESS: number = RESERVED_BYTES + TABLES_BYTES;
+
+/** What a worker thread is given, to see the same memory; it can be posted as it is. */
+export interface SharedMemory {
+  wasm: WasmMemory;
+  module: WasmModule;
+}
+
+/** The shared memory as one thread sees it, without the right to allocate. */
+export class MemoryView {
+  readonly wasm: WasmMemory;
+  readonly module: WasmModule;
+  readonly bytes: SharedArrayBuffer;
+  readonly u8: Uint8Array;
+  readonly i32: Int32Array;
+  readonly f64: Float64Array;
+  readonly data: DataView;
+  readonly kernels: Kernels;
+
+  constructor(shared: SharedMemory, kernels: Kernels) {
+    this.wasm = shared.wasm;
+    this.module = shared.module;
+    const bytes = shared.wasm.buffer;
+    this.bytes = bytes;
+    this.u8 = new Uint8Array(bytes);
+    this.i32 = new Int32Array(bytes);
+    this.f64 = new Float64Array(bytes);
+    this.data = new DataView(bytes);
+    this.kernels = kernels;
+  }
+
+  /** A view of the memory, without a copy. */
+  buffer(address: number, bytes: number): Buffer {
+    return Buffer.from(this.bytes, address, bytes);
+  }
+
+  /** Copies bytes out of the memory, into a buffer of their own. */
+  copy(address: number, bytes: number): Buffer {
+    const copy = Buffer.allocUnsafe(bytes);
+    copy.set(this.u8.subarray(address, address + bytes));
+    return copy;
+  }
+
+  /** What a worker thread needs to see this memory. */
+  share(): SharedMemory {
+    return { wasm: this.wasm, module: this.module };
+  }
+
+  /**
+   * Attaches to a memory that another thread made.
+   *
+   * @param shared what its `share` returned
+   * @param scratch address of `SCRATCH_BYTES` that are this thread's alone
+   */
+  static attach(shared: SharedMemory, scratch: number): MemoryView {
+    const kernels = instantiateKernels(shared.module, shared.wasm);
+    kernels.init(TABLES_ADDRESS, scratch, 0);
+    return new MemoryView(shared, kernels);
+  }
+}
+
+/** The shared memory as its maker sees it. */
+export class Memory extends MemoryView {
+  readonly slabs: SlabAllocator;
+
+  private constructor(shared: SharedMemory, kernels: Kernels) {
+    super(shared, kernels);
+    this.slabs = new SlabAllocator(PAGE_BYTES, this.bytes.byteLength - PAGE_BYTES - SLAB_BYTES_MIN);
+  }
+
+  /**
+   * Reserves a memory and builds the kernels' tables in it.
+   *
+   * @param budgetBytes its size, rounded up to 64 KiB; pages that are never touched cost nothing
+   * @throws RangeError where the size is out of range
+   * @throws VarveError `NO_MEMORY` where the address space cannot be reserved
+   */
+  static create(budgetBytes: number): Memory {
+    checkInteger('memoryBytes', budgetBytes, MEMORY_BYTES_MIN, MEMORY_BYTES_MAX);
+    const pages = Math.ceil(budgetBytes / PAGE_BYTES);
+    const module = compileKernels();
+    let wasm: WasmMemory;
+    try {
+      wasm = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    } catch (cause) {
+      throw new VarveError(
+        'NO_MEMORY',
+        `cannot reserve ${budgetBytes} bytes of shared memory: Node reserves about 10 GiB of address space ` +
+          'for it; raise the limit on virtual memory (ulimit -v) or start node with --disable-wasm-trap-handler',
+        { cause },
+      );
+    }
+    const kernels = instantiateKernels(module, wasm);
+    kernels.init(TABLES_ADDRESS, SCRATCH_ADDRESS, 1);
+    return new Memory({ wasm, module }, kernels);
+  }
+}

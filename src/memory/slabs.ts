@@ -1,0 +1,187 @@
+/**
+ * The slab allocator: a binary buddy system over a range of the shared memory (Knuth, TAOCP vol. 1,
+ * §2.5). Slabs are powers of two from `SLAB_BYTES_MIN`, aligned to their smallest size, so that a freed
+ * one joins its neighbour again and the memory does not fragment into uselessness. Freed slabs are
+ * handed out again before untouched memory, which therefore costs nothing.
+ *
+ * Only the thread that made it allocates; workers are handed addresses.
+ *
+ * @module
+ */
+
+import { assert } from '../assert.ts';
+import { VarveError } from '../errors.ts';
+import { SLAB_BYTES_MAX, SLAB_BYTES_MIN } from '../limits.ts';
+
+const NONE = -1;
+const ORDER_MAX: number = Math.log2(SLAB_BYTES_MAX / SLAB_BYTES_MIN);
+
+/** A piece of the shared memory that is somebody's until `release`. */
+export class Slab {
+  /** First byte, in the shared memory. */
+  readonly address: number;
+  /** Size: a power of two, at least what was asked for. */
+  readonly bytes: number;
+  /** Who asked for it; named in leak reports. */
+  readonly owner: string;
+  #allocator: SlabAllocator | undefined;
+
+  constructor(allocator: SlabAllocator, address: number, bytes: number, owner: string) {
+    this.#allocator = allocator;
+    this.address = address;
+    this.bytes = bytes;
+    this.owner = owner;
+  }
+
+  /** Gives the slab back. To be called once. */
+  release(): void {
+    assert(this.#allocator !== undefined, `the slab of ${this.owner} is released once`);
+    const allocator = this.#allocator;
+    this.#allocator = undefined;
+    allocator.take(this);
+  }
+}
+
+/** A cache that can give memory back: frees about `bytes` and returns how many it freed. */
+export type Reclaim = (bytes: number) => number;
+
+export class SlabAllocator {
+  /** Bytes that can be handed out. */
+  readonly budgetBytes: number;
+  readonly #base: number;
+  /** Order of the free block that starts at a unit, or NONE. */
+  readonly #freeOrder: Int8Array;
+  readonly #next: Int32Array;
+  readonly #previous: Int32Array;
+  readonly #heads: Int32Array = new Int32Array(ORDER_MAX + 1).fill(NONE);
+  readonly #live: Set<Slab> = new Set();
+  readonly #reclaimers: Set<Reclaim> = new Set();
+  #waiters: (() => void)[] = [];
+  #inUseBytes = 0;
+
+  /**
+   * @param base first byte of the range, aligned to `SLAB_BYTES_MIN`
+   * @param bytes length of the range; a remainder below `SLAB_BYTES_MIN` is left unused
+   */
+  constructor(base: number, bytes: number) {
+    assert(base % SLAB_BYTES_MIN === 0, 'slabs are aligned');
+    const units = Math.floor(bytes / SLAB_BYTES_MIN);
+    this.#base = base;
+    this.budgetBytes = units * SLAB_BYTES_MIN;
+    this.#freeOrder = new Int8Array(units).fill(NONE);
+    this.#next = new Int32Array(units);
+    this.#previous = new Int32Array(units);
+    for (let unit = 0; unit < units; ) {
+      let order = ORDER_MAX;
+      while (unit % (1 << order) !== 0 || unit + (1 << order) > units) order--;
+      this.#push(unit, order);
+      unit += 1 << order;
+    }
+  }
+
+  /** Bytes handed out. */
+  get inUseBytes(): number {
+    return this.#inUseBytes;
+  }
+
+  /** What is handed out, by owner: empty once everything was closed. */
+  inUse(): { owner: string; bytes: number }[] {
+    return [...this.#live].map(({ owner, bytes }) => ({ owner, bytes }));
+  }
+
+  /**
+   * Allocates at least `bytes`; asks the caches to shrink when there is no room.
+   *
+   * @param owner who asks, for reports
+   * @throws VarveError `NO_MEMORY`
+   */
+  allocate(bytes: number, owner: string): Slab {
+    const slab = this.tryAllocate(bytes, owner);
+    if (slab !== undefined) return slab;
+    throw new VarveError(
+      'NO_MEMORY',
+      `no ${bytes} bytes of memory left for ${owner}: ${this.#inUseBytes} of ${this.budgetBytes} are in use`,
+    );
+  }
+
+  /** Like `allocate`, but returns undefined where there is no room. */
+  tryAllocate(bytes: number, owner: string): Slab | undefined {
+    const order = Math.max(0, Math.ceil(Math.log2(bytes / SLAB_BYTES_MIN)));
+    if (order > ORDER_MAX) return undefined;
+    let unit = this.#pop(order);
+    if (unit === NONE) {
+      for (const reclaim of this.#reclaimers) {
+        if (reclaim(SLAB_BYTES_MIN << order) === 0) continue;
+        unit = this.#pop(order);
+        if (unit !== NONE) break;
+      }
+    }
+    if (unit === NONE) return undefined;
+    const slab = new Slab(this, this.#base + unit * SLAB_BYTES_MIN, SLAB_BYTES_MIN * 2 ** order, owner);
+    this.#inUseBytes += slab.bytes;
+    this.#live.add(slab);
+    return slab;
+  }
+
+  /** Registers a cache that gives memory back when it is short. */
+  onPressure(reclaim: Reclaim): () => void {
+    this.#reclaimers.add(reclaim);
+    return () => this.#reclaimers.delete(reclaim);
+  }
+
+  /** Resolves when a slab is released. */
+  released(): Promise<void> {
+    return new Promise((resolve) => this.#waiters.push(resolve));
+  }
+
+  /** Takes a slab back; called by `Slab.release`. */
+  take(slab: Slab): void {
+    assert(this.#live.delete(slab), 'the slab is of this allocator');
+    this.#inUseBytes -= slab.bytes;
+    let unit = (slab.address - this.#base) / SLAB_BYTES_MIN;
+    let order = Math.log2(slab.bytes / SLAB_BYTES_MIN);
+    while (order < ORDER_MAX) {
+      const buddy = unit ^ (1 << order);
+      if (this.#freeOrder[buddy] !== order) break;
+      this.#unlink(buddy, order);
+      unit = Math.min(unit, buddy);
+      order++;
+    }
+    this.#push(unit, order);
+    if (this.#waiters.length === 0) return;
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const wake of waiters) wake();
+  }
+
+  #pop(order: number): number {
+    let from = order;
+    while (from <= ORDER_MAX && this.#heads[from] === NONE) from++;
+    if (from > ORDER_MAX) return NONE;
+    const unit = this.#heads[from] as number;
+    this.#unlink(unit, from);
+    while (from > order) {
+      from--;
+      this.#push(unit + (1 << from), from);
+    }
+    return unit;
+  }
+
+  #push(unit: number, order: number): void {
+    const head = this.#heads[order] as number;
+    this.#freeOrder[unit] = order;
+    this.#next[unit] = head;
+    this.#previous[unit] = NONE;
+    if (head !== NONE) this.#previous[head] = unit;
+    this.#heads[order] = unit;
+  }
+
+  #unlink(unit: number, order: number): void {
+    const next = this.#next[unit] as number;
+    const previous = this.#previous[unit] as number;
+    if (previous === NONE) this.#heads[order] = next;
+    else this.#next[previous] = next;
+    if (next !== NONE) this.#previous[next] = previous;
+    this.#freeOrder[unit] = NONE;
+  }
+}
