@@ -10,8 +10,9 @@
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { npmCommand } from './npm.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const lockPath = join(root, 'build', 'setup.lock');
@@ -54,13 +55,6 @@ function isInstalled() {
     if (!existsSync(join(root, path))) return false;
   }
   return Object.keys(present).every((path) => wanted[path] !== undefined);
-}
-
-/** How to start npm: the one that started us, or the one on the path. */
-function npmCommand() {
-  const cli = process.env.npm_execpath;
-  if (cli !== undefined && basename(cli) === 'npm-cli.js') return { file: process.execPath, first: [cli] };
-  return { file: 'npm', first: [], shell: process.platform === 'win32' };
 }
 
 function install() {
