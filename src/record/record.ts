@@ -1,0 +1,77 @@
+/**
+ * A record, as it goes in and as it comes out.
+ *
+ * @module
+ */
+
+import { decodeHeaders } from './headers.ts';
+
+/** Bytes; a string stands for its UTF-8. */
+export type Bytes = Uint8Array | string;
+
+/** A name and a value beside the record's value; names may repeat. */
+export interface HeaderInput {
+  key: string;
+  value: Bytes | null;
+}
+
+/** What is appended. */
+export interface RecordInput {
+  /** What the record is about; null or left out: no key. */
+  key?: Bytes | null;
+  /** The payload; null or left out: no value (a tombstone, on a compacted log). */
+  value?: Bytes | null;
+  /** Milliseconds since the epoch, a safe integer; the log's clock unless given. */
+  timestamp?: number;
+  headers?: readonly HeaderInput[];
+}
+
+/** A header as it was read. */
+export interface Header {
+  key: string;
+  value: Buffer | null;
+}
+
+const NO_HEADERS: Buffer = Buffer.alloc(0);
+
+/** A record as it was read: its bytes are copies that never change. */
+export class LogRecord {
+  /** Its number in the log. */
+  readonly offset: number;
+  /** Milliseconds since the epoch. */
+  readonly timestamp: number;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly #headers: Buffer;
+  readonly #headerCount: number;
+
+  /**
+   * @param headers the headers in wire form, validated, starting with the first one
+   * @param headerCount how many
+   */
+  constructor(
+    offset: number,
+    timestamp: number,
+    key: Buffer | null,
+    value: Buffer | null,
+    headers: Buffer = NO_HEADERS,
+    headerCount = 0,
+  ) {
+    this.offset = offset;
+    this.timestamp = timestamp;
+    this.key = key;
+    this.value = value;
+    this.#headers = headers;
+    this.#headerCount = headerCount;
+  }
+
+  /** The headers, decoded at each call. */
+  get headers(): Header[] {
+    return this.#headerCount === 0 ? [] : decodeHeaders(this.#headers, this.#headerCount);
+  }
+
+  /** How many headers there are, without decoding them. */
+  get headerCount(): number {
+    return this.#headerCount;
+  }
+}
