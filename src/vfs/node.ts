@@ -1,0 +1,342 @@
+/**
+ * The real disk: the contract of vfs.ts on `node:fs`, and the only file that imports it for data.
+ *
+ * Descriptors are plain numbers and calls are the callback ones, promised by hand. Every transfer names
+ * its position, so none depends on the descriptor's own, which concurrent calls would share. A transfer
+ * goes on until it is whole: the system may do a part of it. Closing waits for the calls in flight, because
+ * a descriptor that is closed under them could already stand for another file.
+ *
+ * @module
+ */
+
+import fs from 'node:fs';
+import { fromSystem, systemCode, type VarveError } from '../errors.ts';
+import { checkLength, checkPosition, closedError, readOnlyError, systemError } from './checks.ts';
+import { lockDirectory } from './lock.ts';
+import { pause } from './pause.ts';
+import type { FileStat, OpenMode, Vfs, VfsFile } from './vfs.ts';
+
+const WINDOWS = process.platform === 'win32';
+const FLAGS: Record<OpenMode, string> = { read: 'r', write: 'r+', create: 'wx+' };
+
+/** What one system call is asked to move: below the limit of every system, and a multiple of any sector. */
+const TRANSFER_BYTES_MAX = 1 << 30;
+/** How often in a row a transfer may be interrupted, or move nothing, before that counts as a failure. */
+const INTERRUPTIONS_MAX = 100;
+const EMPTY_WRITES_MAX = 1;
+/** On Windows a virus scanner or an indexer may hold a file for a moment after we closed it. */
+const RENAME_ATTEMPTS = 8;
+const RENAME_DELAY_MS = 5;
+
+type TransferCallback = (error: NodeJS.ErrnoException | null, bytes: number) => void;
+
+/** Counts what a transfer that moves in parts has done, and says when it is over. */
+class Progress {
+  done = 0;
+  #interruptions = 0;
+  #empty = 0;
+
+  /** Takes note of an error; throws it where it is one. */
+  failed(error: unknown): void {
+    const code = systemCode(error);
+    const again = code === 'EINTR' || code === 'EAGAIN';
+    if (!again || ++this.#interruptions > INTERRUPTIONS_MAX) throw error;
+  }
+
+  /** Takes note of written bytes; throws where the system takes none, and says nothing. */
+  wrote(bytes: number, path: string): void {
+    this.#interruptions = 0;
+    this.#empty = bytes === 0 ? this.#empty + 1 : 0;
+    if (this.#empty > EMPTY_WRITES_MAX) throw systemError('EIO', 'write', path);
+    this.done += bytes;
+  }
+}
+
+function part(whole: Uint8Array, done: number): number {
+  return Math.min(whole.length - done, TRANSFER_BYTES_MAX);
+}
+
+class NodeFile implements VfsFile {
+  readonly path: string;
+  readonly #fd: number;
+  readonly #writable: boolean;
+  #inFlight = 0;
+  #onIdle: (() => void) | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(path: string, fd: number, mode: OpenMode) {
+    this.path = path;
+    this.#fd = fd;
+    this.#writable = mode !== 'read';
+  }
+
+  async size(): Promise<number> {
+    const stat = await this.#call<fs.Stats>('stat', (done) => fs.fstat(this.#fd, done));
+    return stat.size;
+  }
+
+  read(target: Uint8Array, position: number): Promise<number> {
+    const progress = new Progress();
+    return this.#call<number>('read', (done) => {
+      checkPosition(position);
+      const next = (): void => {
+        if (progress.done === target.length) return done(null, progress.done);
+        fs.read(
+          this.#fd,
+          target,
+          progress.done,
+          part(target, progress.done),
+          position + progress.done,
+          onPart,
+        );
+      };
+      const onPart: TransferCallback = (error, bytes) => {
+        if (error === null && bytes === 0) return done(null, progress.done);
+        try {
+          if (error !== null) progress.failed(error);
+          else progress.done += bytes;
+        } catch (failure) {
+          return done(failure, 0);
+        }
+        next();
+      };
+      next();
+    });
+  }
+
+  readSync(target: Uint8Array, position: number): number {
+    this.#check();
+    checkPosition(position);
+    const progress = new Progress();
+    try {
+      while (progress.done < target.length) {
+        try {
+          const bytes = fs.readSync(
+            this.#fd,
+            target,
+            progress.done,
+            part(target, progress.done),
+            position + progress.done,
+          );
+          if (bytes === 0) break;
+          progress.done += bytes;
+        } catch (error) {
+          progress.failed(error);
+        }
+      }
+    } catch (error) {
+      throw fromSystem(error, 'read', this.path);
+    }
+    return progress.done;
+  }
+
+  write(source: Uint8Array, position: number): Promise<void> {
+    const progress = new Progress();
+    return this.#call<void>('write', (done) => {
+      this.#checkWritable();
+      checkPosition(position);
+      const next = (): void => {
+        if (progress.done === source.length) return done(null);
+        fs.write(
+          this.#fd,
+          source,
+          progress.done,
+          part(source, progress.done),
+          position + progress.done,
+          onPart,
+        );
+      };
+      const onPart: TransferCallback = (error, bytes) => {
+        try {
+          if (error !== null) progress.failed(error);
+          else progress.wrote(bytes, this.path);
+        } catch (failure) {
+          return done(failure);
+        }
+        next();
+      };
+      next();
+    });
+  }
+
+  writeSync(source: Uint8Array, position: number): void {
+    this.#check();
+    this.#checkWritable();
+    checkPosition(position);
+    const progress = new Progress();
+    try {
+      while (progress.done < source.length) {
+        let bytes: number;
+        try {
+          bytes = fs.writeSync(
+            this.#fd,
+            source,
+            progress.done,
+            part(source, progress.done),
+            position + progress.done,
+          );
+        } catch (error) {
+          progress.failed(error);
+          continue;
+        }
+        progress.wrote(bytes, this.path);
+      }
+    } catch (error) {
+      throw fromSystem(error, 'write', this.path);
+    }
+  }
+
+  /** Never retried, not even after EINTR: a second call may report success for bytes that are gone. */
+  datasync(): Promise<void> {
+    return this.#call<void>('sync', (done) => fs.fdatasync(this.#fd, done));
+  }
+
+  truncate(bytes: number): Promise<void> {
+    return this.#call<void>('truncate', (done) => {
+      this.#checkWritable();
+      checkLength(bytes);
+      fs.ftruncate(this.#fd, bytes, done);
+    });
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    if (this.#inFlight > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onIdle = resolve;
+      });
+    }
+    await call<void>('close', this.path, (done) => fs.close(this.#fd, done));
+  }
+
+  #check(): void {
+    if (this.#closing !== undefined) throw closedError(this.path);
+  }
+
+  #checkWritable(): void {
+    if (!this.#writable) throw readOnlyError(this.path);
+  }
+
+  /** Runs one call on the descriptor, and keeps it open until the call is over. */
+  #call<T>(action: string, start: (done: Done<T>) => void): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.#check();
+      this.#inFlight++;
+      const done: Done<T> = (error, value) => {
+        this.#inFlight--;
+        if (this.#inFlight === 0) this.#onIdle?.();
+        if (error === null || error === undefined) resolve(value as T);
+        else reject(failure(error, action, this.path));
+      };
+      try {
+        start(done);
+      } catch (error) {
+        done(error);
+      }
+    });
+  }
+}
+
+type Done<T> = (error: unknown, value?: T) => void;
+
+/** A caller's mistake stays what it is; anything else came from the system. */
+function failure(error: unknown, action: string, path: string): VarveError | RangeError {
+  return error instanceof RangeError && systemCode(error) === undefined
+    ? error
+    : fromSystem(error, action, path);
+}
+
+function call<T>(action: string, path: string, start: (done: Done<T>) => void): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    start((error, value) => {
+      if (error === null || error === undefined) resolve(value as T);
+      else reject(fromSystem(error, action, path));
+    });
+  });
+}
+
+const isAbsent = (error: unknown): boolean => {
+  const cause = error instanceof Error ? error.cause : undefined;
+  const code = systemCode(cause);
+  return code === 'ENOENT' || code === 'ENOTDIR';
+};
+
+const absentIsFine = (error: unknown): void => {
+  if (!isAbsent(error)) throw error;
+};
+
+async function open(path: string, mode: OpenMode): Promise<VfsFile> {
+  const fd = await call<number>('open', path, (done) => fs.open(path, FLAGS[mode], 0o644, done));
+  if (mode === 'read') {
+    // Only for reading does the system open a directory as well.
+    try {
+      const stat = await call<fs.Stats>('open', path, (done) => fs.fstat(fd, done));
+      if (stat.isDirectory()) throw fromSystem(systemError('EISDIR', 'open', path), 'open', path);
+    } catch (error) {
+      await call<void>('close', path, (done) => fs.close(fd, done));
+      throw error;
+    }
+  }
+  return new NodeFile(path, fd, mode);
+}
+
+async function stat(path: string): Promise<FileStat | undefined> {
+  try {
+    const found = await call<fs.Stats>('stat', path, (done) => fs.stat(path, done));
+    if (found.isFile()) return { kind: 'file', bytes: found.size };
+    return { kind: found.isDirectory() ? 'directory' : 'other', bytes: 0 };
+  } catch (error) {
+    absentIsFine(error);
+    return undefined;
+  }
+}
+
+async function rename(from: string, to: string): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await call<void>('rename', from, (done) => fs.rename(from, to, done));
+    } catch (error) {
+      const code = error instanceof Error ? systemCode(error.cause) : undefined;
+      const held = code === 'EPERM' || code === 'EACCES' || code === 'EBUSY';
+      if (!WINDOWS || !held || attempt === RENAME_ATTEMPTS) throw error;
+    }
+    await pause(RENAME_DELAY_MS * attempt);
+  }
+}
+
+async function syncDir(path: string): Promise<void> {
+  if (WINDOWS) return;
+  const flags = fs.constants.O_RDONLY | fs.constants.O_DIRECTORY;
+  const fd = await call<number>('open', path, (done) => fs.open(path, flags, done));
+  try {
+    await call<void>('sync the directory', path, (done) => fs.fsync(fd, done));
+  } finally {
+    await call<void>('close', path, (done) => fs.close(fd, done));
+  }
+}
+
+/** The disk of the machine. */
+export const nodeVfs: Vfs = {
+  open,
+  stat,
+  rename,
+  syncDir,
+  async readdir(path) {
+    const names = await call<string[]>('list', path, (done) => fs.readdir(path, done));
+    return names.sort();
+  },
+  async mkdir(path) {
+    await call<unknown>('make the directory', path, (done) => fs.mkdir(path, { recursive: true }, done));
+  },
+  async remove(path) {
+    await call<void>('remove', path, (done) => fs.unlink(path, done)).catch(absentIsFine);
+  },
+  async removeDir(path) {
+    await call<void>('remove the directory', path, (done) => fs.rmdir(path, done)).catch(absentIsFine);
+  },
+  lock: lockDirectory,
+};
