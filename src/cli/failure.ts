@@ -1,0 +1,61 @@
+/**
+ * A failure as one sentence for the terminal.
+ *
+ * @module
+ */
+
+import { AssertionError } from 'node:assert';
+import { getSystemErrorMap } from 'node:util';
+import { isVarveError, systemCode } from '../errors.ts';
+
+/** A mistake in how the command was called, which no option parser could see. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/**
+ * Says what went wrong: one line, without a full stop, with the code in parentheses where there is one.
+ *
+ * @param error whatever was caught
+ */
+export function sentenceOf(error: unknown): string {
+  return oneLine(describe(error));
+}
+
+function describe(error: unknown): string {
+  if (isVarveError(error)) {
+    const words = wordsOf(error.cause);
+    const code = systemCode(error.cause);
+    const message =
+      words !== undefined && code !== undefined ? replaceEnd(error.message, code, words) : error.message;
+    const holder =
+      error.pid === undefined || message.includes(String(error.pid)) ? '' : `, by process ${error.pid}`;
+    return `${withoutStop(message)}${holder} (${error.code})`;
+  }
+  if (error instanceof AssertionError) return `this is a bug in varve: ${withoutStop(error.message)}`;
+  if (!(error instanceof Error)) return String(error);
+  const code = systemCode(error);
+  const message = withoutStop(wordsOf(error) ?? error.message);
+  if (code !== undefined) return `${message} (${code})`;
+  if (error instanceof RangeError || error instanceof TypeError || error instanceof UsageError)
+    return message;
+  return `${error.name}: ${message}`;
+}
+
+/** The operating system's own words for its error: `no such file or directory`. */
+function wordsOf(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null || !('errno' in error)) return undefined;
+  return typeof error.errno === 'number' ? getSystemErrorMap().get(error.errno)?.[1] : undefined;
+}
+
+function replaceEnd(message: string, end: string, by: string): string {
+  return message.endsWith(end) ? message.slice(0, -end.length) + by : message;
+}
+
+function withoutStop(message: string): string {
+  return message.replace(/[.\s]+$/, '');
+}
+
+function oneLine(text: string): string {
+  return text.replaceAll(/\s*\n\s*/g, ' ').trim();
+}

@@ -1,0 +1,186 @@
+/**
+ * The commands, their options and their help. What a command does is in its own file, which is loaded when
+ * the command is called: `varve --help` loads none of them, and each loads only what it needs.
+ *
+ * @module
+ */
+
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { parseBytes, parseCount, parseSyncPolicy, SYNC_POLICY_FORMS } from './arguments.ts';
+import { type Context, type ExitCode, execute, report } from './context.ts';
+import type { DemoCommandOptions } from './demo.ts';
+import type { InfoCommandOptions } from './info.ts';
+import type { IngestCommandOptions } from './ingest.ts';
+import type { InspectCommandOptions } from './inspect.ts';
+import type { ReadCommandOptions } from './read.ts';
+import type { VerifyCommandOptions } from './verify.ts';
+
+const EXIT_CODES = `
+Exit codes: 0 done; 1 done, and the answer is no (damage was found); 2 it could not be done.
+Times: ISO-8601 (UTC unless a zone is given), epoch milliseconds, or a distance from now such as -15m.`;
+
+/** Turns a `RangeError` into the kind of error that commander names the option of. */
+function checked<T>(parse: (text: string) => T): (text: string) => T {
+  return (text) => {
+    try {
+      return parse(text);
+    } catch (error) {
+      if (error instanceof RangeError) throw new InvalidArgumentError(`${error.message}.`);
+      throw error;
+    }
+  };
+}
+
+const count = checked(parseCount);
+const bytes = checked(parseBytes);
+
+/**
+ * Runs what the command line asks for, and leaves the process with its exit code.
+ *
+ * @param version what `--version` answers
+ * @param argv as in `process.argv`
+ */
+export async function runProgram(version: string, argv: readonly string[]): Promise<void> {
+  const program = new Command('varve')
+    .description('An event log in a directory: ingest, read, inspect and verify it.')
+    .version(version, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .addHelpText('after', EXIT_CODES)
+    .exitOverride()
+    .configureOutput({
+      outputError: (message, write) => write(`varve: ${oneSentence(message)}\n`),
+    });
+  addIngest(program);
+  addRead(program);
+  addInfo(program);
+  addInspect(program);
+  addVerify(program);
+  addDemo(program);
+  try {
+    await program.parseAsync([...argv]);
+  } catch (error) {
+    // Commander has printed its message by now; help that was asked for is no failure.
+    if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
+    else process.exitCode = report(error);
+  }
+}
+
+/** Commander ends a message with a full stop or a line break, and puts its suggestion on a line of its own. */
+function oneSentence(message: string): string {
+  return message
+    .replace(/^error: /, '')
+    .trim()
+    .replaceAll(/\s*\n\s*/g, ' ')
+    .replace(/\.$/, '');
+}
+
+/** Gives a command its action, and the exit override that commander does not pass on. */
+function does<A extends unknown[]>(
+  command: Command,
+  run: (...args: A) => (context: Context) => Promise<ExitCode>,
+): void {
+  command.action(async (...args: unknown[]) => {
+    await execute(run(...(args as A)));
+  });
+}
+
+function addIngest(program: Command): void {
+  const command = program
+    .command('ingest')
+    .description('read text files (- is standard input) and append their lines to a log')
+    .argument('<file...>', 'files of lines')
+    .requiredOption('--into <dir>', 'the database; it is made where there is none')
+    .option('--log <name>', 'the log; named after the first file unless given')
+    .addOption(
+      new Option('--format <format>', 'what a line is; found out from the first lines unless given').choices([
+        'hdfs',
+        'lines',
+      ]),
+    )
+    .option('--sync <policy>', `when to call fdatasync: ${SYNC_POLICY_FORMS}`, checked(parseSyncPolicy))
+    .option('--json', 'print the report as JSON');
+  does(command, (files: string[], options: IngestCommandOptions) => async (context) => {
+    const { ingest } = await import('./ingest.ts');
+    return ingest(files, options, context);
+  });
+}
+
+function addRead(program: Command): void {
+  const command = program
+    .command('read')
+    .description('print the records of a log: their values as they are, or JSON')
+    .argument('<dir>', 'the database')
+    .argument('<log>', 'the log, or one of its partitions as name-partition')
+    .option('--from-offset <n>', 'the first offset', count)
+    .option('--to-offset <n>', 'the offset to stop before', count)
+    .option('--since <time>', 'records of this time or later')
+    .option('--until <time>', 'records before this time')
+    .option('--limit <n>', 'at most so many records', count)
+    .option('--follow', 'wait for more until interrupted')
+    .option('--json', 'print one JSON object a line');
+  does(command, (dir: string, log: string, options: ReadCommandOptions) => async (context) => {
+    const { read } = await import('./read.ts');
+    return read(dir, log, options, context);
+  });
+}
+
+function addInfo(program: Command): void {
+  const command = program
+    .command('info')
+    .description('tell what is in a database or in one log: counts, times, levels, sizes')
+    .argument('<dir>', 'the database')
+    .argument('[log]', 'the log, or one of its partitions as name-partition')
+    .option('--json', 'print JSON');
+  does(command, (dir: string, log: string | undefined, options: InfoCommandOptions) => async (context) => {
+    const { info } = await import('./info.ts');
+    return info(dir, log, options, context);
+  });
+}
+
+function addInspect(program: Command): void {
+  const command = program
+    .command('inspect')
+    .description('show what a file holds: a segment (.log), an index, a time index or a recovery-point')
+    .argument('<file>', 'the file; it needs no database around it')
+    .option('--limit <n>', 'show at most so many batches or entries; all are checked', count)
+    .option('--json', 'print one JSON object a line');
+  does(command, (file: string, options: InspectCommandOptions) => async (context) => {
+    const { inspect } = await import('./inspect.ts');
+    return inspect(file, options, context);
+  });
+}
+
+function addVerify(program: Command): void {
+  const command = program
+    .command('verify')
+    .description('check every byte of a database or of one log; exit code 1 where there is damage')
+    .argument('<dir>', 'the database')
+    .argument('[log]', 'the log, or one of its partitions as name-partition')
+    .option('--json', 'print JSON');
+  does(command, (dir: string, log: string | undefined, options: VerifyCommandOptions) => async (context) => {
+    const { verify } = await import('./verify.ts');
+    return verify(dir, log, options, context);
+  });
+}
+
+function addDemo(program: Command): void {
+  const command = program
+    .command('demo')
+    .description('show everything in under a minute: ingest, statistics, reads, and every sync policy')
+    .argument('[file]', 'a log file; one in the style of HDFS is made unless given')
+    .option('--dir <dir>', 'where to put the data, which is then kept')
+    .option('--bytes <size>', 'how large a file to make', bytes)
+    .option('--seconds <n>', 'how long to append with each sync policy', checked(parseSeconds));
+  does(command, (file: string | undefined, options: DemoCommandOptions) => async (context) => {
+    const { demo } = await import('./demo.ts');
+    return demo(file, options, context);
+  });
+}
+
+function parseSeconds(text: string): number {
+  const seconds = Number(text);
+  if (text.trim() === '' || !(seconds > 0 && seconds <= 3600)) {
+    throw new RangeError(`it must be a number of seconds from 0 to 3600, not "${text}"`);
+  }
+  return seconds;
+}
