@@ -118,29 +118,36 @@ function tryLock() {
   return false;
 }
 
-/** Runs `action` while no other set-up of this checkout does: `npm start` beside `npm test` waits. */
+/**
+ * Runs `action` while no other set-up of this checkout does: `npm start` beside `npm test` waits. Where the
+ * checkout cannot be written to, nobody can build in it either, and no lock is needed.
+ */
 function locked(action) {
-  mkdirSync(dirname(lockPath), { recursive: true });
-  let told = false;
-  while (!tryLock()) {
-    if (!told) process.stdout.write('setup: waiting for another set-up of this checkout\n');
-    told = true;
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+  try {
+    mkdirSync(dirname(lockPath), { recursive: true });
+    let waits = 0;
+    while (!tryLock()) {
+      waits += 1;
+      // Another one that has nothing to do is over before this line is worth reading.
+      if (waits === 25) process.stdout.write('setup: waiting for another set-up of this checkout\n');
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+    }
+  } catch (error) {
+    if (!['EROFS', 'EACCES', 'EPERM'].includes(error.code)) throw error;
+    action();
+    return;
   }
   const unlock = () => rmSync(lockPath, { force: true });
   process.on('exit', unlock);
+  // While npm or tsc run, this waits for them to end; a terminal's Ctrl-C has reached them as well.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
   action();
-  process.off('exit', unlock);
-  unlock();
 }
 
 if (Number(process.versions.node.split('.')[0]) < 20) {
   fail(`varve needs Node.js 20 or later, and this is ${process.version}`);
 }
-if (!isInstalled()) {
-  locked(() => {
-    if (!isInstalled()) install();
-  });
-}
-if (!process.argv.includes('--no-build')) build();
+locked(() => {
+  if (!isInstalled()) install();
+  if (!process.argv.includes('--no-build')) build();
+});
