@@ -12,7 +12,16 @@
 
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -39,7 +48,11 @@ function listFiles(folder) {
  */
 function hashFiles(files) {
   const hash = createHash('sha256');
-  for (const file of files) hash.update(`${file}\0`).update(readFileSync(join(root, file))).update('\0');
+  for (const file of files)
+    hash
+      .update(`${file}\0`)
+      .update(readFileSync(join(root, file)))
+      .update('\0');
   return hash.digest('hex');
 }
 
@@ -81,7 +94,16 @@ async function buildTarget(target, hash) {
   const { main } = await import('assemblyscript/asc');
   mkdirSync(join(root, 'build'), { recursive: true });
   const temporary = `${output}.${process.pid}.tmp`;
-  const { error, stderr } = await main(['--config', 'asconfig.json', '--target', target, '--baseDir', root, '--outFile', temporary]);
+  const { error, stderr } = await main([
+    '--config',
+    'asconfig.json',
+    '--target',
+    target,
+    '--baseDir',
+    root,
+    '--outFile',
+    temporary,
+  ]);
   if (error) throw new Error(`asc could not build ${target}: ${error.message}\n${stderr.toString()}`);
   process.stderr.write(stderr.toString());
   renameSync(join(root, temporary), join(root, output));
@@ -99,9 +121,12 @@ async function buildKernels(withDebug) {
     'node_modules/assemblyscript/package.json',
   ];
   const hash = hashFiles(inputs);
-  for (const target of withDebug ? [...RELEASE_TARGETS, ...DEBUG_TARGETS] : RELEASE_TARGETS) await buildTarget(target, hash);
+  for (const target of withDebug ? [...RELEASE_TARGETS, ...DEBUG_TARGETS] : RELEASE_TARGETS)
+    await buildTarget(target, hash);
   if (isFresh('kernels.generated', hash, GENERATED)) return;
-  const base64 = RELEASE_TARGETS.map((target) => readFileSync(join(root, wasmFile(target))).toString('base64'));
+  const base64 = RELEASE_TARGETS.map((target) =>
+    readFileSync(join(root, wasmFile(target))).toString('base64'),
+  );
   writeFile(
     GENERATED,
     [
@@ -129,7 +154,10 @@ function buildPackage() {
   // What a file that is gone left behind must not be published.
   rmSync(join(root, 'dist'), { recursive: true, force: true });
   const tsc = join(root, 'node_modules/typescript/bin/tsc');
-  const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' });
+  const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], {
+    cwd: root,
+    stdio: 'inherit',
+  });
   if (status !== 0) return false;
   if (existsSync(join(root, EXECUTABLE))) chmodSync(join(root, EXECUTABLE), 0o755);
   writeFile('build/dist.stamp', hash);

@@ -103,7 +103,13 @@ export function createReferenceKernels(memory: SharedArrayBuffer | ArrayBuffer):
 
   // --- encoding -------------------------------------------------------------------------------------
 
-  function encodeBatch(entries: number, count: number, out: number, baseOffset: number, leaderEpoch: number): number {
+  function encodeBatch(
+    entries: number,
+    count: number,
+    out: number,
+    baseOffset: number,
+    leaderEpoch: number,
+  ): number {
     const baseTimestamp = view.getFloat64(entries + ENTRY_TIMESTAMP, true);
     let maxTimestamp = baseTimestamp;
     let end = out + BATCH_HEADER_BYTES;
@@ -118,7 +124,10 @@ export function createReferenceKernels(memory: SharedArrayBuffer | ArrayBuffer):
         ...bytesWithLength(entry + ENTRY_KEY, entry + ENTRY_KEY_LENGTH),
         ...bytesWithLength(entry + ENTRY_VALUE, entry + ENTRY_VALUE_LENGTH),
         ...varint(BigInt(view.getInt32(entry + ENTRY_HEADERS_COUNT, true))),
-        ...bytesAt(view.getInt32(entry + ENTRY_HEADERS, true), view.getInt32(entry + ENTRY_HEADERS_LENGTH, true)),
+        ...bytesAt(
+          view.getInt32(entry + ENTRY_HEADERS, true),
+          view.getInt32(entry + ENTRY_HEADERS_LENGTH, true),
+        ),
       ];
       for (const byte of varint(BigInt(record.length))) view.setUint8(end++, byte);
       for (const byte of record) view.setUint8(end++, byte);
@@ -170,7 +179,13 @@ export function createReferenceKernels(memory: SharedArrayBuffer | ArrayBuffer):
     return isIntact ? SCAN_STOP_END : SCAN_STOP_INVALID;
   }
 
-  function scanBatches(address: number, length: number, rows: number, maxRows: number, status: number): number {
+  function scanBatches(
+    address: number,
+    length: number,
+    rows: number,
+    maxRows: number,
+    status: number,
+  ): number {
     const end = address + length;
     let at = address;
     let count = 0;
@@ -178,7 +193,8 @@ export function createReferenceKernels(memory: SharedArrayBuffer | ArrayBuffer):
     let need = 0;
     while (at < end && count < maxRows) {
       stop = judge(at, end - at);
-      if (stop === SCAN_STOP_INCOMPLETE && end - at >= BATCH_PREFIX_BYTES) need = view.getInt32(at + 8) + BATCH_PREFIX_BYTES;
+      if (stop === SCAN_STOP_INCOMPLETE && end - at >= BATCH_PREFIX_BYTES)
+        need = view.getInt32(at + 8) + BATCH_PREFIX_BYTES;
       if (stop !== SCAN_STOP_END) break;
       const size = view.getInt32(at + 8) + BATCH_PREFIX_BYTES;
       const row = rows + count * ROW_BYTES;
@@ -246,7 +262,8 @@ export function createReferenceKernels(memory: SharedArrayBuffer | ArrayBuffer):
     if (size < BATCH_HEADER_BYTES) throw new Broken('the header is cut off');
     const count = view.getInt32(address + 57);
     const lastDelta = view.getInt32(address + 23);
-    if (count < 0 || count * RECORD_BYTES_MIN > size - BATCH_HEADER_BYTES) throw new Broken('no room for the records');
+    if (count < 0 || count * RECORD_BYTES_MIN > size - BATCH_HEADER_BYTES)
+      throw new Broken('no room for the records');
     if (lastDelta < 0 || count > lastDelta + 1) throw new Broken('more records than offsets');
     const isAppendTime = (view.getInt16(address + 21) & 8) !== 0;
     const baseTimestamp = view.getBigInt64(address + 27);
@@ -256,7 +273,8 @@ export function createReferenceKernels(memory: SharedArrayBuffer | ArrayBuffer):
   }
 
   function checkTimestamp(timestamp: bigint): void {
-    if (timestamp <= -SAFE_LIMIT || timestamp >= SAFE_LIMIT) throw new Broken('the timestamp is out of range');
+    if (timestamp <= -SAFE_LIMIT || timestamp >= SAFE_LIMIT)
+      throw new Broken('the timestamp is out of range');
   }
 
   /** Where the body of the record at `at` starts and ends. */
@@ -273,12 +291,14 @@ export function createReferenceKernels(memory: SharedArrayBuffer | ArrayBuffer):
     const timestamp = head.appendTimestamp ?? head.baseTimestamp + timestampDelta;
     checkTimestamp(timestamp);
     const offsetDelta = Number(cursor.varint(32));
-    if (offsetDelta <= previousDelta || offsetDelta > head.lastDelta) throw new Broken('the offsets do not rise');
+    if (offsetDelta <= previousDelta || offsetDelta > head.lastDelta)
+      throw new Broken('the offsets do not rise');
     const key = cursor.skipBytes(-1);
     const value = cursor.skipBytes(-1);
     const headersCount = Number(cursor.varint(32));
     const headers = cursor.position();
-    if (headersCount < 0 || headersCount * HEADER_BYTES_MIN > extent.end - headers) throw new Broken('no room for the headers');
+    if (headersCount < 0 || headersCount * HEADER_BYTES_MIN > extent.end - headers)
+      throw new Broken('no room for the headers');
     for (let i = 0; i < headersCount; i++) {
       cursor.skipBytes(0);
       cursor.skipBytes(-1);
@@ -348,7 +368,8 @@ export function createReferenceKernels(memory: SharedArrayBuffer | ArrayBuffer):
         if (delta > offsetDelta) return 0;
         if (delta === offsetDelta) {
           const record = readRecord(at, end, head, offsetDelta - 1);
-          if (record.offsetDelta !== offsetDelta) throw new Broken('the offsets have gaps that the header denies');
+          if (record.offsetDelta !== offsetDelta)
+            throw new Broken('the offsets have gaps that the header denies');
           writeColumn(columns, record);
           return 1;
         }

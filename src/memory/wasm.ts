@@ -50,7 +50,10 @@ export function compileKernels(): WasmModule {
 export function instantiateKernels(module: WasmModule, memory: WasmMemory): Kernels {
   function abort(message: number, file: number, line: number, column: number): never {
     const reason = message === 0 ? 'an assumption does not hold' : readString(memory, message);
-    throw new AssertionError({ message: `kernel: ${reason} (${readString(memory, file)}:${line}:${column})`, stackStartFn: abort });
+    throw new AssertionError({
+      message: `kernel: ${reason} (${readString(memory, file)}:${line}:${column})`,
+      stackStartFn: abort,
+    });
   }
   const instance = new WebAssembly.Instance(module, { env: { memory, abort } });
   const kernels: Record<string, unknown> = {};

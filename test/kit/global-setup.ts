@@ -8,7 +8,7 @@
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-export default function setup(): void {
+export function setup(): void {
   const script = fileURLToPath(new URL('../../scripts/build.mjs', import.meta.url));
   execFileSync(process.execPath, [script, '--kernels'], { stdio: 'inherit' });
 }
