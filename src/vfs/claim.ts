@@ -28,6 +28,7 @@ import { joinPath } from './vfs.ts';
 
 /** A socket's path must fit into `sun_path`: 108 bytes on Linux, 104 on macOS, with a zero at the end. */
 const SOCKET_PATH_BYTES_MAX = 100;
+const ID_BYTES = 8;
 const UNKNOWN = 'x';
 
 /** What `listen` answers where the file system, or the sandbox, does not do sockets. */
@@ -58,7 +59,7 @@ export interface ClaimName {
   readonly name: string;
   readonly kind: 'sock' | 'pid' | 'tmp';
   readonly pid: number;
-  /** Random; also the order in which claimants that meet give way. */
+  /** Random, then the attempt; also the order in which claimants that meet give way. */
   readonly id: string;
 }
 
@@ -74,9 +75,19 @@ export function parseClaimName(name: string): ClaimName | undefined {
   return { name, kind: kind as ClaimName['kind'], pid: Number(pid), id };
 }
 
-/** Makes a claim in `directory`: a socket where that is possible, else a file that names this process. */
-export async function makeClaim(directory: string): Promise<Claim> {
-  const base = `${process.pid}-${randomBytes(8).toString('hex')}`;
+/** What nobody else draws: the same in all the claims of one call of `lock`. */
+export function drawId(): string {
+  return randomBytes(ID_BYTES).toString('hex');
+}
+
+/**
+ * Makes a claim in `directory`: a socket where that is possible, else a file that names this process.
+ *
+ * @param id from `drawId`
+ * @param attempt 0, 1, 2 …: which of the claims with this id it is, as no name is used twice
+ */
+export async function makeClaim(directory: string, id: string, attempt: number): Promise<Claim> {
+  const base = `${process.pid}-${id}${attempt.toString(16).padStart(4, '0')}`;
   try {
     return await makeSocketClaim(directory, base);
   } catch (error) {
@@ -182,13 +193,21 @@ function close(server: net.Server): Promise<void> {
  * Runs `use` with a path to `name` in `directory` that fits into a socket address. A directory that is too
  * deep is reached through a descriptor of ours on Linux, and through a symbolic link elsewhere.
  */
-async function withShortPath<T>(directory: string, name: string, use: (path: string) => Promise<T>): Promise<T> {
+async function withShortPath<T>(
+  directory: string,
+  name: string,
+  use: (path: string) => Promise<T>,
+): Promise<T> {
   const path = joinPath(directory, name);
   if (Buffer.byteLength(path) <= SOCKET_PATH_BYTES_MAX) return use(path);
   return process.platform === 'linux' ? viaDescriptor(directory, name, use) : viaLink(directory, name, use);
 }
 
-async function viaDescriptor<T>(directory: string, name: string, use: (path: string) => Promise<T>): Promise<T> {
+async function viaDescriptor<T>(
+  directory: string,
+  name: string,
+  use: (path: string) => Promise<T>,
+): Promise<T> {
   const handle = await open(directory, 'r');
   try {
     return await use(`/proc/self/fd/${handle.fd}/${name}`);
@@ -198,7 +217,11 @@ async function viaDescriptor<T>(directory: string, name: string, use: (path: str
 }
 
 /** Exported for its test: Linux does not need it. */
-export async function viaLink<T>(directory: string, name: string, use: (path: string) => Promise<T>): Promise<T> {
+export async function viaLink<T>(
+  directory: string,
+  name: string,
+  use: (path: string) => Promise<T>,
+): Promise<T> {
   const temporary = await mkdtemp(joinPath(tmpdir(), 'varve-'));
   try {
     await symlink(directory, joinPath(temporary, 'd'));

@@ -23,13 +23,13 @@
  * @module
  */
 
-import { createHash, randomInt } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { mkdir, readdir, realpath, stat, unlink, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import { systemClock } from '../clock.ts';
 import { fromSystem, systemCode } from '../errors.ts';
 import { lockedError } from './checks.ts';
-import { type Claim, type ClaimName, makeClaim, parseClaimName, probeClaim } from './claim.ts';
+import { type Claim, type ClaimName, drawId, makeClaim, parseClaimName, probeClaim } from './claim.ts';
 import { pause } from './pause.ts';
 import { joinPath, type VfsLock } from './vfs.ts';
 
@@ -41,6 +41,9 @@ const PAUSE_MS_MAX = 8;
 /** A claim this old is no claimant that will give way in a moment: its owner has the lock. */
 const HELD_AFTER_MS = 1000;
 
+/** The claims of this process that have become locks, to tell a second handle so without delay. */
+const heldHere = new Set<string>();
+
 /**
  * Takes `directory` for the caller alone; see {@link VfsLock}.
  *
@@ -49,26 +52,44 @@ const HELD_AFTER_MS = 1000;
 export async function lockDirectory(directory: string): Promise<VfsLock> {
   try {
     const real = await realpath(directory);
-    return process.platform === 'win32' ? await lockByPipe(real) : await lockByClaim(real);
+    const lock = process.platform === 'win32' ? await lockByPipe(real) : await lockByClaim(real);
+    if ('release' in lock) return lock;
+    throw lockedError(directory, lock.pid);
   } catch (error) {
     throw fromSystem(error, 'lock', directory);
   }
 }
 
-async function lockByClaim(directory: string): Promise<VfsLock> {
+/** Who has it. */
+interface Owner {
+  readonly pid: number | undefined;
+}
+
+async function lockByClaim(directory: string): Promise<VfsLock | Owner> {
   const claims = joinPath(directory, LOCK_DIRECTORY_NAME);
   await makeDirectory(claims);
+  const id = drawId();
   const giveUpAt = systemClock.monotonic() + CONTENTION_MS;
-  for (;;) {
-    const taken = await findRival(claims);
-    if (taken === undefined) {
-      const claim = await makeClaim(claims);
-      if (await settle(claims, claim, giveUpAt)) return { release: once(() => claim.withdraw()) };
-    } else if (systemClock.monotonic() >= giveUpAt || (await isOld(claims, taken))) {
-      throw lockedError(directory, taken.pid);
+  for (let attempt = 0; ; attempt++) {
+    const owner = await findRival(claims);
+    if (owner === undefined) {
+      const claim = await makeClaim(claims, id, attempt);
+      if (await settle(claims, claim, giveUpAt)) return holding(claim);
+    } else if (systemClock.monotonic() >= giveUpAt || (await isHeld(claims, owner))) {
+      return owner;
     }
-    await pause(randomInt(1, PAUSE_MS_MAX));
+    await pause(1 + (Number.parseInt(id.charAt(attempt % id.length), 16) % PAUSE_MS_MAX));
   }
+}
+
+function holding(claim: Claim): VfsLock {
+  heldHere.add(claim.name);
+  return {
+    release: once(async () => {
+      heldHere.delete(claim.name);
+      await claim.withdraw();
+    }),
+  };
 }
 
 /** With our claim made, finds out whether the lock is ours; where it is not, the claim is withdrawn. */
@@ -115,7 +136,9 @@ async function removeDead(path: string): Promise<void> {
   }
 }
 
-async function isOld(claims: string, claim: ClaimName): Promise<boolean> {
+/** Whether a claim is known to be a lock; one that is young and not ours may still be given up. */
+async function isHeld(claims: string, claim: ClaimName): Promise<boolean> {
+  if (heldHere.has(claim.name)) return true;
   try {
     const { mtimeMs } = await stat(joinPath(claims, claim.name));
     return systemClock.now() - mtimeMs > HELD_AFTER_MS;
@@ -133,7 +156,7 @@ async function makeDirectory(path: string): Promise<void> {
 }
 
 /** Windows: a pipe name belongs to one server, and goes with its process. */
-async function lockByPipe(directory: string): Promise<VfsLock> {
+async function lockByPipe(directory: string): Promise<VfsLock | Owner> {
   const note = joinPath(directory, LOCK_DIRECTORY_NAME);
   await makeDirectory(note);
   const hash = createHash('sha256').update(directory.toLowerCase()).digest('hex');
@@ -147,7 +170,7 @@ async function lockByPipe(directory: string): Promise<VfsLock> {
     const code = systemCode(error);
     if (code !== 'EADDRINUSE' && code !== 'EACCES') throw error;
     const [owner] = await readdir(note);
-    throw lockedError(directory, owner === undefined ? undefined : Number(owner));
+    return { pid: owner === undefined ? undefined : Number(owner) };
   }
   server.unref();
   for (const old of await readdir(note)) await unlink(joinPath(note, old)).catch(() => {});

@@ -106,7 +106,9 @@ class MemoryFile implements VfsFile {
 
   async datasync(): Promise<void> {
     this.#check();
-    await this.#vfs.runSettled({ op: 'datasync', path: this.path }, (observer) => observer?.syncing(this.#node));
+    await this.#vfs.runSettled({ op: 'datasync', path: this.path }, (observer) =>
+      observer?.syncing(this.#node),
+    );
   }
 
   async truncate(bytes: number): Promise<void> {
@@ -165,7 +167,9 @@ export class MemoryVfs implements Vfs {
   }
 
   async readdir(path: string): Promise<string[]> {
-    return this.run({ op: 'readdir', path }, () => [...this.#tree.directory(path, 'scandir').entries.keys()].sort());
+    return this.run({ op: 'readdir', path }, () =>
+      [...this.#tree.directory(path, 'scandir').entries.keys()].sort(),
+    );
   }
 
   async stat(path: string): Promise<FileStat | undefined> {
@@ -220,7 +224,7 @@ export class MemoryVfs implements Vfs {
     try {
       this.#observer?.before(operation);
       const result = effect();
-      await undefined;
+      await Promise.resolve();
       this.#observer?.settled();
       return result;
     } catch (error) {
@@ -229,11 +233,14 @@ export class MemoryVfs implements Vfs {
   }
 
   /** Like `run`, for the calls whose end means something to the disk. */
-  async runSettled(operation: Operation, effect: (observer?: DiskObserver) => Settle | undefined): Promise<void> {
+  async runSettled(
+    operation: Operation,
+    effect: (observer?: DiskObserver) => Settle | undefined,
+  ): Promise<void> {
     try {
       this.#observer?.before(operation);
       const settle = effect(this.#observer);
-      await undefined;
+      await Promise.resolve();
       settle?.();
     } catch (error) {
       throw fromSystem(error, operation.op, operation.path);

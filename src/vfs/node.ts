@@ -259,15 +259,16 @@ function call<T>(action: string, path: string, start: (done: Done<T>) => void): 
   });
 }
 
-const isAbsent = (error: unknown): boolean => {
-  const cause = error instanceof Error ? error.cause : undefined;
-  const code = systemCode(cause);
-  return code === 'ENOENT' || code === 'ENOTDIR';
-};
+/** What the operating system called it. */
+function causeCode(error: unknown): string | undefined {
+  return error instanceof Error ? systemCode(error.cause) : undefined;
+}
 
-const absentIsFine = (error: unknown): void => {
-  if (!isAbsent(error)) throw error;
-};
+/** Lets pass that there is no such name; a file where the path has a directory means the same. */
+function absentIsFine(error: unknown): void {
+  const code = causeCode(error);
+  if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error;
+}
 
 async function open(path: string, mode: OpenMode): Promise<VfsFile> {
   const fd = await call<number>('open', path, (done) => fs.open(path, FLAGS[mode], 0o644, done));
@@ -300,7 +301,7 @@ async function rename(from: string, to: string): Promise<void> {
     try {
       return await call<void>('rename', from, (done) => fs.rename(from, to, done));
     } catch (error) {
-      const code = error instanceof Error ? systemCode(error.cause) : undefined;
+      const code = causeCode(error);
       const held = code === 'EPERM' || code === 'EACCES' || code === 'EBUSY';
       if (!WINDOWS || !held || attempt === RENAME_ATTEMPTS) throw error;
     }
@@ -336,7 +337,13 @@ export const nodeVfs: Vfs = {
     await call<void>('remove', path, (done) => fs.unlink(path, done)).catch(absentIsFine);
   },
   async removeDir(path) {
-    await call<void>('remove the directory', path, (done) => fs.rmdir(path, done)).catch(absentIsFine);
+    try {
+      await call<void>('remove the directory', path, (done) => fs.rmdir(path, done));
+    } catch (error) {
+      absentIsFine(error);
+      // The same code stands for a file that has the name.
+      if ((await stat(path)) !== undefined) throw error;
+    }
   },
   lock: lockDirectory,
 };

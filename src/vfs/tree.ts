@@ -117,7 +117,8 @@ export class Tree {
     if (node.kind === 'directory') {
       if (holds(node, to.directory)) throw systemError('EINVAL', 'rename', fromPath);
       if (replaced?.kind === 'file') throw systemError('ENOTDIR', 'rename', fromPath);
-      if (replaced !== undefined && replaced.entries.size > 0) throw systemError('ENOTEMPTY', 'rename', fromPath);
+      if (replaced !== undefined && replaced.entries.size > 0)
+        throw systemError('ENOTEMPTY', 'rename', fromPath);
     } else if (replaced?.kind === 'directory') {
       throw systemError('EISDIR', 'rename', fromPath);
     }
