@@ -51,7 +51,8 @@ function isInstalled() {
       if (entry.optional === true) continue;
       return false;
     }
-    if (found.version !== entry.version || found.integrity !== entry.integrity) return false;
+    if (found.version !== entry.version) return false;
+    if (entry.integrity !== undefined && found.integrity !== entry.integrity) return false;
     if (!existsSync(join(root, path))) return false;
   }
   return Object.keys(present).every((path) => wanted[path] !== undefined);

@@ -354,6 +354,19 @@ describe('package.json', () => {
     expect(withScripts).toEqual([]);
   });
 
+  test('the lock file knows every optional package, or npm ci would refuse it', () => {
+    const { packages } = readJson('package-lock.json') as {
+      packages: Record<string, { optionalDependencies?: Record<string, string> }>;
+    };
+    // npm leaves out those that its registry does not have, which happens with packages for other systems.
+    const problems = Object.entries(packages).flatMap(([path, { optionalDependencies }]) =>
+      Object.keys(optionalDependencies ?? {})
+        .filter((name) => !packages[`node_modules/${name}`] && !packages[`${path}/node_modules/${name}`])
+        .map((name) => `package-lock.json: ${path} has no ${name} (restore its entry)`),
+    );
+    expectNone(Object.keys(packages), problems);
+  });
+
   test('only ES modules are offered, and what is offered exists once built', () => {
     expect(manifest.type).toBe('module');
     const targets = Object.values(manifest.exports).flatMap((target) =>
