@@ -1,0 +1,202 @@
+/**
+ * Appending records of 100 bytes.
+ *
+ * Two groups of rows. Without syncs (`never`): the rate at which records reach the operating system, against
+ * a loop that does no more than frame and write, and against two engines with their syncs off. With a
+ * sync behind every write (`always`): what an append waits for, against the bare system calls, and what
+ * group commit makes of many callers.
+ *
+ * @module
+ */
+
+import type { Log } from '../../src/log/log.ts';
+import type { RowSpec } from '../rows.ts';
+import { type Contestant, inTurn, quantile } from '../statistics.ts';
+import type { Context, Suite } from '../suite.ts';
+import { closedLoop, latenciesUs, perSecond, recordAt } from '../workload.ts';
+import { AppendFile, FramedFile } from './bare-append.ts';
+import { enqueueAll } from './enqueue-all.ts';
+import { openLevel, openLmdb } from './peer-stores.ts';
+
+const rows = {
+  enqueueVsLoop: {
+    id: 'append/enqueue-never vs js-frame-loop',
+    unit: 'records/s',
+    versus: 'a loop that frames in JS and writes 1 MiB at a time',
+    target: '>= 1',
+  },
+  enqueueVsLmdb: {
+    id: 'append/enqueue-never vs lmdb-put',
+    unit: 'records/s',
+    versus: 'lmdb put, noSync, every 10,000th awaited',
+    target: '>= 5',
+  },
+  enqueueVsLevel: {
+    id: 'append/enqueue-never vs classic-level-batch-1000',
+    unit: 'records/s',
+    versus: 'classic-level batch of 1,000, no sync',
+    target: '>= 10',
+  },
+  awaitVsLmdb: {
+    id: 'append/await-1000-never vs lmdb-put-1000',
+    unit: 'records/s',
+    versus: 'lmdb put, noSync, the same 1,000 callers',
+    target: '>= 1.5',
+  },
+  awaitVsLmdbUnawaited: {
+    id: 'append/await-1000-never vs lmdb-put',
+    unit: 'records/s',
+    versus: 'lmdb put, noSync, every 10,000th awaited',
+    target: null,
+  },
+  alwaysVsBare: {
+    id: 'append/always-1-p50 vs write-fdatasync',
+    unit: 'us',
+    versus: 'writeSync and fdatasyncSync of the same bytes',
+    target: '<= 1.3',
+  },
+  alwaysVsBareAsync: {
+    id: 'append/always-1-p50 vs async-write-fdatasync',
+    unit: 'us',
+    versus: 'write and fdatasync with callbacks, same bytes',
+    target: null,
+  },
+  always16: {
+    id: 'append/always-16 vs fdatasync-each',
+    unit: 'records/s',
+    versus: 'one write and fdatasync (Sync) per record',
+    target: '>= 12',
+  },
+  always256: {
+    id: 'append/always-256 vs fdatasync-each',
+    unit: 'records/s',
+    versus: 'one write and fdatasync (Sync) per record',
+    target: '>= 100',
+  },
+  always2048: {
+    id: 'append/always-2048 vs fdatasync-each',
+    unit: 'records/s',
+    versus: 'one write and fdatasync (Sync) per record',
+    target: '>= 200',
+  },
+} as const satisfies Record<string, RowSpec>;
+
+async function withoutSyncs(context: Context): Promise<void> {
+  const count = context.tiny ? 2000 : 500_000;
+  context.say(`${count} records without syncs, in turn`);
+  const { lmdb, level } = { lmdb: openLmdb(context), level: await openLevel(context) };
+  const bare = new FramedFile(`${context.directory}/framed`);
+  const db = await context.engine.open(`${context.directory}/never`);
+  try {
+    const enqueued = await db.log('enqueued', { sync: { mode: 'never' } });
+    const awaited = await db.log('awaited', { sync: { mode: 'never' } });
+    const contestants: Record<string, Contestant> = {
+      enqueue: () => enqueueAll(enqueued, count),
+      bare: () => bare.append(count),
+      await: () => closedLoop(1000, count, (i) => awaited.append({ value: recordAt(i) })),
+    };
+    if (lmdb.store !== null) {
+      const { store } = lmdb;
+      contestants['lmdb'] = () => store.putAll(count);
+      contestants['lmdbAwaited'] = () => store.putFromClients(1000, count);
+    }
+    if (level.store !== null) {
+      const { store } = level;
+      contestants['level'] = () => store.batchAll(count);
+    }
+    const measured = await inTurn(context.rounds, contestants);
+    const pairs = [
+      [rows.enqueueVsLoop, 'enqueue', 'bare', null],
+      [rows.enqueueVsLmdb, 'enqueue', 'lmdb', lmdb.missing],
+      [rows.enqueueVsLevel, 'enqueue', 'level', level.missing],
+      [rows.awaitVsLmdb, 'await', 'lmdbAwaited', lmdb.missing],
+      [rows.awaitVsLmdbUnawaited, 'await', 'lmdb', lmdb.missing],
+    ] as const;
+    for (const [row, ours, theirs, missing] of pairs) {
+      const samples = measured[ours]!;
+      if (missing !== null) context.skip(row.id, missing, samples);
+      else context.report(row.id, { samples, versusSamples: measured[theirs]! });
+    }
+  } finally {
+    bare.close();
+    await lmdb.store?.close();
+    await level.store?.close();
+    await db.close();
+  }
+}
+
+/** How many bytes a log grows by for a record that is appended alone. */
+async function loneRecordBytes(context: Context): Promise<number> {
+  const db = await context.engine.open(`${context.directory}/lone`);
+  try {
+    const log = await db.log('lone', { sync: { mode: 'never' } });
+    await log.append({ value: recordAt(0) });
+    return (await log.info()).bytes;
+  } finally {
+    await db.close();
+  }
+}
+
+async function withSyncs(context: Context): Promise<void> {
+  const singles = context.tiny ? 20 : 500;
+  const bytes = await loneRecordBytes(context);
+  context.say(`a sync behind every write, ${bytes} bytes for a single record`);
+  const sync = new AppendFile(`${context.directory}/bare-sync`, bytes);
+  const callbacks = new AppendFile(`${context.directory}/bare-callbacks`, bytes);
+  const db = await context.engine.open(`${context.directory}/always`);
+  try {
+    const logs = new Map<number, Log>();
+    for (const clients of [1, 16, 256, 2048]) {
+      logs.set(clients, await db.log(`clients-${clients}`, { sync: { mode: 'always' } }));
+    }
+    const fromClients = (clients: number): Contestant => {
+      const log = logs.get(clients)!;
+      // As many flushes as the single client makes, up to what takes a moment.
+      const total = context.tiny ? clients * 2 : clients * Math.min(singles, 300);
+      return () => closedLoop(clients, total, (i) => log.append({ value: recordAt(i) }));
+    };
+    const lone = logs.get(1)!;
+    // The rate of the bare loop comes from the same calls as its median latency.
+    const bareRates: number[] = [];
+    const measured = await inTurn(context.rounds, {
+      always1: async () =>
+        quantile(await latenciesUs(singles, (i) => lone.append({ value: recordAt(i) })), 0.5),
+      bare() {
+        const began = performance.now();
+        const p50 = quantile(sync.latenciesUs(singles), 0.5);
+        bareRates.push(perSecond(singles, began));
+        return p50;
+      },
+      bareAsync: async () => quantile(await callbacks.latenciesOfCallbacksUs(singles), 0.5),
+      always16: fromClients(16),
+      always256: fromClients(256),
+      always2048: fromClients(2048),
+    });
+    // The first is of the round that warmed up.
+    const rates = bareRates.slice(1);
+    context.report(rows.alwaysVsBare.id, { samples: measured.always1, versusSamples: measured.bare });
+    context.report(rows.alwaysVsBareAsync.id, {
+      samples: measured.always1,
+      versusSamples: measured.bareAsync,
+    });
+    context.report(rows.always16.id, { samples: measured.always16, versusSamples: rates });
+    context.report(rows.always256.id, { samples: measured.always256, versusSamples: rates });
+    context.report(rows.always2048.id, { samples: measured.always2048, versusSamples: rates });
+  } finally {
+    sync.close();
+    callbacks.close();
+    await db.close();
+  }
+}
+
+async function run(context: Context): Promise<void> {
+  await withSyncs(context);
+  await withoutSyncs(context);
+}
+
+export const appendSuite: Suite = {
+  name: 'append',
+  title: 'appending records of 100 bytes',
+  rows: Object.values(rows),
+  run,
+};
