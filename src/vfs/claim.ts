@@ -85,13 +85,15 @@ export function drawId(): string {
  *
  * @param id from `drawId`
  * @param attempt 0, 1, 2 …: which of the claims with this id it is, as no name is used twice
+ * @returns undefined where somebody took it for dead before it listened, and removed it
  */
-export async function makeClaim(directory: string, id: string, attempt: number): Promise<Claim> {
+export async function makeClaim(directory: string, id: string, attempt: number): Promise<Claim | undefined> {
   const base = `${process.pid}-${id}${attempt.toString(16).padStart(4, '0')}`;
   try {
     return await makeSocketClaim(directory, base);
   } catch (error) {
     const code = systemCode(error);
+    if (code === 'ENOENT') return undefined;
     if (code === undefined || !NO_SOCKETS.has(code)) throw error;
   }
   return makePidClaim(directory, base);

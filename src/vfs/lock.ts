@@ -38,8 +38,8 @@ export const LOCK_DIRECTORY_NAME = 'LOCK';
 /** How long claimants that meet try to settle it before they report the directory as taken. */
 const CONTENTION_MS = 100;
 const PAUSE_MS_MAX = 8;
-/** A claim this old is no claimant that will give way in a moment: its owner has the lock. */
-const HELD_AFTER_MS = 1000;
+/** A claim this old is no claimant that will give way in a moment: its owner has the lock, or is dead. */
+const OLD_MS = 1000;
 
 /** The claims of this process that have become locks, to tell a second handle so without delay. */
 const heldHere = new Set<string>();
@@ -74,7 +74,7 @@ async function lockByClaim(directory: string): Promise<VfsLock | Owner> {
     const owner = await findRival(claims);
     if (owner === undefined) {
       const claim = await makeClaim(claims, id, attempt);
-      if (await settle(claims, claim, giveUpAt)) return holding(claim);
+      if (claim !== undefined && (await settle(claims, claim, giveUpAt))) return holding(claim);
     } else if (systemClock.monotonic() >= giveUpAt || (await isHeld(claims, owner))) {
       return owner;
     }
@@ -119,9 +119,11 @@ async function findRival(claims: string, own?: Claim): Promise<ClaimName | undef
   for (const name of await readdir(claims)) {
     const other = parseClaimName(name);
     if (other === undefined || name === own?.name) continue;
+    // A socket under its temporary name claims nothing yet; its owner will look after it is renamed. A young
+    // one may be about to listen, and only looks dead.
+    if (other.kind === 'tmp' && !(await isOld(claims, other))) continue;
     const liveness = await probeClaim(claims, other);
     if (liveness === 'dead' && own !== undefined) await removeDead(joinPath(claims, name));
-    // A socket under its temporary name claims nothing yet; its owner will look after it is renamed.
     if (liveness !== 'alive' || other.kind === 'tmp') continue;
     if (rival === undefined || other.id < rival.id) rival = other;
   }
@@ -138,10 +140,13 @@ async function removeDead(path: string): Promise<void> {
 
 /** Whether a claim is known to be a lock; one that is young and not ours may still be given up. */
 async function isHeld(claims: string, claim: ClaimName): Promise<boolean> {
-  if (heldHere.has(claim.name)) return true;
+  return heldHere.has(claim.name) || (await isOld(claims, claim));
+}
+
+async function isOld(claims: string, claim: ClaimName): Promise<boolean> {
   try {
     const { mtimeMs } = await stat(joinPath(claims, claim.name));
-    return systemClock.now() - mtimeMs > HELD_AFTER_MS;
+    return systemClock.now() - mtimeMs > OLD_MS;
   } catch {
     return false;
   }
