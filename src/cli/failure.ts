@@ -44,8 +44,10 @@ function describe(error: unknown): string {
 
 /** The operating system's own words for its error: `no such file or directory`. */
 function wordsOf(error: unknown): string | undefined {
-  if (typeof error !== 'object' || error === null || !('errno' in error)) return undefined;
-  return typeof error.errno === 'number' ? getSystemErrorMap().get(error.errno)?.[1] : undefined;
+  const code = systemCode(error);
+  if (code === undefined) return undefined;
+  for (const [name, words] of getSystemErrorMap().values()) if (name === code) return words;
+  return undefined;
 }
 
 function replaceEnd(message: string, end: string, by: string): string {

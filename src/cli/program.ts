@@ -7,7 +7,7 @@
 
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { parseBytes, parseCount, parseSyncPolicy, SYNC_POLICY_FORMS } from './arguments.ts';
-import { type Context, type ExitCode, execute, report } from './context.ts';
+import { execute, report } from './context.ts';
 import type { DemoCommandOptions } from './demo.ts';
 import type { InfoCommandOptions } from './info.ts';
 import type { IngestCommandOptions } from './ingest.ts';
@@ -74,16 +74,6 @@ function oneSentence(message: string): string {
     .replace(/\.$/, '');
 }
 
-/** Gives a command its action, and the exit override that commander does not pass on. */
-function does<A extends unknown[]>(
-  command: Command,
-  run: (...args: A) => (context: Context) => Promise<ExitCode>,
-): void {
-  command.action(async (...args: unknown[]) => {
-    await execute(run(...(args as A)));
-  });
-}
-
 function addIngest(program: Command): void {
   const command = program
     .command('ingest')
@@ -99,10 +89,12 @@ function addIngest(program: Command): void {
     )
     .option('--sync <policy>', `when to call fdatasync: ${SYNC_POLICY_FORMS}`, checked(parseSyncPolicy))
     .option('--json', 'print the report as JSON');
-  does(command, (files: string[], options: IngestCommandOptions) => async (context) => {
-    const { ingest } = await import('./ingest.ts');
-    return ingest(files, options, context);
-  });
+  command.action((files: string[], options: IngestCommandOptions) =>
+    execute(async (context) => {
+      const { ingest } = await import('./ingest.ts');
+      return ingest(files, options, context);
+    }),
+  );
 }
 
 function addRead(program: Command): void {
@@ -118,10 +110,12 @@ function addRead(program: Command): void {
     .option('--limit <n>', 'at most so many records', count)
     .option('--follow', 'wait for more until interrupted')
     .option('--json', 'print one JSON object a line');
-  does(command, (dir: string, log: string, options: ReadCommandOptions) => async (context) => {
-    const { read } = await import('./read.ts');
-    return read(dir, log, options, context);
-  });
+  command.action((dir: string, log: string, options: ReadCommandOptions) =>
+    execute(async (context) => {
+      const { read } = await import('./read.ts');
+      return read(dir, log, options, context);
+    }),
+  );
 }
 
 function addInfo(program: Command): void {
@@ -131,10 +125,12 @@ function addInfo(program: Command): void {
     .argument('<dir>', 'the database')
     .argument('[log]', 'the log, or one of its partitions as name-partition')
     .option('--json', 'print JSON');
-  does(command, (dir: string, log: string | undefined, options: InfoCommandOptions) => async (context) => {
-    const { info } = await import('./info.ts');
-    return info(dir, log, options, context);
-  });
+  command.action((dir: string, log: string | undefined, options: InfoCommandOptions) =>
+    execute(async (context) => {
+      const { info } = await import('./info.ts');
+      return info(dir, log, options, context);
+    }),
+  );
 }
 
 function addInspect(program: Command): void {
@@ -144,10 +140,12 @@ function addInspect(program: Command): void {
     .argument('<file>', 'the file; it needs no database around it')
     .option('--limit <n>', 'show at most so many batches or entries; all are checked', count)
     .option('--json', 'print one JSON object a line');
-  does(command, (file: string, options: InspectCommandOptions) => async (context) => {
-    const { inspect } = await import('./inspect.ts');
-    return inspect(file, options, context);
-  });
+  command.action((file: string, options: InspectCommandOptions) =>
+    execute(async (context) => {
+      const { inspect } = await import('./inspect.ts');
+      return inspect(file, options, context);
+    }),
+  );
 }
 
 function addVerify(program: Command): void {
@@ -157,10 +155,12 @@ function addVerify(program: Command): void {
     .argument('<dir>', 'the database')
     .argument('[log]', 'the log, or one of its partitions as name-partition')
     .option('--json', 'print JSON');
-  does(command, (dir: string, log: string | undefined, options: VerifyCommandOptions) => async (context) => {
-    const { verify } = await import('./verify.ts');
-    return verify(dir, log, options, context);
-  });
+  command.action((dir: string, log: string | undefined, options: VerifyCommandOptions) =>
+    execute(async (context) => {
+      const { verify } = await import('./verify.ts');
+      return verify(dir, log, options, context);
+    }),
+  );
 }
 
 function addDemo(program: Command): void {
@@ -171,10 +171,12 @@ function addDemo(program: Command): void {
     .option('--dir <dir>', 'where to put the data, which is then kept')
     .option('--bytes <size>', 'how large a file to make', bytes)
     .option('--seconds <n>', 'how long to append with each sync policy', checked(parseSeconds));
-  does(command, (file: string | undefined, options: DemoCommandOptions) => async (context) => {
-    const { demo } = await import('./demo.ts');
-    return demo(file, options, context);
-  });
+  command.action((file: string | undefined, options: DemoCommandOptions) =>
+    execute(async (context) => {
+      const { demo } = await import('./demo.ts');
+      return demo(file, options, context);
+    }),
+  );
 }
 
 function parseSeconds(text: string): number {

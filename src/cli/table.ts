@@ -36,28 +36,55 @@ export function pad(text: string, width: number, align: 'left' | 'right' = 'left
 }
 
 /**
- * Lays out a table.
- *
- * @param columns titles and alignment
- * @param rows one array of cells a row, as many as columns; missing cells are empty
- * @param style applied to the line of titles
- * @returns lines, each ending in a newline
+ * A table that is printed a block at a time, for one that is too long to be looked at first: its columns
+ * only ever grow.
  */
+export class TableWriter {
+  readonly #columns: readonly Column[];
+  readonly #style: (text: string) => string;
+  readonly #widths: number[];
+  #isBegun = false;
+
+  /** @param style applied to the line of titles */
+  constructor(columns: readonly Column[], style: (text: string) => string = (text) => text) {
+    this.#columns = columns;
+    this.#style = style;
+    this.#widths = columns.map((column) => displayWidth(column.title));
+  }
+
+  /**
+   * Lays out the next rows, the first time below the titles.
+   *
+   * @param rows one array of cells a row, as many as columns; missing cells are empty
+   * @returns lines, each ending in a newline
+   */
+  block(rows: readonly (readonly string[])[]): string {
+    for (const row of rows) {
+      for (const [index, cell] of row.entries()) {
+        this.#widths[index] = Math.max(this.#widths[index] ?? 0, displayWidth(cell));
+      }
+    }
+    const lines = rows.map((row) => this.#line(row));
+    if (!this.#isBegun) lines.unshift(this.#style(this.#line(this.#columns.map((column) => column.title))));
+    this.#isBegun = true;
+    return lines.map((line) => `${line}\n`).join('');
+  }
+
+  #line(cells: readonly string[]): string {
+    return this.#columns
+      .map((column, index) => pad(cells[index] ?? '', this.#widths[index] ?? 0, column.align))
+      .join('  ')
+      .trimEnd();
+  }
+}
+
+/** Lays out a whole table; see {@link TableWriter}. */
 export function renderTable(
   columns: readonly Column[],
   rows: readonly (readonly string[])[],
-  style: (text: string) => string = (text) => text,
+  style?: (text: string) => string,
 ): string {
-  const widths = columns.map((column, index) =>
-    rows.reduce((width, row) => Math.max(width, displayWidth(row[index] ?? '')), displayWidth(column.title)),
-  );
-  const line = (cells: readonly string[]): string =>
-    columns
-      .map((column, index) => pad(cells[index] ?? '', widths[index] ?? 0, column.align))
-      .join('  ')
-      .trimEnd();
-  const titles = style(line(columns.map((column) => column.title)));
-  return `${[titles, ...rows.map(line)].join('\n')}\n`;
+  return new TableWriter(columns, style).block(rows);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { displayWidth, pad, renderFacts, renderTable } from '../../src/cli/table.ts';
+import { displayWidth, pad, renderFacts, renderTable, TableWriter } from '../../src/cli/table.ts';
 
 test('columns are as wide as their widest cell, and numbers stand on the right', () => {
   const text = renderTable(
@@ -58,4 +58,11 @@ test('facts are lined up, and those that are unknown are left out', () => {
       ['size', '1 KiB'],
     ]),
   ).toBe('records  12\nsize     1 KiB\n');
+});
+
+test('a table that is printed in blocks has its titles once, and its columns only grow', () => {
+  const table = new TableWriter([{ title: 'n', align: 'right' }, { title: 'v' }]);
+  expect(table.block([['1', 'a']])).toBe('n  v\n1  a\n');
+  expect(table.block([['100', 'b']])).toBe('100  b\n');
+  expect(table.block([['2', 'c']])).toBe('  2  c\n');
 });

@@ -1,0 +1,60 @@
+/**
+ * `varve inspect FILE`: what one file of a log holds, byte by byte checked. It needs no database around
+ * the file, and shows a damaged one as far as it goes.
+ *
+ * @module
+ */
+
+import { MEMORY_BYTES_DEFAULT } from '../limits.ts';
+import { CHECKPOINT_FILE, CHECKPOINT_TEMPORARY_FILE, parseSegmentFileName } from '../log/names.ts';
+import { Memory } from '../memory/memory.ts';
+import { nodeVfs } from '../vfs/node.ts';
+import type { Context, ExitCode } from './context.ts';
+import { UsageError } from './failure.ts';
+import { inspectCheckpoint } from './inspect/checkpoint.ts';
+import { inspectOffsetIndex, inspectTimeIndex } from './inspect/indexes.ts';
+import type { Inspection } from './inspect/inspection.ts';
+import { inspectSegment } from './inspect/segment.ts';
+
+export interface InspectCommandOptions {
+  limit?: number;
+  json?: boolean;
+}
+
+type Inspector = (inspection: Inspection) => Promise<ExitCode>;
+
+/** What a file is, is in its name. */
+function inspectorOf(path: string): Inspector {
+  const name = path.split(/[/\\]/).at(-1) ?? '';
+  if (name === CHECKPOINT_FILE || name === CHECKPOINT_TEMPORARY_FILE) return inspectCheckpoint;
+  const kind = parseSegmentFileName(name)?.kind ?? /\.(log|index|timeindex)(?:\.|$)/.exec(name)?.[1];
+  if (kind === 'log') return inspectSegment;
+  if (kind === 'index') return inspectOffsetIndex;
+  if (kind === 'timeindex') return inspectTimeIndex;
+  throw new UsageError(
+    `${path} is none of the files of a log: those end in .log, .index or .timeindex, or are called ${CHECKPOINT_FILE}`,
+  );
+}
+
+/** @returns 1 where the file is damaged */
+export async function inspect(
+  path: string,
+  options: InspectCommandOptions,
+  context: Context,
+): Promise<ExitCode> {
+  const inspector = inspectorOf(path);
+  const file = await nodeVfs.open(path, 'read');
+  try {
+    return await inspector({
+      path,
+      file,
+      bytes: await file.size(),
+      memory: Memory.create(MEMORY_BYTES_DEFAULT),
+      context,
+      limit: options.limit ?? Number.POSITIVE_INFINITY,
+      json: options.json === true,
+    });
+  } finally {
+    await file.close();
+  }
+}
