@@ -217,6 +217,27 @@ describe('source files', () => {
     expectNone(code, problems);
   });
 
+  test('a function fits on a screen', () => {
+    function linesOf(node: ts.Node): number {
+      return node.getText().split('\n').length;
+    }
+    /** Lines of the functions directly inside; a closure that holds methods is judged by each of them. */
+    function linesInside(node: ts.Node): number {
+      let lines = 0;
+      ts.forEachChild(node, (child) => {
+        lines += ts.isFunctionLike(child) ? linesOf(child) : linesInside(child);
+      });
+      return lines;
+    }
+    const files = [...src, ...assembly, ...scripts];
+    const problems = findings(files, [], (node) => {
+      if (!ts.isFunctionLike(node)) return undefined;
+      const lines = linesOf(node) - linesInside(node);
+      return lines > 70 ? `a function of ${lines} lines (70 at most; split it)` : undefined;
+    });
+    expectNone(files, problems);
+  });
+
   test('a file of src or assembly starts with a comment that says what it is', () => {
     const problems = [...src, ...assembly].flatMap(({ path, text }) => {
       const body = text.replace(/^#!.*\n/, '');
