@@ -1,12 +1,15 @@
 /**
  * The kernels: pure functions over addresses of a memory that all threads share. There are no objects, no
  * allocation, and nothing of their own in that memory but what `init` is given. Each thread has its own
- * instance, so a global variable belongs to one thread. The contract is src/memory/kernels.ts; what each
- * must compute is src/memory/reference.ts.
+ * instance, so a global variable belongs to one thread. The contract is src/memory/kernels.ts and
+ * parse-kernels.ts beside it; what each must compute is in reference.ts and parse-reference.ts.
  */
 
 export { encodeBatch } from './batch-encode';
 export { decodeBatch, findRecord } from './batch-decode';
 export { findBatch, scanBatches } from './batch-scan';
 export { crc32c, init } from './crc32c';
+export { parseHdfs, plainFields } from './hdfs';
+export { encodeBatches, makeEntries } from './ingest';
+export { indexLines } from './lines';
 export { offsetLowerBound, offsetUpperBound, timeLowerBound, timeUpperBound } from './search';

@@ -109,3 +109,77 @@ export const BATCH_BYTES_MAX = 134217728;
 /** One entry of an offset index (relativeOffset i32, position i32) and a time index, both big-endian. */
 export const OFFSET_ENTRY_BYTES = 8;
 export const TIME_ENTRY_BYTES = 12;
+
+/** A span: one line of text as `indexLines` found it, without its line end: address i32, length i32. */
+export const SPAN_BYTES = 8;
+export const SPAN_ADDRESS = 0;
+export const SPAN_LENGTH = 4;
+
+/**
+ * Fields: one line of a log file, taken apart by the kernel of its format. One row is one cache line.
+ *
+ *     0        8       12       16       20       24      32       40       48       56      64
+ *     +--------+--------+--------+--------+--------+--------+--------+--------+--------+--------+
+ *     |timestmp|  line  |  line  | status | level  | level  |  pid   |componnt|content | unused |
+ *     |  f64   |address | length |        |  code  |  span  |  span  |  span  |  span  |        |
+ *     +--------+--------+--------+--------+--------+--------+--------+--------+--------+--------+
+ *
+ * A span is an address and a length; a length of 0 means that the line does not have the field. The
+ * timestamp is NaN where the line has no time. The level, pid and component of one line have at most
+ * `FIELDS_TEXT_BYTES_MAX` bytes together: a kernel does not parse lines with longer ones.
+ */
+export const FIELDS_BYTES = 64;
+export const FIELDS_TIMESTAMP = 0;
+export const FIELDS_LINE = 8;
+export const FIELDS_LINE_LENGTH = 12;
+export const FIELDS_STATUS = 16;
+export const FIELDS_LEVEL_CODE = 20;
+export const FIELDS_LEVEL = 24;
+export const FIELDS_LEVEL_LENGTH = 28;
+export const FIELDS_PID = 32;
+export const FIELDS_PID_LENGTH = 36;
+export const FIELDS_COMPONENT = 40;
+export const FIELDS_COMPONENT_LENGTH = 44;
+export const FIELDS_CONTENT = 48;
+export const FIELDS_CONTENT_LENGTH = 52;
+export const FIELDS_TEXT_BYTES_MAX = 320;
+
+/** The line is not of the format: it is kept as it is, and counted. */
+export const FIELDS_FAILED = 0;
+/** The line was taken apart. */
+export const FIELDS_PARSED = 1;
+/** The format takes nothing apart. */
+export const FIELDS_PLAIN = 2;
+
+/** The one scale that the levels of all formats are mapped to; 0 is a level that is not on it. */
+export const LEVEL_OTHER = 0;
+export const LEVEL_TRACE = 1;
+export const LEVEL_DEBUG = 2;
+export const LEVEL_INFO = 3;
+export const LEVEL_NOTICE = 4;
+export const LEVEL_WARN = 5;
+export const LEVEL_ERROR = 6;
+export const LEVEL_FATAL = 7;
+export const LEVEL_COUNT = 8;
+
+/** What the headers of one line (level, pid, component) take in wire form, at most. */
+export const FIELDS_HEADERS_BYTES_MAX = 352;
+
+/**
+ * What `makeEntries` adds to: carried f64 (the time for lines that have none: that of the last line
+ * before that had one), earliest f64 and latest f64 of all entries, three counts i32, one i32 a level.
+ */
+export const SUMMARY_BYTES = 72;
+export const SUMMARY_CARRIED = 0;
+export const SUMMARY_EARLIEST = 8;
+export const SUMMARY_LATEST = 16;
+export const SUMMARY_FAILED = 24;
+export const SUMMARY_EMPTY = 28;
+export const SUMMARY_CUT = 32;
+export const SUMMARY_LEVELS = 40;
+
+/** What `encodeBatches` leaves: bytes i32 and batches i32 it wrote, bytes i32 of the records of the next batch. */
+export const ENCODED_BYTES = 12;
+export const ENCODED_SIZE = 0;
+export const ENCODED_BATCHES = 4;
+export const ENCODED_LEFT = 8;

@@ -16,8 +16,8 @@
 import { VarveError } from '../errors.ts';
 import { MEMORY_BYTES_MAX, MEMORY_BYTES_MIN, SLAB_BYTES_MIN } from '../limits.ts';
 import { checkInteger } from '../options.ts';
-import type { Kernels } from './kernels.ts';
 import { RESERVED_BYTES, TABLES_BYTES } from './layout.ts';
+import type { AllKernels } from './parse-kernels.ts';
 import { SlabAllocator } from './slabs.ts';
 import { compileKernels, instantiateKernels } from './wasm.ts';
 import { type WasmMemory, type WasmModule, WebAssembly } from './webassembly.ts';
@@ -41,9 +41,9 @@ export class MemoryView {
   readonly i32: Int32Array;
   readonly f64: Float64Array;
   readonly data: DataView;
-  readonly kernels: Kernels;
+  readonly kernels: AllKernels;
 
-  constructor(shared: SharedMemory, kernels: Kernels) {
+  constructor(shared: SharedMemory, kernels: AllKernels) {
     this.wasm = shared.wasm;
     this.module = shared.module;
     const bytes = shared.wasm.buffer;
@@ -89,7 +89,7 @@ export class MemoryView {
 export class Memory extends MemoryView {
   readonly slabs: SlabAllocator;
 
-  private constructor(shared: SharedMemory, kernels: Kernels) {
+  private constructor(shared: SharedMemory, kernels: AllKernels) {
     super(shared, kernels);
     this.slabs = new SlabAllocator(PAGE_BYTES, this.bytes.byteLength - PAGE_BYTES - SLAB_BYTES_MIN);
   }

@@ -8,7 +8,7 @@ import { AssertionError } from 'node:assert';
 
 import { assert } from '../assert.ts';
 import { KERNELS_PLAIN, KERNELS_SIMD } from './kernels.generated.ts';
-import type { Kernels } from './kernels.ts';
+import type { AllKernels } from './parse-kernels.ts';
 import { type WasmMemory, type WasmModule, WebAssembly } from './webassembly.ts';
 
 const NAMES = [
@@ -23,7 +23,12 @@ const NAMES = [
   'offsetUpperBound',
   'timeLowerBound',
   'timeUpperBound',
-] as const satisfies readonly (keyof Kernels)[];
+  'indexLines',
+  'parseHdfs',
+  'plainFields',
+  'makeEntries',
+  'encodeBatches',
+] as const satisfies readonly (keyof AllKernels)[];
 
 let compiled: WasmModule | undefined;
 
@@ -47,7 +52,7 @@ export function compileKernels(): WasmModule {
  * @param memory a shared memory, of any size
  * @throws AssertionError from a kernel of a debug build whose assumption does not hold
  */
-export function instantiateKernels(module: WasmModule, memory: WasmMemory): Kernels {
+export function instantiateKernels(module: WasmModule, memory: WasmMemory): AllKernels {
   function abort(message: number, file: number, line: number, column: number): never {
     const reason = message === 0 ? 'an assumption does not hold' : readString(memory, message);
     throw new AssertionError({
@@ -63,7 +68,7 @@ export function instantiateKernels(module: WasmModule, memory: WasmMemory): Kern
     kernels[name] = kernel;
   }
   // The module's own types are checked where it is built; the conformance suite checks the rest.
-  return kernels as unknown as Kernels;
+  return kernels as unknown as AllKernels;
 }
 
 /** A string of AssemblyScript: UTF-16, with its length in bytes in the four bytes before it. */

@@ -1,0 +1,99 @@
+/**
+ * The kernels that turn text into records: lines are found, taken apart into fields, made into entries
+ * and encoded as record batches, each step for hundreds of lines a call. A new format is a new kernel
+ * that fills the same fields; all others stay as they are.
+ *
+ *     text --indexLines--> spans --parseHdfs, plainFields--> fields --makeEntries--> entries --encodeBatches--> batches
+ *
+ * What is said in `kernels.ts` about implementations, addresses and numbers holds here too.
+ *
+ * @module
+ */
+
+import type { Kernels } from './kernels.ts';
+
+export interface ParseKernels {
+  /**
+   * Finds the lines of a text. A line ends with a line feed, or with a carriage return and a line feed;
+   * neither belongs to it.
+   *
+   * @param spans room for `maxLines` + 1 spans. Behind those of the lines goes one more, with the address
+   *   of the first byte that no line has taken
+   * @param last 1 where nothing follows the text: what is behind its last line end is a line then, if it
+   *   is not empty. A carriage return at its end belongs to it
+   * @returns how many lines were found
+   */
+  indexLines(address: number, length: number, spans: number, maxLines: number, last: number): number;
+
+  /**
+   * Takes lines of the Hadoop file system's log apart:
+   *
+   *     yyMMdd HHmmss <pid> <level> <component>: <content>
+   *
+   * with one space between the parts. The time is UTC, and a year from 70 on is one of the 20th century.
+   * A date or time of day that does not exist, a pid that is no number (of at most 20 digits), a level
+   * that is no word (of at most 16 letters) or a component with a space, or of more than 255 bytes, is a
+   * failure. The content may be empty.
+   *
+   * @param spans `count` lines
+   * @param fields room for `count` rows
+   * @returns how many lines were taken apart
+   */
+  parseHdfs(spans: number, count: number, fields: number): number;
+
+  /**
+   * Fills the fields of lines in which nothing is looked for: no time, no level.
+   *
+   * @returns `count`
+   */
+  plainFields(spans: number, count: number, fields: number): number;
+
+  /**
+   * Makes an entry of each row of fields: no key, the line as the value, in place; level, pid and component
+   * as the headers of these names, as far as the line has them.
+   *
+   * A record has at most `recordBytesMax` bytes in its value and headers: a longer line is cut off there
+   * and counted. Where not even the headers fit, they are left out.
+   *
+   * @param entries room for `count` entries
+   * @param headers room for `count` times `FIELDS_HEADERS_BYTES_MAX`; it must stay as it is until the
+   *   entries are encoded
+   * @param recordBytesMax at least 0
+   * @param summary what is counted, and the time for lines that have none
+   */
+  makeEntries(
+    fields: number,
+    count: number,
+    entries: number,
+    headers: number,
+    recordBytesMax: number,
+    summary: number,
+  ): void;
+
+  /**
+   * Encodes entries as record batches that lie end to end. A batch is closed before its keys, values and
+   * headers would have more than `batchBytes` together, or with `maxRecords` records; one larger record
+   * has a batch for itself. The leader epoch is 0.
+   *
+   * @param outBytes how much room there is at `out`, `SLACK_BYTES` included
+   * @param baseOffset offset of the first record
+   * @param last 0 where more entries will follow these: a batch that is not full is left for then
+   * @param encoded what was written, and the bytes of the next batch where one is left (`ENCODED_BYTES`)
+   * @returns how many entries were encoded: fewer than `count` where there is no room for a batch, or
+   *   where `last` is 0
+   */
+  encodeBatches(
+    entries: number,
+    count: number,
+    out: number,
+    outBytes: number,
+    batchBytes: number,
+    maxRecords: number,
+    baseOffset: number,
+    last: number,
+    encoded: number,
+  ): number;
+}
+
+/** Everything that one instance of the kernels can do. */
+export type AllKernels = Kernels & ParseKernels;
