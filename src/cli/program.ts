@@ -6,6 +6,7 @@
  */
 
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { systemClock } from '../clock.ts';
 import { parseBytes, parseCount, parseSyncPolicy, SYNC_POLICY_FORMS } from './arguments.ts';
 import { execute, report } from './context.ts';
 import type { DemoCommandOptions } from './demo.ts';
@@ -13,10 +14,13 @@ import type { InfoCommandOptions } from './info.ts';
 import type { IngestCommandOptions } from './ingest.ts';
 import type { InspectCommandOptions } from './inspect.ts';
 import type { ReadCommandOptions } from './read.ts';
+import { parseTime } from './time.ts';
 import type { VerifyCommandOptions } from './verify.ts';
 
 const EXIT_CODES = `
-Exit codes: 0 done; 1 done, and the answer is no (damage was found); 2 it could not be done.
+Exit codes: 0 done; 1 done, and the answer is no (damage was found); 2 it could not be done.`;
+
+const TIMES = `
 Times: ISO-8601 (UTC unless a zone is given), epoch milliseconds, or a distance from now such as -15m.`;
 
 /** Turns a `RangeError` into the kind of error that commander names the option of. */
@@ -33,6 +37,7 @@ function checked<T>(parse: (text: string) => T): (text: string) => T {
 
 const count = checked(parseCount);
 const bytes = checked(parseBytes);
+const time = checked((text) => parseTime(text, systemClock.now()));
 
 /**
  * Runs what the command line asks for, and leaves the process with its exit code.
@@ -65,12 +70,16 @@ export async function runProgram(version: string, argv: readonly string[]): Prom
   }
 }
 
-/** Commander ends a message with a full stop or a line break, and puts its suggestion on a line of its own. */
+/** Commander makes two sentences of some messages, and puts its suggestion on a line of its own. */
 function oneSentence(message: string): string {
   return message
     .replace(/^error: /, '')
     .trim()
     .replaceAll(/\s*\n\s*/g, ' ')
+    .replace(
+      /( is invalid| for '\w+')\. (\S)/,
+      (_, start: string, letter: string) => `${start}: ${letter.toLowerCase()}`,
+    )
     .replace(/\.$/, '');
 }
 
@@ -105,11 +114,12 @@ function addRead(program: Command): void {
     .argument('<log>', 'the log, or one of its partitions as name-partition')
     .option('--from-offset <n>', 'the first offset', count)
     .option('--to-offset <n>', 'the offset to stop before', count)
-    .option('--since <time>', 'records of this time or later')
-    .option('--until <time>', 'records before this time')
+    .option('--since <time>', 'records of this time or later', time)
+    .option('--until <time>', 'records before this time', time)
     .option('--limit <n>', 'at most so many records', count)
     .option('--follow', 'wait for more until interrupted')
-    .option('--json', 'print one JSON object a line');
+    .option('--json', 'print one JSON object a line')
+    .addHelpText('after', TIMES);
   command.action((dir: string, log: string, options: ReadCommandOptions) =>
     execute(async (context) => {
       const { read } = await import('./read.ts');

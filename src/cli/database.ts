@@ -1,0 +1,58 @@
+/**
+ * Opens databases and finds logs in them, for commands that only look.
+ *
+ * @module
+ */
+
+import { VarveError } from '../errors.ts';
+import type { Log } from '../log/log.ts';
+import { type Database, open } from '../open.ts';
+
+/**
+ * Opens a database for reading, which takes no lock, lets `use` work with it, and closes it whatever happens.
+ *
+ * @throws VarveError as `open` does
+ */
+export async function withDatabase<T>(
+  directory: string,
+  use: (database: Database) => Promise<T>,
+): Promise<T> {
+  const database = await open(directory, { readOnly: true });
+  try {
+    return await use(database);
+  } finally {
+    await database.close();
+  }
+}
+
+/** A log by what was typed. */
+interface LogName {
+  name: string;
+  partition: number;
+}
+
+/** A log's name as it is typed and shown: with its partition only where that is not 0. */
+export function logTitle({ name, partition }: LogName): string {
+  return partition === 0 ? name : `${name}-${partition}`;
+}
+
+/**
+ * Finds the log that a command line names.
+ *
+ * @param text a name, for partition 0 or the only one there is, or a name and a partition: `orders-3`
+ * @throws VarveError `NOT_FOUND` with the names that there are
+ */
+export async function findLog(database: Database, text: string): Promise<Log> {
+  const names = await database.logNames();
+  const named = names.filter(({ name }) => name === text);
+  const found =
+    named.find(({ partition }) => partition === 0) ??
+    (named.length === 1 ? named[0] : undefined) ??
+    names.find(({ name, partition }) => `${name}-${partition}` === text);
+  if (found !== undefined) return database.log(found.name, { partition: found.partition });
+  const there = (named.length > 0 ? named : names).map(logTitle);
+  const hint = there.length === 0 ? 'it has none' : `it has ${there.join(', ')}`;
+  throw new VarveError('NOT_FOUND', `there is no log "${text}" in ${database.directory}; ${hint}`, {
+    file: database.directory,
+  });
+}

@@ -1,0 +1,28 @@
+/**
+ * A folder for the time of a run.
+ *
+ * @module
+ */
+
+import { tmpdir } from 'node:os';
+import type { Clock } from '../../clock.ts';
+import { nodeVfs } from '../../vfs/node.ts';
+import { joinPath } from '../../vfs/vfs.ts';
+
+/** Makes a new directory where the system keeps what is temporary. */
+export async function makeTemporaryFolder(clock: Clock): Promise<string> {
+  // One process makes one folder, and no two have the same number at the same time.
+  const path = joinPath(tmpdir(), `varve-demo-${process.pid}-${clock.now().toString(36)}`);
+  await nodeVfs.mkdir(path);
+  return path;
+}
+
+/** Removes a directory and all that is in it. */
+export async function removeFolder(path: string): Promise<void> {
+  for (const name of await nodeVfs.readdir(path)) {
+    const child = joinPath(path, name);
+    if ((await nodeVfs.stat(child))?.kind === 'directory') await removeFolder(child);
+    else await nodeVfs.remove(child);
+  }
+  await nodeVfs.removeDir(path);
+}
