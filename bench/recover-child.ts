@@ -26,7 +26,7 @@ if (action === 'write') {
   let told = false;
   for (;;) {
     await enqueueAll(log, chunk);
-    const written = (await log.info()).bytes;
+    const written = log.info().bytes;
     if (written >= wanted && !told) {
       told = true;
       process.stdout.write('written\n');

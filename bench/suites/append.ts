@@ -131,7 +131,7 @@ async function loneRecordBytes(context: Context): Promise<number> {
   try {
     const log = await db.log('lone', { sync: { mode: 'never' } });
     await log.append({ value: recordAt(0) });
-    return (await log.info()).bytes;
+    return log.info().bytes;
   } finally {
     await db.close();
   }
