@@ -201,10 +201,12 @@ export class BatchBuilder {
     this.#large = undefined;
   }
 
-  /** Gives its memory back; it takes some again when it is used again. */
-  release(): void {
+  /** Gives its memory back, and returns how much; it takes some again when it is used again. */
+  release(): number {
     assert(this.count === 0, 'a builder in use keeps its memory');
+    const bytes = this.#slab?.bytes ?? 0;
     this.#slab?.release();
     this.#slab = undefined;
+    return bytes;
   }
 }

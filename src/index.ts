@@ -1,0 +1,20 @@
+/**
+ * varve: an embedded event-log engine.
+ *
+ * @module
+ */
+
+export type { Clock } from './clock.ts';
+export { type ErrorCode, type ErrorDetails, isVarveError, VarveError } from './errors.ts';
+export type { AppendOptions, DurableState, FramedBatches, Log, LogInfo, SegmentInfo } from './log/log.ts';
+export type { LatencySnapshot, LogMetricsSnapshot } from './log/metrics.ts';
+export type { LogOptions, RecoveryMode } from './log/options.ts';
+export type { ReadOptions } from './log/read-options.ts';
+export type { Damage, RecoveryReport } from './log/recovery.ts';
+export type { Durability, SyncPolicy } from './log/sync-policy.ts';
+export type { LogVerifyReport, Problem } from './log/verify.ts';
+export { type Database, type MetricsSnapshot, type OpenOptions, open, type VerifyReport } from './open.ts';
+export type { RecordBatch } from './record/batch.ts';
+export type { Bytes, Header, HeaderInput, LogRecord, RecordInput } from './record/record.ts';
+export { createRuntime, type Runtime, type RuntimeOptions } from './runtime.ts';
+export type { FileStat, OpenMode, Vfs, VfsFile, VfsLock } from './vfs/vfs.ts';

@@ -1,0 +1,188 @@
+/**
+ * The `recovery-point` file: what is known to be whole and synced, so that opening after a crash has to
+ * look only at what came later. It names every sealed segment with its exact size (a segment that was
+ * cut off between two batches could not be told otherwise) and the checksums of its indexes, where the
+ * log begins, and, after a clean close, the active segment too.
+ *
+ * It is written anew each time: a temporary file, synced, renamed over the old one, and the directory
+ * synced. It only ever saves work: without it, or with a damaged one, everything is read again.
+ *
+ *     0       4       6       8      12       16       24                      24 + 64 n
+ *     +-------+-------+-------+-------+--------+--------+------ - - - ------+
+ *     | magic |version| flags |CRC-32C| count  | first  |   n segments      |
+ *     |"VRCP" |  u16  |  u16  |  u32  |  n u32 | offset |   64 bytes each   |
+ *     +-------+-------+-------+-------+--------+--------+------ - - - ------+
+ *
+ * A segment, all big-endian:
+ *
+ *     0        8        16        24         32        40       44       48       52       56      60    64
+ *     +--------+--------+---------+----------+---------+--------+--------+--------+--------+-------+------+
+ *     |  base  |  next  |   max   |offset of | created | bytes  | offset |  time  | offset | time  | zero |
+ *     | offset | offset |timestamp| that one |  at ms  |  u32   |entries |entries |  CRC   |  CRC  | u32  |
+ *     +--------+--------+---------+----------+---------+--------+--------+--------+--------+-------+------+
+ *
+ * The checksum covers everything behind it. Flag 1: the log was closed, and the last segment is the
+ * active one.
+ *
+ * @module
+ */
+
+import { VarveError } from '../errors.ts';
+import type { Memory } from '../memory/memory.ts';
+import { readInt64, writeInt64 } from '../record/format.ts';
+import { joinPath, type Vfs } from '../vfs/vfs.ts';
+import { CHECKPOINT_FILE, CHECKPOINT_TEMPORARY_FILE } from './names.ts';
+
+const MAGIC = 0x56524350;
+const VERSION = 1;
+const FLAG_CLEAN = 1;
+const HEADER_BYTES = 24;
+const SEGMENT_BYTES = 64;
+const CRC_START = 12;
+
+/** What a checkpoint says of a segment. */
+export interface SegmentState {
+  baseOffset: number;
+  /** The offset behind its last record. */
+  nextOffset: number;
+  /** The newest timestamp, or -Infinity where there is no record. */
+  maxTimestamp: number;
+  /** Relative offset of the batch that has it. */
+  maxTimestampOffset: number;
+  /** Wall-clock time at which it was begun. */
+  createdAtMs: number;
+  /** Length of the `.log`. */
+  bytes: number;
+  offsetEntries: number;
+  timeEntries: number;
+  offsetCrc: number;
+  timeCrc: number;
+}
+
+export interface Checkpoint {
+  /** The first offset that can be read. */
+  firstOffset: number;
+  /** The log was closed, and the last segment is the active one. */
+  isClean: boolean;
+  segments: SegmentState[];
+}
+
+function toDisk(timestamp: number): number {
+  return timestamp === -Infinity ? Number.MIN_SAFE_INTEGER : timestamp;
+}
+
+function fromDisk(timestamp: number): number {
+  return timestamp === Number.MIN_SAFE_INTEGER ? -Infinity : timestamp;
+}
+
+function checksum(memory: Memory, bytes: Uint8Array): number {
+  const slab = memory.slabs.allocate(bytes.length, 'checkpoint');
+  memory.u8.set(bytes, slab.address);
+  const crc = memory.kernels.crc32c(slab.address, bytes.length, 0) >>> 0;
+  slab.release();
+  return crc;
+}
+
+/** Encodes a checkpoint. */
+export function encodeCheckpoint(memory: Memory, checkpoint: Checkpoint): Uint8Array {
+  const bytes = new Uint8Array(HEADER_BYTES + checkpoint.segments.length * SEGMENT_BYTES);
+  const data = new DataView(bytes.buffer);
+  data.setUint32(0, MAGIC);
+  data.setUint16(4, VERSION);
+  data.setUint16(6, checkpoint.isClean ? FLAG_CLEAN : 0);
+  data.setUint32(12, checkpoint.segments.length);
+  writeInt64(data, 16, checkpoint.firstOffset);
+  let at = HEADER_BYTES;
+  for (const segment of checkpoint.segments) {
+    writeInt64(data, at, segment.baseOffset);
+    writeInt64(data, at + 8, segment.nextOffset);
+    writeInt64(data, at + 16, toDisk(segment.maxTimestamp));
+    writeInt64(data, at + 24, segment.maxTimestampOffset);
+    writeInt64(data, at + 32, segment.createdAtMs);
+    data.setUint32(at + 40, segment.bytes);
+    data.setUint32(at + 44, segment.offsetEntries);
+    data.setUint32(at + 48, segment.timeEntries);
+    data.setUint32(at + 52, segment.offsetCrc);
+    data.setUint32(at + 56, segment.timeCrc);
+    at += SEGMENT_BYTES;
+  }
+  data.setUint32(8, checksum(memory, bytes.subarray(CRC_START)));
+  return bytes;
+}
+
+/**
+ * Decodes a checkpoint.
+ *
+ * @returns it, or undefined where the bytes are none
+ * @throws VarveError `VERSION` where it is whole but of a newer format
+ */
+export function decodeCheckpoint(memory: Memory, bytes: Uint8Array): Checkpoint | undefined {
+  if (bytes.length < HEADER_BYTES) return undefined;
+  const data = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (data.getUint32(0) !== MAGIC) return undefined;
+  if (data.getUint32(8) !== checksum(memory, bytes.subarray(CRC_START))) return undefined;
+  if (data.getUint16(4) !== VERSION) {
+    throw new VarveError('VERSION', `the recovery point has format ${data.getUint16(4)}; this build knows ${VERSION}`);
+  }
+  const count = data.getUint32(12);
+  if (bytes.length !== HEADER_BYTES + count * SEGMENT_BYTES) return undefined;
+  const segments: SegmentState[] = [];
+  for (let at = HEADER_BYTES; at < bytes.length; at += SEGMENT_BYTES) {
+    segments.push({
+      baseOffset: readInt64(data, at),
+      nextOffset: readInt64(data, at + 8),
+      maxTimestamp: fromDisk(readInt64(data, at + 16)),
+      maxTimestampOffset: readInt64(data, at + 24),
+      createdAtMs: readInt64(data, at + 32),
+      bytes: data.getUint32(at + 40),
+      offsetEntries: data.getUint32(at + 44),
+      timeEntries: data.getUint32(at + 48),
+      offsetCrc: data.getUint32(at + 52),
+      timeCrc: data.getUint32(at + 56),
+    });
+  }
+  return { firstOffset: readInt64(data, 16), isClean: (data.getUint16(6) & FLAG_CLEAN) !== 0, segments };
+}
+
+/** Reads the checkpoint in a log's directory; undefined where there is none, or a damaged one. */
+export async function readCheckpoint(memory: Memory, vfs: Vfs, directory: string): Promise<Checkpoint | undefined> {
+  const path = joinPath(directory, CHECKPOINT_FILE);
+  const stat = await vfs.stat(path);
+  if (stat?.kind !== 'file') return undefined;
+  const file = await vfs.open(path, 'read');
+  try {
+    const bytes = new Uint8Array(stat.bytes);
+    const read = await file.read(bytes, 0);
+    return decodeCheckpoint(memory, bytes.subarray(0, read));
+  } finally {
+    await file.close();
+  }
+}
+
+/** Runs a call that makes something durable, whose failure the caller wants to know of. */
+export type SyncGuard = (sync: () => Promise<void>) => Promise<void>;
+
+/**
+ * Replaces the checkpoint in a log's directory; when it returns, the new one is durable.
+ *
+ * @param guard what the two calls that make it durable are run by
+ */
+export async function writeCheckpoint(
+  memory: Memory,
+  vfs: Vfs,
+  directory: string,
+  checkpoint: Checkpoint,
+  guard: SyncGuard = (sync) => sync(),
+): Promise<void> {
+  const temporary = joinPath(directory, CHECKPOINT_TEMPORARY_FILE);
+  await vfs.remove(temporary);
+  const file = await vfs.open(temporary, 'create');
+  try {
+    await file.write(encodeCheckpoint(memory, checkpoint), 0);
+    await guard(() => file.datasync());
+  } finally {
+    await file.close();
+  }
+  await vfs.rename(temporary, joinPath(directory, CHECKPOINT_FILE));
+  await guard(() => vfs.syncDir(directory));
+}

@@ -1,0 +1,89 @@
+/**
+ * Batches that were made elsewhere: by another program, or by a kernel of ours in the shared memory.
+ *
+ * @module
+ */
+
+import { VarveError } from '../errors.ts';
+import { BATCH_PREFIX_BYTES, ROW_BYTES, SCAN_STATUS_ADDRESS, SCAN_STATUS_BYTES } from '../memory/layout.ts';
+import type { Memory } from '../memory/memory.ts';
+import { type BatchRow, checkReadable, columnsBytes, readRow } from '../record/batch.ts';
+import {
+  BATCH_LENGTH_POSITION,
+  CONTROL_BIT,
+  MAX_TIMESTAMP_POSITION,
+  readInt64,
+  RECORD_COUNT_POSITION,
+} from '../record/format.ts';
+
+const ROWS_MAX = 256;
+
+/** What the writer has to know of a batch. */
+export interface FramedBatch {
+  size: number;
+  records: number;
+  maxTimestamp: number;
+}
+
+/** Reads the headers of batches that our own kernels have just made; nothing is checked again. */
+export function walkFramed(memory: Memory, address: number, bytes: number): FramedBatch[] {
+  const { data } = memory;
+  const batches: FramedBatch[] = [];
+  for (let at = address; at < address + bytes; ) {
+    const size = data.getInt32(at + BATCH_LENGTH_POSITION) + BATCH_PREFIX_BYTES;
+    const records = data.getInt32(at + RECORD_COUNT_POSITION);
+    batches.push({ size, records, maxTimestamp: readInt64(data, at + MAX_TIMESTAMP_POSITION) });
+    at += size;
+  }
+  return batches;
+}
+
+function refuse(position: number, reason: string): RangeError {
+  return new RangeError(`the batch at byte ${position} cannot be appended: ${reason}`);
+}
+
+function checkRow(memory: Memory, row: BatchRow, position: number): void {
+  checkReadable(row.attributes);
+  if ((row.attributes & CONTROL_BIT) !== 0) {
+    throw new VarveError('UNSUPPORTED', `the batch at byte ${position} holds the markers of a transaction`);
+  }
+  const deltas = row.lastOffset - row.baseOffset + 1;
+  if (row.recordCount === 0) throw refuse(position, 'it is empty');
+  if (row.recordCount !== deltas) throw refuse(position, `${row.recordCount} records for ${deltas} offsets`);
+  const columns = memory.slabs.allocate(columnsBytes(row.recordCount), 'foreign batch');
+  try {
+    if (memory.kernels.decodeBatch(row.address, row.size, columns.address) !== row.recordCount) {
+      throw refuse(position, 'its records are broken');
+    }
+  } finally {
+    columns.release();
+  }
+}
+
+/**
+ * Checks batches from elsewhere, once and for all: lengths, checksums and every record.
+ *
+ * @param address of the bytes, in the shared memory
+ * @throws RangeError where one is not valid
+ * @throws VarveError `UNSUPPORTED` where one is valid but cannot be taken
+ */
+export function checkForeign(memory: Memory, address: number, bytes: number): FramedBatch[] {
+  const slab = memory.slabs.allocate(ROWS_MAX * ROW_BYTES + SCAN_STATUS_BYTES, 'foreign batches');
+  const status = slab.address + ROWS_MAX * ROW_BYTES;
+  const batches: FramedBatch[] = [];
+  try {
+    for (let at = address; at < address + bytes; ) {
+      const count = memory.kernels.scanBatches(at, address + bytes - at, slab.address, ROWS_MAX, status);
+      for (let i = 0; i < count; i++) {
+        const row = readRow(memory, slab.address + i * ROW_BYTES);
+        checkRow(memory, row, row.address - address);
+        batches.push({ size: row.size, records: row.recordCount, maxTimestamp: row.maxTimestamp });
+      }
+      at = memory.i32[(status + SCAN_STATUS_ADDRESS) >> 2] as number;
+      if (count === 0) throw refuse(at - address, 'it is no whole record batch (magic 2), or its checksum is wrong');
+    }
+  } finally {
+    slab.release();
+  }
+  return batches;
+}

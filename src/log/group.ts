@@ -1,0 +1,126 @@
+/**
+ * A group: the batches that one write gives to the operating system, and who waits for it.
+ *
+ * @module
+ */
+
+import { assert } from '../assert.ts';
+import type { Slab } from '../memory/slabs.ts';
+
+/** Somebody who waits for a record to reach a level. */
+export interface Waiter {
+  /** What the promise resolves with. */
+  offset: number;
+  resolve: (offset: number) => void;
+  reject: (error: unknown) => void;
+}
+
+/** A promise that many share, with the means to settle it. */
+export interface Shared {
+  promise: Promise<void>;
+  resolve: () => void;
+  reject: (error: unknown) => void;
+}
+
+/** Makes a shared promise; nobody has to be there to catch its rejection. */
+export function createShared(): Shared {
+  let resolve: () => void = () => undefined;
+  let reject: (error: unknown) => void = () => undefined;
+  const promise = new Promise<void>((onDone, onFailed) => {
+    resolve = onDone;
+    reject = onFailed;
+  });
+  promise.catch(() => undefined);
+  return { promise, resolve, reject };
+}
+
+/** Who waits for one level of one group. */
+export class WaiterList {
+  readonly #waiters: Waiter[] = [];
+  #shared: Shared | undefined;
+
+  get isEmpty(): boolean {
+    return this.#waiters.length === 0 && this.#shared === undefined;
+  }
+
+  add(waiter: Waiter): void {
+    this.#waiters.push(waiter);
+  }
+
+  /** The one promise for all who do not need an offset. */
+  share(): Promise<void> {
+    this.#shared ??= createShared();
+    return this.#shared.promise;
+  }
+
+  resolve(): void {
+    for (const waiter of this.#waiters) waiter.resolve(waiter.offset);
+    this.#shared?.resolve();
+  }
+
+  reject(error: unknown): void {
+    for (const waiter of this.#waiters) waiter.reject(error);
+    this.#shared?.reject(error);
+  }
+}
+
+/** A batch within a group. */
+export interface GroupBatch {
+  address: number;
+  size: number;
+  baseOffset: number;
+  lastOffset: number;
+  maxTimestamp: number;
+}
+
+export class Group {
+  readonly firstOffset: number;
+  /** The offset behind its last record. */
+  nextOffset: number;
+  readonly address: number;
+  /** Bytes of batches so far, end to end from the address. */
+  bytes = 0;
+  readonly batches: GroupBatch[] = [];
+  readonly written: WaiterList = new WaiterList();
+  readonly synced: WaiterList = new WaiterList();
+  /** Somebody waits for more than the log's policy promises. */
+  isSyncDemanded = false;
+  /** Records that nobody waits for: if they are lost, the next call must say so. */
+  hasUnwatched = false;
+  /** What is given back when the group is done; none where its bytes are somebody else's. */
+  readonly slab: Slab | undefined;
+
+  constructor(firstOffset: number, address: number, slab: Slab | undefined) {
+    this.firstOffset = firstOffset;
+    this.nextOffset = firstOffset;
+    this.address = address;
+    this.slab = slab;
+  }
+
+  get records(): number {
+    return this.nextOffset - this.firstOffset;
+  }
+
+  /** Bytes that are left for batches. */
+  get roomBytes(): number {
+    return this.slab === undefined ? 0 : this.slab.bytes - this.bytes;
+  }
+
+  /** Adds the batch that lies behind the last one. */
+  add(size: number, lastOffset: number, maxTimestamp: number): void {
+    assert(lastOffset >= this.nextOffset, 'offsets grow');
+    const address = this.address + this.bytes;
+    this.batches.push({ address, size, baseOffset: this.nextOffset, lastOffset, maxTimestamp });
+    this.bytes += size;
+    this.nextOffset = lastOffset + 1;
+  }
+
+  release(): void {
+    this.slab?.release();
+  }
+
+  reject(error: unknown): void {
+    this.written.reject(error);
+    this.synced.reject(error);
+  }
+}

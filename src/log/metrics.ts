@@ -1,0 +1,140 @@
+/**
+ * What a log counts and times. Recording is a few additions, and a histogram entry per system call, never
+ * per record.
+ *
+ * @module
+ */
+
+import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
+
+/** A distribution of durations, in milliseconds. */
+export interface LatencySnapshot {
+  count: number;
+  mean: number;
+  p50: number;
+  p99: number;
+  p999: number;
+  max: number;
+}
+
+/** The counters of a log at one moment. */
+export interface LogMetricsSnapshot {
+  appendedRecords: number;
+  /** Bytes of batches written. */
+  appendedBytes: number;
+  batches: number;
+  /** Records a batch, on average. */
+  recordsPerBatch: number;
+  /** Calls of write. */
+  writes: number;
+  /** Calls of fdatasync. */
+  syncs: number;
+  writeLatencyMs: LatencySnapshot;
+  syncLatencyMs: LatencySnapshot;
+  /** Bytes accepted but not synced: now, and at the worst moment. */
+  bytesAtRisk: number;
+  bytesAtRiskMax: number;
+  /** How often `enqueue` answered BACKPRESSURE or an append had to wait. */
+  backpressure: number;
+  rolls: number;
+  droppedSegments: number;
+  failedWrites: number;
+  isPoisoned: boolean;
+  recovery: { scannedSegments: number; scannedBytes: number; tornTails: number; quarantinedBytes: number; elapsedMs: number };
+  /** Damage met by readers and by recovery. */
+  corruptions: number;
+  cache: { hits: number; misses: number; bytes: number };
+}
+
+const NANOSECONDS = 1e6;
+
+/** A histogram of durations. */
+class Latency {
+  readonly #histogram: RecordableHistogram = createHistogram();
+
+  record(ms: number): void {
+    this.#histogram.record(Math.max(1, Math.round(ms * NANOSECONDS)));
+  }
+
+  snapshot(): LatencySnapshot {
+    const histogram = this.#histogram;
+    if (histogram.count === 0) return { count: 0, mean: 0, p50: 0, p99: 0, p999: 0, max: 0 };
+    return {
+      count: histogram.count,
+      mean: histogram.mean / NANOSECONDS,
+      p50: histogram.percentile(50) / NANOSECONDS,
+      p99: histogram.percentile(99) / NANOSECONDS,
+      p999: histogram.percentile(99.9) / NANOSECONDS,
+      max: histogram.max / NANOSECONDS,
+    };
+  }
+}
+
+export class LogMetrics {
+  appendedRecords = 0;
+  appendedBytes = 0;
+  batches = 0;
+  writes = 0;
+  syncs = 0;
+  bytesAtRiskMax = 0;
+  backpressure = 0;
+  rolls = 0;
+  droppedSegments = 0;
+  failedWrites = 0;
+  isPoisoned = false;
+  recovery: LogMetricsSnapshot['recovery'] = {
+    scannedSegments: 0,
+    scannedBytes: 0,
+    tornTails: 0,
+    quarantinedBytes: 0,
+    elapsedMs: 0,
+  };
+  corruptions = 0;
+  cacheHits = 0;
+  cacheMisses = 0;
+  readonly #writeLatency: Latency = new Latency();
+  readonly #syncLatency: Latency = new Latency();
+
+  /** Notes one call of write. */
+  wrote(ms: number, batches: number, records: number, bytes: number): void {
+    this.writes++;
+    this.batches += batches;
+    this.appendedRecords += records;
+    this.appendedBytes += bytes;
+    this.#writeLatency.record(ms);
+  }
+
+  /** Notes a round of fdatasync over some files. */
+  synced(ms: number, files: number): void {
+    this.syncs += files;
+    this.#syncLatency.record(ms);
+  }
+
+  /** Notes how much is accepted but not synced. */
+  atRisk(bytes: number): void {
+    if (bytes > this.bytesAtRiskMax) this.bytesAtRiskMax = bytes;
+  }
+
+  snapshot(bytesAtRisk: number, cacheBytes: number): LogMetricsSnapshot {
+    return {
+      appendedRecords: this.appendedRecords,
+      appendedBytes: this.appendedBytes,
+      batches: this.batches,
+      recordsPerBatch: this.batches === 0 ? 0 : this.appendedRecords / this.batches,
+      writes: this.writes,
+      syncs: this.syncs,
+      writeLatencyMs: this.#writeLatency.snapshot(),
+      syncLatencyMs: this.#syncLatency.snapshot(),
+      bytesAtRisk,
+      bytesAtRiskMax: Math.max(this.bytesAtRiskMax, bytesAtRisk),
+      backpressure: this.backpressure,
+      rolls: this.rolls,
+      droppedSegments: this.droppedSegments,
+      failedWrites: this.failedWrites,
+      isPoisoned: this.isPoisoned,
+      recovery: { ...this.recovery },
+      corruptions: this.corruptions,
+      cache: { hits: this.cacheHits, misses: this.cacheMisses, bytes: cacheBytes },
+    };
+  }
+}

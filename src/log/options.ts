@@ -1,0 +1,131 @@
+/** The options of a log: what they are, their defaults, and that they make sense. */
+
+import {
+  BATCH_BYTES_DEFAULT,
+  BUFFER_BYTES_DEFAULT,
+  INDEX_INTERVAL_BYTES_DEFAULT,
+  RECORD_BYTES_DEFAULT,
+  RECORD_BYTES_MAX,
+  ROLL_MS_DEFAULT,
+  SEGMENT_BYTES_DEFAULT,
+  SEGMENT_BYTES_MAX,
+  SEGMENT_BYTES_MIN,
+} from '../limits.ts';
+import { booleanOption, checkOneOf, checkOptions, integerOption } from '../options.ts';
+import { type ResolvedSyncPolicy, resolveSyncPolicy, type SyncPolicy } from './sync-policy.ts';
+
+/**
+ * What recovery does about bytes that are not what was written; the names are RocksDB's.
+ *
+ * - `tolerateCorruptedTail` (default): a torn write at the end is cut off and kept aside; damage anywhere
+ *   else refuses to open.
+ * - `absoluteConsistency`: any damage, a torn tail included, refuses to open.
+ * - `pointInTime`: the log ends before the first damage; what lies behind it is kept aside.
+ * - `skipAnyCorrupted`: everything that is whole stays readable; reads step over the rest.
+ */
+export type RecoveryMode = 'tolerateCorruptedTail' | 'absoluteConsistency' | 'pointInTime' | 'skipAnyCorrupted';
+
+export const RECOVERY_MODES: readonly RecoveryMode[] = [
+  'tolerateCorruptedTail',
+  'absoluteConsistency',
+  'pointInTime',
+  'skipAnyCorrupted',
+];
+
+export interface LogOptions {
+  /** Which partition of the log; 0 unless given. */
+  partition?: number;
+  /** When to call fdatasync; `always` unless given. */
+  sync?: SyncPolicy;
+  /** A segment is rolled before it grows beyond this many bytes; 128 MiB unless given. */
+  segmentBytes?: number;
+  /** A segment is rolled when it is this old; 7 days unless given. */
+  rollMs?: number;
+  /** Bytes of log between two index entries; 4 KiB unless given. */
+  indexIntervalBytes?: number;
+  /** A batch is full at this many bytes of records; 16 KiB unless given. */
+  batchBytes?: number;
+  /** What is gathered while a flush is in flight; 1 MiB unless given. */
+  bufferBytes?: number;
+  /** The largest record: key, value and headers together; 1 MiB unless given. */
+  maxRecordBytes?: number;
+  /** What old segments are removed by; nothing is unless given. */
+  retention?: { bytes?: number; ageMs?: number };
+  /** Fill the next segment with zeros ahead of its use, so that fdatasync has less to do; off unless given. */
+  preallocate?: boolean;
+  /** What to do about damage when the log is opened. */
+  recovery?: RecoveryMode;
+}
+
+export interface ResolvedLogOptions {
+  partition: number;
+  sync: ResolvedSyncPolicy;
+  segmentBytes: number;
+  rollMs: number;
+  indexIntervalBytes: number;
+  batchBytes: number;
+  bufferBytes: number;
+  maxRecordBytes: number;
+  retention: { bytes: number; ageMs: number };
+  preallocate: boolean;
+  recovery: RecoveryMode;
+}
+
+const OPTION_NAMES = [
+  'partition',
+  'sync',
+  'segmentBytes',
+  'rollMs',
+  'indexIntervalBytes',
+  'batchBytes',
+  'bufferBytes',
+  'maxRecordBytes',
+  'retention',
+  'preallocate',
+  'recovery',
+];
+
+const BATCH_BYTES_MIN = 64;
+const BATCH_BYTES_MAX = 1024 * 1024;
+const BUFFER_BYTES_MIN = 64 * 1024;
+const BUFFER_BYTES_MAX = 64 * 1024 * 1024;
+const PARTITION_MAX = 2 ** 31 - 1;
+
+/**
+ * Checks options and fills in the defaults.
+ *
+ * @throws TypeError, RangeError with the name of the option that is wrong
+ */
+export function resolveLogOptions(options: LogOptions = {}): ResolvedLogOptions {
+  checkOptions('options', options, OPTION_NAMES);
+  const retention = options.retention ?? {};
+  checkOptions('retention', retention, ['bytes', 'ageMs']);
+  return {
+    partition: integerOption('partition', options.partition, 0, 0, PARTITION_MAX),
+    sync: resolveSyncPolicy(options.sync),
+    segmentBytes: integerOption(
+      'segmentBytes',
+      options.segmentBytes,
+      SEGMENT_BYTES_DEFAULT,
+      SEGMENT_BYTES_MIN,
+      SEGMENT_BYTES_MAX,
+    ),
+    rollMs: integerOption('rollMs', options.rollMs, ROLL_MS_DEFAULT, 1),
+    indexIntervalBytes: integerOption(
+      'indexIntervalBytes',
+      options.indexIntervalBytes,
+      INDEX_INTERVAL_BYTES_DEFAULT,
+      1,
+      SEGMENT_BYTES_MAX,
+    ),
+    batchBytes: integerOption('batchBytes', options.batchBytes, BATCH_BYTES_DEFAULT, BATCH_BYTES_MIN, BATCH_BYTES_MAX),
+    bufferBytes: integerOption('bufferBytes', options.bufferBytes, BUFFER_BYTES_DEFAULT, BUFFER_BYTES_MIN, BUFFER_BYTES_MAX),
+    maxRecordBytes: integerOption('maxRecordBytes', options.maxRecordBytes, RECORD_BYTES_DEFAULT, 1, RECORD_BYTES_MAX),
+    retention: {
+      bytes: integerOption('retention.bytes', retention.bytes, Number.MAX_SAFE_INTEGER, 0),
+      ageMs: integerOption('retention.ageMs', retention.ageMs, Number.MAX_SAFE_INTEGER, 0),
+    },
+    preallocate: booleanOption('preallocate', options.preallocate, false),
+    recovery: checkOneOf('recovery', options.recovery ?? 'tolerateCorruptedTail', RECOVERY_MODES),
+  };
+}

@@ -1,0 +1,83 @@
+/**
+ * Where recovery puts what it takes out of a log: `quarantine/` beside the segments. Nothing that was
+ * written is thrown away, since what looks like a torn write may be all that is left of a record.
+ *
+ * @module
+ */
+
+import type { Memory } from '../memory/memory.ts';
+import { joinPath, type Vfs, type VfsFile } from '../vfs/vfs.ts';
+import { QUARANTINE_DIRECTORY, segmentFileName } from './names.ts';
+
+const COPY_BYTES = 1024 * 1024;
+
+/** Bytes that were set aside. */
+export interface Quarantined {
+  /** The file that holds them now. */
+  file: string;
+  /** The file and position they were at. */
+  from: string;
+  position: number;
+  bytes: number;
+}
+
+/** The path for bytes of a segment from a position on. */
+async function quarantinePath(vfs: Vfs, directory: string, baseOffset: number, position: number): Promise<string> {
+  const folder = joinPath(directory, QUARANTINE_DIRECTORY);
+  await vfs.mkdir(folder);
+  await vfs.syncDir(directory);
+  const name = `${segmentFileName(baseOffset, 'log')}.${position}`;
+  const taken = new Set(await vfs.readdir(folder));
+  let free = name;
+  for (let i = 1; taken.has(free); i++) free = `${name}.${i}`;
+  return joinPath(folder, free);
+}
+
+/**
+ * Copies the end of a segment aside and cuts it off. When it returns, both are durable.
+ *
+ * @param file of the segment, open for writing
+ * @param end where its bytes end
+ */
+export async function quarantineTail(
+  memory: Memory,
+  vfs: Vfs,
+  directory: string,
+  baseOffset: number,
+  file: VfsFile,
+  position: number,
+  end: number,
+): Promise<Quarantined> {
+  const path = await quarantinePath(vfs, directory, baseOffset, position);
+  const target = await vfs.open(path, 'create');
+  const slab = memory.slabs.allocate(COPY_BYTES, 'quarantine');
+  try {
+    for (let at = position; at < end; ) {
+      const view = memory.u8.subarray(slab.address, slab.address + Math.min(COPY_BYTES, end - at));
+      const bytes = await file.read(view, at);
+      if (bytes === 0) break;
+      await target.write(view.subarray(0, bytes), at - position);
+      at += bytes;
+    }
+    await target.datasync();
+  } finally {
+    slab.release();
+    await target.close();
+  }
+  await vfs.syncDir(joinPath(directory, QUARANTINE_DIRECTORY));
+  await file.truncate(position);
+  await file.datasync();
+  return { file: path, from: file.path, position, bytes: end - position };
+}
+
+/** Moves a whole segment aside. The caller syncs the directory. */
+export async function quarantineSegment(vfs: Vfs, directory: string, baseOffset: number): Promise<Quarantined> {
+  const path = await quarantinePath(vfs, directory, baseOffset, 0);
+  const from = joinPath(directory, segmentFileName(baseOffset, 'log'));
+  const bytes = (await vfs.stat(from))?.bytes ?? 0;
+  await vfs.rename(from, path);
+  await vfs.remove(joinPath(directory, segmentFileName(baseOffset, 'index')));
+  await vfs.remove(joinPath(directory, segmentFileName(baseOffset, 'timeindex')));
+  await vfs.syncDir(joinPath(directory, QUARANTINE_DIRECTORY));
+  return { file: path, from, position: 0, bytes };
+}

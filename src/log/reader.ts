@@ -1,0 +1,195 @@
+/**
+ * Reads a log forwards, batch by batch, from segment to segment, up to what is visible; when asked to
+ * follow, it waits there for more. It pins the segment it is in, so that retention cannot take it away.
+ *
+ * @module
+ */
+
+import { isVarveError, VarveError } from '../errors.ts';
+import { ROW_BYTES } from '../memory/layout.ts';
+import type { Memory } from '../memory/memory.ts';
+import { type BatchRow, readRow } from '../record/batch.ts';
+import { describeDamage } from './damage.ts';
+import { BatchScan } from './scan.ts';
+import type { Segment } from './segment.ts';
+import type { Segments } from './segments.ts';
+
+/** With this much before it, a reader starts with large windows at once. */
+const READ_AHEAD_BYTES = 512 * 1024;
+
+/** What a reader sees of its log. */
+export interface ReaderSource {
+  memory: Memory;
+  segments: Segments;
+  /** The offset behind the last record that may be seen. */
+  visibleOffset: () => number;
+  /** Where the bytes of a segment end that may be seen. */
+  visibleBytes: (segment: Segment) => number;
+  /** Resolves when more than `offset` is visible; rejects when the log closes or the signal aborts. */
+  waitVisible: (offset: number, signal: AbortSignal | undefined) => Promise<void>;
+  check: () => void;
+  onCorrupt: () => void;
+  onClosed: (reader: LogReader) => void;
+}
+
+export interface ReaderOptions {
+  /** The first offset to be read. */
+  fromOffset: number;
+  /** The offset behind the last one. */
+  toOffset: number;
+  follow: boolean;
+  signal: AbortSignal | undefined;
+}
+
+export class LogReader {
+  readonly #source: ReaderSource;
+  readonly #options: ReaderOptions;
+  #offset: number;
+  #segment: Segment | undefined;
+  /** Where in the segment the next scan begins; undefined: to be looked up. */
+  #position: number | undefined;
+  #limit = 0;
+  #scan: BatchScan | undefined;
+  /** The offset that the next batch of the scan must begin with; undefined before the first. */
+  #expected: number | undefined;
+  #row = 0;
+  #rowCount = 0;
+  #isClosed = false;
+
+  constructor(source: ReaderSource, options: ReaderOptions) {
+    this.#source = source;
+    this.#options = options;
+    this.#offset = options.fromOffset;
+  }
+
+  /**
+   * Steps to the next batch. What was returned before is gone then.
+   *
+   * @returns its row, or undefined at the end
+   */
+  async next(): Promise<BatchRow | undefined> {
+    const { toOffset, follow, signal } = this.#options;
+    for (;;) {
+      if (this.#isClosed || this.#offset >= toOffset) return undefined;
+      signal?.throwIfAborted();
+      if (this.#row < this.#rowCount) {
+        const row = await this.#takeRow();
+        if (row !== undefined) return row;
+        continue;
+      }
+      this.#source.check();
+      if (this.#scan !== undefined) {
+        await this.#scanOn(this.#scan);
+        continue;
+      }
+      const visible = this.#source.visibleOffset();
+      if (this.#offset >= visible) {
+        if (!follow) return undefined;
+        await this.#source.waitVisible(this.#offset, signal);
+        continue;
+      }
+      await this.#begin();
+    }
+  }
+
+  /** Lets go of memory and segment. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#rowCount = 0;
+    this.#source.onClosed(this);
+    await this.#leave();
+  }
+
+  /** The next row, unless it lies before what is to be read. */
+  async #takeRow(): Promise<BatchRow | undefined> {
+    const scan = this.#scan as BatchScan;
+    const segment = this.#segment as Segment;
+    const row = readRow(this.#source.memory, scan.rows + this.#row * ROW_BYTES);
+    const position = scan.positionOf(row.address);
+    const expected = position === 0 ? segment.baseOffset : this.#expected;
+    if (expected !== undefined && row.baseOffset !== expected) throw await this.#corrupt(position, expected);
+    this.#row++;
+    this.#expected = row.lastOffset + 1;
+    if (row.lastOffset < this.#offset) return undefined;
+    this.#offset = row.lastOffset + 1;
+    return row;
+  }
+
+  async #scanOn(scan: BatchScan): Promise<void> {
+    this.#row = 0;
+    this.#rowCount = await scan.next();
+    if (this.#rowCount > 0) return;
+    const segment = this.#segment as Segment;
+    this.#position = scan.position;
+    if (scan.position < this.#limit) await this.#meetDamage(segment, scan.position);
+    await scan.close();
+    this.#scan = undefined;
+  }
+
+  /** Steps over damage that recovery was told to live with; anything else is an error. */
+  async #meetDamage(segment: Segment, position: number): Promise<void> {
+    const known = segment.damaged.find(({ start, end }) => position >= start && position < end);
+    if (known === undefined) throw await this.#corrupt(position, this.#expected ?? this.#offset);
+    this.#position = known.end;
+    this.#expected = known.lastOffset + 1;
+    this.#offset = Math.max(this.#offset, known.lastOffset + 1);
+  }
+
+  async #corrupt(position: number, offset: number): Promise<VarveError> {
+    this.#source.onCorrupt();
+    return await describeDamage(this.#segment as Segment, position, offset, this.#limit);
+  }
+
+  /** Begins to scan the segment that holds the next offset. */
+  async #begin(): Promise<void> {
+    const { segments, memory, visibleBytes } = this.#source;
+    const current = this.#segment;
+    if (current === undefined || (current.isSealed && this.#isThrough(current))) await this.#enter();
+    const segment = this.#segment as Segment;
+    const file = await segment.open();
+    segments.touch(segment);
+    if (this.#position === undefined) {
+      const index = await segment.loadIndex();
+      this.#position = index.positionBefore(this.#offset - segment.baseOffset);
+      this.#expected = undefined;
+    }
+    this.#limit = visibleBytes(segment);
+    this.#scan = new BatchScan(memory, file, this.#position, this.#limit, this.#limit - this.#position > READ_AHEAD_BYTES);
+  }
+
+  #isThrough(segment: Segment): boolean {
+    return this.#position !== undefined && this.#position >= segment.bytes;
+  }
+
+  /** Moves to the segment that holds the next offset. */
+  async #enter(): Promise<void> {
+    const { segments } = this.#source;
+    const previous = this.#segment;
+    const segment = previous === undefined ? segments.find(this.#offset) : segments.after(previous);
+    await this.#leave();
+    if (segment === undefined) throw new VarveError('CLOSED', 'the segment behind this one is gone');
+    if (this.#offset < segment.baseOffset) {
+      const isRemoved = this.#offset < segments.firstOffset;
+      const offsets = { first: this.#offset, last: segment.baseOffset - 1 };
+      if (isRemoved) throw new VarveError('OUT_OF_RANGE', `offsets ${offsets.first} to ${offsets.last} were removed`, { offsets });
+      this.#offset = segment.baseOffset;
+    }
+    segment.pin();
+    this.#segment = segment;
+    this.#position = previous === undefined ? undefined : 0;
+    this.#expected = undefined;
+  }
+
+  async #leave(): Promise<void> {
+    const scan = this.#scan;
+    const segment = this.#segment;
+    this.#scan = undefined;
+    this.#segment = undefined;
+    await scan?.close();
+    try {
+      await segment?.unpin();
+    } catch (error) {
+      if (!isVarveError(error)) throw error;
+    }
+  }
+}

@@ -1,0 +1,315 @@
+/**
+ * Opens the segments of a log's directory, after a clean close or a crash.
+ *
+ * 1. Read the checkpoint, and list the segment files.
+ * 2. In the default mode, segments that the checkpoint knows are taken as they are, if their size is
+ *    right; their batches are checked when they are read.
+ * 3. The others (after a crash the active one, and one before it that was being sealed) are scanned:
+ *    indexes are rebuilt, and where the chain of batches breaks, the recovery mode decides.
+ * 4. What is taken out is put into quarantine, and what was accepted is synced before anyone reads it.
+ *
+ * @module
+ */
+
+import type { Clock } from '../clock.ts';
+import { VarveError } from '../errors.ts';
+import { joinPath, type VfsFile } from '../vfs/vfs.ts';
+import { type Checkpoint, readCheckpoint, type SegmentState, writeCheckpoint } from './checkpoint.ts';
+import { parseSegmentFileName, segmentFileName } from './names.ts';
+import type { RecoveryMode } from './options.ts';
+import { type Quarantined, quarantineSegment, quarantineTail } from './quarantine.ts';
+import { corruptSegment, Segment, type SegmentContext } from './segment.ts';
+import { type Break, scanSegment } from './segment-scan.ts';
+
+/** Damage that recovery met and, in its mode, could live with. */
+export interface Damage {
+  file: string;
+  position: number;
+  firstOffset: number;
+  lastOffset: number;
+}
+
+/** What recovery did. */
+export interface RecoveryReport {
+  /** The log had been closed: nothing was scanned. */
+  wasClean: boolean;
+  scannedSegments: number;
+  scannedBytes: number;
+  /** Torn writes that were cut off. */
+  tornTails: number;
+  quarantined: Quarantined[];
+  damage: Damage[];
+  elapsedMs: number;
+}
+
+export interface Recovered {
+  segments: Segment[];
+  firstOffset: number;
+  report: RecoveryReport;
+}
+
+export interface RecoveryOptions {
+  mode: RecoveryMode;
+  readOnly: boolean;
+  clock: Clock;
+}
+
+/** One recovery under way. */
+class Recovery {
+  readonly #context: SegmentContext;
+  readonly #options: RecoveryOptions;
+  readonly #segments: Segment[] = [];
+  readonly #report: RecoveryReport = {
+    wasClean: true,
+    scannedSegments: 0,
+    scannedBytes: 0,
+    tornTails: 0,
+    quarantined: [],
+    damage: [],
+    elapsedMs: 0,
+  };
+  #checkpoint: Checkpoint | undefined;
+  #hasChanged = false;
+
+  constructor(context: SegmentContext, options: RecoveryOptions) {
+    this.#context = context;
+    this.#options = options;
+  }
+
+  async run(): Promise<Recovered> {
+    const { clock } = this.#options;
+    const startMs = clock.monotonic();
+    try {
+      await this.#recoverAll();
+      if (this.#hasChanged && !this.#options.readOnly) await this.#makeDurable();
+    } catch (error) {
+      for (const segment of this.#segments) await segment.release();
+      throw error;
+    }
+    const first = this.#segments[0]?.baseOffset ?? 0;
+    const firstOffset = Math.max(first, this.#checkpoint?.firstOffset ?? 0);
+    this.#report.elapsedMs = clock.monotonic() - startMs;
+    return { segments: this.#segments, firstOffset, report: this.#report };
+  }
+
+  async #recoverAll(): Promise<void> {
+    const { memory, vfs, directory } = this.#context;
+    this.#checkpoint = await readCheckpoint(memory, vfs, directory);
+    const known = new Map(this.#checkpoint?.segments.map((state) => [state.baseOffset, state]));
+    const bases = await this.#listBases();
+    this.#checkMissing(bases);
+    const lastKnown = this.#checkpoint?.segments.at(-1)?.baseOffset ?? -1;
+    for (const [i, base] of bases.entries()) {
+      const expected = this.#segments.at(-1)?.nextOffset;
+      const state = known.get(base);
+      if (expected !== undefined && base !== expected && !(await this.#acceptGap(base, expected, bases.slice(i)))) return;
+      const isActiveState = this.#checkpoint?.isClean === true && base === lastKnown;
+      // The other modes promise something of every byte, so they read every byte.
+      const isQuick = this.#options.mode === 'tolerateCorruptedTail';
+      if (isQuick && state !== undefined && (await this.#takeKnown(state, isActiveState))) continue;
+      const laterSyncs = base < lastKnown;
+      const goesOn = await this.#scan(base, state, laterSyncs, bases.slice(i + 1));
+      if (!goesOn) return;
+    }
+  }
+
+  async #listBases(): Promise<number[]> {
+    const { vfs, directory } = this.#context;
+    const bases: number[] = [];
+    for (const name of await vfs.readdir(directory)) {
+      const parsed = parseSegmentFileName(name);
+      if (parsed?.kind === 'log') bases.push(parsed.baseOffset);
+    }
+    bases.sort((a, b) => a - b);
+    const begin = this.#checkpoint?.segments[0]?.baseOffset;
+    if (begin === undefined) return bases;
+    // Retention had dropped these when the crash came: the checkpoint that says so was durable.
+    for (const base of bases.filter((candidate) => candidate < begin)) {
+      if (this.#options.readOnly) continue;
+      for (const kind of ['log', 'index', 'timeindex'] as const) {
+        await vfs.remove(joinPath(directory, segmentFileName(base, kind)));
+      }
+      this.#hasChanged = true;
+    }
+    return bases.filter((candidate) => candidate >= begin);
+  }
+
+  /** A segment that the checkpoint knows and the directory does not have. */
+  #checkMissing(bases: number[]): void {
+    for (const state of this.#checkpoint?.segments ?? []) {
+      if (bases.includes(state.baseOffset) || state.nextOffset === state.baseOffset) continue;
+      const segment = Segment.fromState(this.#context, state, true);
+      this.#tolerate(corruptSegment(segment, 0, state.baseOffset, state.nextOffset - 1));
+    }
+  }
+
+  /** Takes a segment as the checkpoint describes it, if the file has the size that it should. */
+  async #takeKnown(state: SegmentState, isActive: boolean): Promise<boolean> {
+    const segment = Segment.fromState(this.#context, state, !isActive);
+    const bytes = (await this.#context.vfs.stat(segment.path))?.bytes ?? 0;
+    if (bytes !== state.bytes && (isActive || bytes < state.bytes)) return false;
+    this.#segments.push(segment);
+    if (isActive) await segment.loadIndex();
+    return true;
+  }
+
+  /** @returns whether to go on with the segments behind */
+  async #scan(base: number, state: SegmentState | undefined, laterSyncs: boolean, later: number[]): Promise<boolean> {
+    const { vfs } = this.#context;
+    const { clock, readOnly } = this.#options;
+    const segment = new Segment(this.#context, base, state?.createdAtMs ?? clock.now());
+    this.#segments.push(segment);
+    const file = await vfs.open(segment.path, readOnly ? 'read' : 'write');
+    segment.file = file;
+    const fileBytes = await file.size();
+    const knownBytes = state?.bytes ?? 0;
+    this.#report.wasClean = false;
+    this.#report.scannedSegments++;
+    this.#report.scannedBytes += fileBytes;
+    this.#hasChanged = true;
+    let isWhole = true;
+    const wasSynced = async (): Promise<boolean> => laterSyncs || (await this.#isSyncWitness(later));
+    for (;;) {
+      const found = await scanSegment(segment, file, Math.max(fileBytes, segment.bytes), knownBytes, wasSynced);
+      if (found === undefined) break;
+      const resume = await this.#settle(segment, file, found, fileBytes);
+      if (!resume) {
+        isWhole = false;
+        break;
+      }
+    }
+    if (segment.bytes < knownBytes && isWhole) {
+      this.#tolerate(corruptSegment(segment, segment.bytes, segment.nextOffset, (state?.nextOffset ?? 0) - 1));
+    }
+    if (!readOnly) await file.datasync();
+    segment.syncedPosition = segment.bytes;
+    segment.isSealed = later.length > 0 && (isWhole || this.#options.mode === 'skipAnyCorrupted');
+    if (segment.isSealed) {
+      segment.index?.reserve(0);
+      segment.index?.seal();
+      return true;
+    }
+    if (later.length > 0) await this.#setAside(later);
+    return false;
+  }
+
+  /**
+   * Deals with a break in a segment's chain.
+   *
+   * @returns whether to scan on behind it
+   */
+  async #settle(segment: Segment, file: VfsFile, found: Break, fileBytes: number): Promise<boolean> {
+    const { mode } = this.#options;
+    const lastLost = (found.resume?.offset ?? found.offset) - 1;
+    const error = corruptSegment(segment, found.position, found.offset, lastLost);
+    if (found.kind !== 'zeros' && mode === 'absoluteConsistency') throw error;
+    if (found.kind === 'damaged') {
+      this.#tolerate(error);
+      if (mode === 'skipAnyCorrupted' && found.resume !== undefined) {
+        const { position, offset } = found.resume;
+        segment.damaged.push({ start: found.position, end: position, firstOffset: found.offset, lastOffset: lastLost });
+        segment.bytes = position;
+        segment.nextOffset = offset;
+        return true;
+      }
+    }
+    if (found.kind === 'torn') this.#report.tornTails++;
+    if (this.#options.readOnly) return false;
+    if (found.kind === 'zeros') {
+      await file.truncate(found.position);
+      return false;
+    }
+    const { memory, vfs, directory } = this.#context;
+    this.#report.quarantined.push(
+      await quarantineTail(memory, vfs, directory, segment.baseOffset, file, found.position, fileBytes),
+    );
+    return false;
+  }
+
+  /**
+   * A segment that does not begin where its predecessor ends.
+   *
+   * @returns whether to go on with it
+   */
+  async #acceptGap(base: number, expected: number, rest: number[]): Promise<boolean> {
+    const previous = this.#segments.at(-1) as Segment;
+    const isDamage = previous.isSealed && (this.#isKnown(previous) || (await this.#isSyncWitness(rest)));
+    if (isDamage || base < expected || this.#options.mode === 'absoluteConsistency') {
+      this.#tolerate(corruptSegment(previous, previous.bytes, expected, base - 1));
+      if (this.#options.mode === 'skipAnyCorrupted' && base > expected) return true;
+    }
+    previous.isSealed = false;
+    await this.#setAside(rest);
+    return false;
+  }
+
+  #isKnown(segment: Segment): boolean {
+    return this.#checkpoint?.segments.some(({ baseOffset }) => baseOffset === segment.baseOffset) ?? false;
+  }
+
+  /** Whether a segment behind says that anything was synced since it was begun: then all before it was too. */
+  async #isSyncWitness(later: number[]): Promise<boolean> {
+    for (const base of later) {
+      const probe = new Segment(this.#context, base, 0);
+      const file = await probe.open();
+      try {
+        const bytes = await file.size();
+        await scanSegment(probe, file, bytes, 0, async () => false);
+        if (probe.syncedPosition > 0) return true;
+      } finally {
+        await probe.release();
+      }
+    }
+    return false;
+  }
+
+  async #setAside(bases: number[]): Promise<void> {
+    if (this.#options.readOnly) return;
+    const { vfs, directory } = this.#context;
+    for (const base of bases) {
+      const bytes = (await vfs.stat(joinPath(directory, segmentFileName(base, 'log'))))?.bytes ?? 0;
+      if (bytes > 0) this.#report.quarantined.push(await quarantineSegment(vfs, directory, base));
+      else await vfs.remove(joinPath(directory, segmentFileName(base, 'log')));
+    }
+    this.#hasChanged = true;
+  }
+
+  /** Notes damage where the mode goes on in spite of it. */
+  #tolerate(error: VarveError): void {
+    const { mode } = this.#options;
+    if (mode === 'tolerateCorruptedTail' || mode === 'absoluteConsistency') throw error;
+    this.#report.damage.push({
+      file: error.file ?? '',
+      position: error.position ?? 0,
+      firstOffset: error.offsets?.first ?? 0,
+      lastOffset: error.offsets?.last ?? 0,
+    });
+  }
+
+  /** Makes the directory, and then the checkpoint, say what was found. */
+  async #makeDurable(): Promise<void> {
+    const { memory, vfs, directory } = this.#context;
+    await vfs.syncDir(directory);
+    const sealed = this.#segments.filter((segment) => segment.isSealed);
+    for (const segment of sealed) {
+      if (segment.index === undefined || segment.state !== undefined) continue;
+      await segment.writeIndex();
+    }
+    await writeCheckpoint(memory, vfs, directory, {
+      firstOffset: Math.max(this.#checkpoint?.firstOffset ?? 0, this.#segments[0]?.baseOffset ?? 0),
+      isClean: false,
+      segments: sealed.map((segment) => segment.snapshot()),
+    });
+  }
+}
+
+/**
+ * Recovers the log in a directory.
+ *
+ * @returns its segments, the last of which may be unsealed, with its index loaded; none where the
+ * directory has none
+ * @throws VarveError `CORRUPT` where the mode does not go on
+ */
+export async function recoverLog(context: SegmentContext, options: RecoveryOptions): Promise<Recovered> {
+  return await new Recovery(context, options).run();
+}

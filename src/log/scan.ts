@@ -1,0 +1,249 @@
+/**
+ * Walks the batches of a part of a segment file, a window at a time: every batch is checked by the
+ * kernels, where it lies. While one window is being looked at, the next is being read.
+ *
+ *     slab:  +------------------+-------------------------------------------+-------+
+ *            |   room for what  |  window: read from the file in one piece  | slack |
+ *            |    was cut off   |                                           |       |
+ *            +------------------+-------------------------------------------+-------+
+ *                    <-- carry -|
+ *
+ * A batch that the end of a window cuts off is copied in front of the next window. One that is larger
+ * than that room is read again, whole, into a slab of its own.
+ *
+ * @module
+ */
+
+import { READ_WINDOW_BYTES } from '../limits.ts';
+import {
+  BATCH_BYTES_MAX,
+  ROW_BYTES,
+  SCAN_STATUS_ADDRESS,
+  SCAN_STATUS_BYTES,
+  SCAN_STATUS_NEED,
+  SCAN_STATUS_STOP,
+  SCAN_STOP_END,
+  SCAN_STOP_INCOMPLETE,
+  SLACK_BYTES,
+} from '../memory/layout.ts';
+import type { Memory } from '../memory/memory.ts';
+import type { Slab } from '../memory/slabs.ts';
+import type { VfsFile } from '../vfs/vfs.ts';
+
+const ROWS_MAX = 256;
+const FIRST_SLAB_BYTES = 64 * 1024;
+/** Up to this size a read on the calling thread is cheaper than a trip to another. */
+const SYNC_READ_BYTES = 64 * 1024;
+
+/** Why a scan came to its end. */
+export type ScanStop = 'end' | 'incomplete' | 'invalid';
+
+interface Window {
+  slab: Slab;
+  /** File position of the first byte behind the room for the carry. */
+  position: number;
+  /** How many bytes were read. */
+  bytes: number;
+}
+
+/** Where a window's bytes begin in its slab. */
+function dataAddress(slab: Slab): number {
+  return slab.address + slab.bytes / 8;
+}
+
+function windowBytes(slab: Slab): number {
+  return slab.bytes - slab.bytes / 8 - SLACK_BYTES;
+}
+
+export class BatchScan {
+  /** Address of the first of the rows that the last `next` returned. */
+  readonly rows: number;
+  /** Why `next` returned 0. */
+  stop: ScanStop = 'end';
+  readonly #memory: Memory;
+  readonly #file: VfsFile;
+  readonly #limit: number;
+  readonly #status: number;
+  readonly #rowSlab: Slab;
+  #current: Window | undefined;
+  #next: Promise<Window> | undefined;
+  /** What of the current window is still to be looked at. */
+  #address = 0;
+  #end = 0;
+  #readPosition: number;
+  #large: Window | undefined;
+  #isReadAhead: boolean;
+
+  /**
+   * @param position where in the file a batch begins
+   * @param limit where the bytes to be looked at end
+   * @param isReadAhead whether to start with large windows, for one who will read all
+   * @throws VarveError `NO_MEMORY`
+   */
+  constructor(memory: Memory, file: VfsFile, position: number, limit: number, isReadAhead = false) {
+    this.#memory = memory;
+    this.#file = file;
+    this.#limit = limit;
+    this.#readPosition = position;
+    this.#isReadAhead = isReadAhead;
+    this.#rowSlab = memory.slabs.allocate(ROWS_MAX * ROW_BYTES + SCAN_STATUS_BYTES, 'scan rows');
+    this.rows = this.#rowSlab.address;
+    this.#status = this.rows + ROWS_MAX * ROW_BYTES;
+  }
+
+  /** The file position of an address that a row gives. */
+  positionOf(address: number): number {
+    const window = this.#large ?? this.#current;
+    if (window === undefined) return this.#readPosition;
+    return window.position + (address - dataAddress(window.slab));
+  }
+
+  /** Where the next batch begins, or would begin. */
+  get position(): number {
+    return this.#current === undefined && this.#large === undefined ? this.#readPosition : this.positionOf(this.#address);
+  }
+
+  /**
+   * Finds the next batches. What was found before is gone then.
+   *
+   * @returns how many rows there are, or 0 at the end: `stop` says why, `position` where
+   */
+  async next(): Promise<number> {
+    for (;;) {
+      if (this.#address === this.#end && !(await this.#advance(0))) {
+        this.stop = 'end';
+        return 0;
+      }
+      const { i32, kernels } = this.#memory;
+      const count = kernels.scanBatches(this.#address, this.#end - this.#address, this.rows, ROWS_MAX, this.#status);
+      const stop = i32[(this.#status + SCAN_STATUS_STOP) >> 2] as number;
+      this.#address = i32[(this.#status + SCAN_STATUS_ADDRESS) >> 2] as number;
+      if (count > 0) return count;
+      if (stop === SCAN_STOP_END) continue;
+      if (stop !== SCAN_STOP_INCOMPLETE) {
+        this.stop = 'invalid';
+        return 0;
+      }
+      if (!(await this.#advance(i32[(this.#status + SCAN_STATUS_NEED) >> 2] as number))) {
+        this.stop = 'incomplete';
+        return 0;
+      }
+    }
+  }
+
+  /** Gives the memory back. */
+  async close(): Promise<void> {
+    this.#dropLarge();
+    const next = await this.#next?.catch(() => undefined);
+    next?.slab.release();
+    this.#current?.slab.release();
+    this.#next = undefined;
+    this.#current = undefined;
+    this.#rowSlab.release();
+  }
+
+  /**
+   * Brings in more bytes behind what is still to be looked at.
+   *
+   * @param need size of the batch that was cut off; 0 where nothing is known
+   * @returns false where the file has no more
+   */
+  async #advance(need: number): Promise<boolean> {
+    const carry = this.#end - this.#address;
+    const position = this.position;
+    if (position + Math.max(need, carry + 1) > this.#limit || need > BATCH_BYTES_MAX) return false;
+    const window = this.#current;
+    if (this.#large !== undefined || (window !== undefined && carry > window.slab.bytes / 8) || need > READ_WINDOW_BYTES / 2) {
+      return this.#restart(position, need);
+    }
+    const next = await (this.#next ?? this.#read(this.#readPosition));
+    this.#next = undefined;
+    if (next.bytes === 0) {
+      next.slab.release();
+      return false;
+    }
+    if (carry > next.slab.bytes / 8) {
+      next.slab.release();
+      return this.#restart(position, need);
+    }
+    const start = dataAddress(next.slab);
+    if (carry > 0) this.#memory.u8.copyWithin(start - carry, this.#address, this.#end);
+    window?.slab.release();
+    this.#current = next;
+    this.#address = start - carry;
+    this.#end = start + next.bytes;
+    this.#readPosition = next.position + next.bytes;
+    if (this.#isReadAhead && this.#readPosition < this.#limit) {
+      this.#next = this.#read(this.#readPosition);
+      this.#next.catch(() => undefined);
+    }
+    this.#isReadAhead = true;
+    return true;
+  }
+
+  /** Starts anew at `position`, with a window that holds at least `need` bytes. */
+  async #restart(position: number, need: number): Promise<boolean> {
+    const ahead = await this.#next?.catch(() => undefined);
+    ahead?.slab.release();
+    this.#next = undefined;
+    const had = this.#end - this.#address;
+    this.#dropLarge();
+    this.#current?.slab.release();
+    this.#current = undefined;
+    this.#address = this.#end = 0;
+    this.#readPosition = position;
+    if (need <= READ_WINDOW_BYTES / 2) {
+      const window = await this.#read(position, need);
+      this.#use(window);
+      return window.bytes > had;
+    }
+    const slab = this.#memory.slabs.allocate(Math.ceil(((need + SLACK_BYTES) * 8) / 7) + 8, 'large batch');
+    const window = { slab, position, bytes: 0 };
+    this.#large = window;
+    window.bytes = await this.#file.read(this.#target(slab, need), position);
+    this.#use(window, true);
+    return window.bytes === need;
+  }
+
+  #allocate(isSmall: boolean, need: number): Slab {
+    const { slabs } = this.#memory;
+    const slab = isSmall ? undefined : slabs.tryAllocate(READ_WINDOW_BYTES, 'scan window');
+    if (slab !== undefined) return slab;
+    return slabs.allocate(need <= FIRST_SLAB_BYTES / 2 ? FIRST_SLAB_BYTES : READ_WINDOW_BYTES, 'scan window');
+  }
+
+  #use(window: Window, isLarge = false): void {
+    if (!isLarge) this.#current = window;
+    this.#address = dataAddress(window.slab);
+    this.#end = this.#address + window.bytes;
+    this.#readPosition = window.position + window.bytes;
+  }
+
+  #dropLarge(): void {
+    this.#large?.slab.release();
+    this.#large = undefined;
+  }
+
+  #target(slab: Slab, bytes: number): Uint8Array {
+    const start = dataAddress(slab);
+    return this.#memory.u8.subarray(start, start + bytes);
+  }
+
+  /** Reads a window; a small one where little is left, or memory is short and `need` bytes fit into it. */
+  async #read(position: number, need = 0): Promise<Window> {
+    const left = this.#limit - position;
+    const isSmall = (!this.#isReadAhead || left <= FIRST_SLAB_BYTES / 2) && need <= FIRST_SLAB_BYTES / 2;
+    const slab = this.#allocate(isSmall, need);
+    try {
+      const target = this.#target(slab, Math.min(left, windowBytes(slab)));
+      const bytes =
+        target.length <= SYNC_READ_BYTES
+          ? this.#file.readSync(target, position)
+          : await this.#file.read(target, position);
+      return { slab, position, bytes };
+    } catch (error) {
+      slab.release();
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,306 @@
+/**
+ * The segments of an open log: which there are, the active one, and their life: created, rolled, sealed,
+ * dropped. Every call that makes something durable goes through one guard; if it fails, the log is
+ * poisoned.
+ *
+ * @module
+ */
+
+import { assert } from '../assert.ts';
+import type { Clock } from '../clock.ts';
+import { joinPath, type VfsFile } from '../vfs/vfs.ts';
+import { writeCheckpoint } from './checkpoint.ts';
+import type { LogMetrics } from './metrics.ts';
+import { SPARE_FILE } from './names.ts';
+import type { ResolvedLogOptions } from './options.ts';
+import { quarantineSegment } from './quarantine.ts';
+import { chooseExpired } from './retention.ts';
+import { Segment, type SegmentContext } from './segment.ts';
+import { SegmentIndex } from './segment-index.ts';
+
+/** Files of sealed segments that stay open for readers. */
+const OPEN_SEALED_MAX = 64;
+const ZERO_BYTES = 1024 * 1024;
+
+export interface SegmentsOptions {
+  context: SegmentContext;
+  options: ResolvedLogOptions;
+  clock: Clock;
+  metrics: LogMetrics;
+  /** Syncs what is written; settles when the segment's bytes are durable. */
+  syncWritten: (segment: Segment) => Promise<void>;
+  /** Takes a failure of a call that makes something durable. */
+  onSyncFailed: (error: unknown) => void;
+  /** Something went wrong that costs nothing but time later. */
+  onBackgroundError: (error: unknown) => void;
+}
+
+export class Segments {
+  /** From the oldest to the active one. */
+  list: Segment[];
+  /** The first offset that can be read. */
+  firstOffset: number;
+  readonly #parts: SegmentsOptions;
+  #sealing: Promise<void> = Promise.resolve();
+  #checkpointing: Promise<void> = Promise.resolve();
+  #spare: Promise<VfsFile | undefined> | undefined;
+  #openSealed: Segment[] = [];
+  readonly #stopReclaim: () => void;
+
+  constructor(parts: SegmentsOptions, list: Segment[], firstOffset: number) {
+    this.#parts = parts;
+    this.list = list;
+    this.firstOffset = firstOffset;
+    this.#stopReclaim = parts.context.memory.slabs.onPressure(() => this.#releaseIndexes());
+  }
+
+  /** The segment that is being written. */
+  get active(): Segment {
+    const active = this.list.at(-1);
+    assert(active !== undefined, 'an open log has an active segment');
+    return active;
+  }
+
+  /** Makes sure that there is an active segment, open for writing. */
+  async start(): Promise<void> {
+    const { context, options } = this.#parts;
+    await context.vfs.remove(joinPath(context.directory, SPARE_FILE));
+    const last = this.list.at(-1);
+    if (last === undefined || last.isSealed) {
+      if (options.preallocate) await this.#prepareSpare();
+      this.list.push(await this.#create(last?.nextOffset ?? this.firstOffset));
+    } else {
+      const opened = last.file;
+      last.file = await context.vfs.open(last.path, 'write');
+      await opened?.close();
+      await last.loadIndex();
+      last.syncedPosition = last.bytes;
+    }
+    if (options.preallocate) void this.#prepareSpare();
+  }
+
+  /** Whether `bytes` more do not belong into the active segment. */
+  mustRoll(bytes: number): boolean {
+    const { options, clock } = this.#parts;
+    const { active } = this;
+    if (active.bytes === 0) return false;
+    return active.bytes + bytes > options.segmentBytes || clock.now() - active.createdAtMs >= options.rollMs;
+  }
+
+  /**
+   * Begins a new segment; the old one is sealed in the background, and the next roll waits for that.
+   *
+   * @param baseOffset of the new segment
+   */
+  async roll(baseOffset: number): Promise<Segment> {
+    await this.#sealing;
+    const old = this.active;
+    const next = await this.#create(baseOffset);
+    old.isSealed = true;
+    this.list.push(next);
+    this.#parts.metrics.rolls++;
+    this.#sealing = this.#seal(old).catch((error: unknown) => this.#parts.onBackgroundError(error));
+    if (this.#parts.options.preallocate) void this.#prepareSpare();
+    return next;
+  }
+
+  /** The segment that holds an offset, by binary search. */
+  find(offset: number): Segment {
+    let low = 0;
+    let high = this.list.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if ((this.list[middle] as Segment).baseOffset <= offset) low = middle;
+      else high = middle - 1;
+    }
+    return this.list[low] as Segment;
+  }
+
+  /** The segment behind another, or undefined where that is the last. */
+  after(segment: Segment): Segment | undefined {
+    return this.list.find(({ baseOffset }) => baseOffset > segment.baseOffset);
+  }
+
+  /** Notes that a segment's file is in use, and closes one that has not been for long. */
+  touch(segment: Segment): void {
+    if (!segment.isSealed || this.#openSealed.at(-1) === segment) return;
+    const at = this.#openSealed.indexOf(segment);
+    if (at >= 0) this.#openSealed.splice(at, 1);
+    this.#openSealed.push(segment);
+    if (this.#openSealed.length <= OPEN_SEALED_MAX) return;
+    const idle = this.#openSealed.findIndex((candidate) => !candidate.isPinned && candidate.state !== undefined);
+    if (idle < 0 || idle === this.#openSealed.length - 1) return;
+    const [oldest] = this.#openSealed.splice(idle, 1);
+    oldest?.release().catch((error: unknown) => this.#parts.onBackgroundError(error));
+  }
+
+  /** Removes what retention no longer keeps. Returns how many segments went. */
+  async retain(): Promise<number> {
+    const { options, clock } = this.#parts;
+    const limits = { ...options.retention, firstOffset: this.firstOffset };
+    const count = chooseExpired(this.#settled(), limits, clock.now());
+    if (count > 0) await this.#drop(count);
+    return count;
+  }
+
+  /** Removes what lies before an offset: it is gone for readers at once, its segments as far as they are sealed. */
+  async truncateBefore(offset: number): Promise<void> {
+    this.firstOffset = Math.max(this.firstOffset, offset);
+    const count = this.#settled().filter((segment) => segment.isSealed && segment.nextOffset <= offset).length;
+    if (count > 0) await this.#drop(count);
+    else await this.checkpoint(false);
+  }
+
+  /** Writes the checkpoint; one at a time, in the order of the calls. */
+  checkpoint(isClean: boolean): Promise<void> {
+    const written = this.#checkpointing.then(() => this.#writeCheckpoint(isClean));
+    this.#checkpointing = written.catch(() => undefined);
+    return written;
+  }
+
+  /** Waits until nothing goes on in the background. */
+  async settle(): Promise<void> {
+    await this.#sealing;
+    await this.#checkpointing;
+    await this.#spare;
+  }
+
+  /** Writes what a clean close leaves behind: the active segment's indexes and the mark. */
+  async finish(): Promise<void> {
+    await this.settle();
+    const { active } = this;
+    assert(active.file !== undefined, 'the active segment is open');
+    if (this.#parts.options.preallocate) {
+      await active.file.truncate(active.bytes);
+      await this.#guard(() => (active.file as VfsFile).datasync());
+    }
+    await active.writeIndex();
+    await this.checkpoint(true);
+  }
+
+  /** Gives back memory and files, whatever state they are in. */
+  async release(): Promise<void> {
+    this.#stopReclaim();
+    const spare = await this.#spare;
+    await spare?.close();
+    const { vfs, directory } = this.#parts.context;
+    if (spare !== undefined) await vfs.remove(joinPath(directory, SPARE_FILE)).catch(() => undefined);
+    for (const segment of this.list) {
+      if (!segment.isPinned) await segment.release().catch(() => undefined);
+      else segment.releaseWhenUnpinned();
+    }
+  }
+
+  async #create(baseOffset: number): Promise<Segment> {
+    const { context, clock } = this.#parts;
+    const { vfs, directory, memory, indexIntervalBytes } = context;
+    const segment = new Segment(context, baseOffset, clock.now());
+    // A roll that failed half way, or an older life of the log, may have left the name behind.
+    if ((await vfs.stat(segment.path)) !== undefined) await quarantineSegment(vfs, directory, baseOffset);
+    segment.index = new SegmentIndex(memory, indexIntervalBytes);
+    try {
+      const spare = await this.#spare;
+      this.#spare = undefined;
+      if (spare === undefined) segment.file = await vfs.open(segment.path, 'create');
+      else {
+        await spare.close();
+        await vfs.rename(joinPath(directory, SPARE_FILE), segment.path);
+        segment.file = await vfs.open(segment.path, 'write');
+      }
+      await this.#guard(() => vfs.syncDir(directory));
+    } catch (error) {
+      await segment.release();
+      throw error;
+    }
+    return segment;
+  }
+
+  async #seal(segment: Segment): Promise<void> {
+    const { options, syncWritten, metrics, onBackgroundError } = this.#parts;
+    await syncWritten(segment);
+    const { file, index } = segment;
+    assert(file !== undefined && index !== undefined, 'a segment is open until it is sealed');
+    if (options.preallocate) {
+      await file.truncate(segment.bytes);
+      await this.#guard(() => file.datasync());
+    }
+    index.seal();
+    // Without its files the indexes are made again when they are needed: no reason to stop.
+    await segment.writeIndex().catch(onBackgroundError);
+    await this.checkpoint(false);
+    this.touch(segment);
+    const count = await this.retain();
+    metrics.droppedSegments += count;
+  }
+
+  /** Segments whose end is durable and whose indexes are known, and the active one. */
+  #settled(): Segment[] {
+    return this.list.filter((segment) => !segment.isSealed || segment.state !== undefined);
+  }
+
+  async #drop(count: number): Promise<void> {
+    const dropped = this.list.slice(0, count);
+    this.list = this.list.slice(count);
+    this.firstOffset = Math.max(this.firstOffset, this.list[0]?.baseOffset ?? 0);
+    this.#openSealed = this.#openSealed.filter((segment) => !dropped.includes(segment));
+    // First the checkpoint says that they are gone, then they go: the other way round, a crash between
+    // the two would look like a loss.
+    await this.checkpoint(false);
+    for (const segment of dropped) await segment.drop();
+    await this.#guard(() => this.#parts.context.vfs.syncDir(this.#parts.context.directory));
+  }
+
+  async #writeCheckpoint(isClean: boolean): Promise<void> {
+    const { memory, vfs, directory } = this.#parts.context;
+    const segments = this.list.filter((segment) => (segment.isSealed ? segment.state !== undefined : isClean));
+    const checkpoint = { firstOffset: this.firstOffset, isClean, segments: segments.map((one) => one.snapshot()) };
+    await writeCheckpoint(memory, vfs, directory, checkpoint, (sync) => this.#guard(sync));
+  }
+
+  async #guard(sync: () => Promise<void>): Promise<void> {
+    try {
+      await sync();
+    } catch (error) {
+      this.#parts.onSyncFailed(error);
+      throw error;
+    }
+  }
+
+  /** Fills the next segment's file with zeros, so that syncing it later does not have to allocate. */
+  #prepareSpare(): Promise<VfsFile | undefined> {
+    this.#spare ??= this.#fillSpare().catch((error: unknown) => {
+      this.#parts.onBackgroundError(error);
+      return undefined;
+    });
+    return this.#spare;
+  }
+
+  async #fillSpare(): Promise<VfsFile> {
+    const { context, options } = this.#parts;
+    const path = joinPath(context.directory, SPARE_FILE);
+    await context.vfs.remove(path);
+    const file = await context.vfs.open(path, 'create');
+    try {
+      const zeros = new Uint8Array(Math.min(ZERO_BYTES, options.segmentBytes));
+      for (let at = 0; at < options.segmentBytes; at += zeros.length) {
+        await file.write(zeros.subarray(0, Math.min(zeros.length, options.segmentBytes - at)), at);
+      }
+      await this.#guard(() => file.datasync());
+      return file;
+    } catch (error) {
+      await file.close();
+      await context.vfs.remove(path).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  #releaseIndexes(): number {
+    let bytes = 0;
+    for (const segment of this.list) {
+      if (!segment.isSealed || segment.state === undefined || segment.index === undefined) continue;
+      bytes += segment.index.bytes;
+      segment.releaseIndex();
+    }
+    return bytes;
+  }
+}

@@ -1,0 +1,177 @@
+/**
+ * The two faces of reading: records, as copies, and batches, in place. Both are plain iterators and not
+ * async generators, whose bookkeeping costs more than decoding a record.
+ *
+ * @module
+ */
+
+import type { Memory } from '../memory/memory.ts';
+import type { Slab } from '../memory/slabs.ts';
+import { columnsBytes, decodeRecords, RecordBatch } from '../record/batch.ts';
+import type { LogRecord } from '../record/record.ts';
+import type { ResolvedReadOptions } from './read-options.ts';
+import type { LogReader } from './reader.ts';
+
+/** Makes the reader when the first step is taken. */
+export type OpenReader = (options: ResolvedReadOptions) => Promise<LogReader>;
+
+/** Tells where a broken batch is. */
+export type DescribeBroken = (baseOffset: number, lastOffset: number) => Error;
+
+const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined };
+
+/** What both have in common: one reader, opened late and closed once, and steps one after another. */
+abstract class Stream<T> implements AsyncIterableIterator<T> {
+  protected readonly memory: Memory;
+  protected readonly options: ResolvedReadOptions;
+  readonly #open: OpenReader;
+  #reader: LogReader | undefined;
+  #isDone = false;
+  #last: Promise<unknown> | undefined;
+
+  constructor(memory: Memory, options: ResolvedReadOptions, open: OpenReader) {
+    this.memory = memory;
+    this.options = options;
+    this.#open = open;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<T>> {
+    const ready = this.takeReady();
+    if (ready !== undefined && this.#last === undefined) return Promise.resolve({ done: false, value: ready });
+    // Two steps asked for at once are taken one after the other.
+    const step = (this.#last ?? Promise.resolve()).then(() => this.#step(ready));
+    const settled: Promise<unknown> = step.catch(() => undefined).then(() => {
+      if (this.#last === settled) this.#last = undefined;
+    });
+    this.#last = settled;
+    return step;
+  }
+
+  async return(): Promise<IteratorResult<T>> {
+    await this.#last;
+    await this.#finish();
+    return DONE;
+  }
+
+  /** The next value, where it can be had without reading. */
+  protected abstract takeReady(): T | undefined;
+  /** Reads on until there is a value. */
+  protected abstract advance(reader: LogReader): Promise<T | undefined>;
+  /** Gives back what it holds. */
+  protected abstract release(): void;
+
+  async #step(taken: T | undefined): Promise<IteratorResult<T>> {
+    const ready = taken ?? this.takeReady();
+    if (ready !== undefined) return { done: false, value: ready };
+    if (this.#isDone) return DONE;
+    try {
+      this.#reader ??= await this.#open(this.options);
+      const value = await this.advance(this.#reader);
+      if (value !== undefined) return { done: false, value };
+    } catch (error) {
+      await this.#finish();
+      throw error;
+    }
+    await this.#finish();
+    return DONE;
+  }
+
+  async #finish(): Promise<void> {
+    if (this.#isDone) return;
+    this.#isDone = true;
+    this.release();
+    await this.#reader?.close();
+  }
+}
+
+export class RecordStream extends Stream<LogRecord> {
+  readonly #describeBroken: DescribeBroken;
+  #columns: Slab | undefined;
+  #records: LogRecord[] = [];
+  #index = 0;
+  #left: number;
+
+  constructor(memory: Memory, options: ResolvedReadOptions, open: OpenReader, describeBroken: DescribeBroken) {
+    super(memory, options, open);
+    this.#describeBroken = describeBroken;
+    this.#left = options.limit;
+  }
+
+  protected takeReady(): LogRecord | undefined {
+    const { fromOffset, toOffset, fromTimestamp, toTimestamp } = this.options;
+    while (this.#index < this.#records.length && this.#left > 0) {
+      const record = this.#records[this.#index++] as LogRecord;
+      if (fromOffset !== undefined && record.offset < fromOffset) continue;
+      if (record.offset >= toOffset) continue;
+      if (record.timestamp < fromTimestamp || record.timestamp >= toTimestamp) continue;
+      this.#left--;
+      return record;
+    }
+    return undefined;
+  }
+
+  protected async advance(reader: LogReader): Promise<LogRecord | undefined> {
+    while (this.#left > 0) {
+      const row = await reader.next();
+      if (row === undefined) return undefined;
+      if (row.maxTimestamp < this.options.fromTimestamp) continue;
+      this.#reserve(columnsBytes(row.recordCount));
+      const records = decodeRecords(this.memory, row, (this.#columns as Slab).address);
+      if (records === undefined) throw this.#describeBroken(row.baseOffset, row.lastOffset);
+      this.#records = records;
+      this.#index = 0;
+      const record = this.takeReady();
+      if (record !== undefined) return record;
+    }
+    return undefined;
+  }
+
+  protected release(): void {
+    this.#records = [];
+    this.#columns?.release();
+    this.#columns = undefined;
+  }
+
+  #reserve(bytes: number): void {
+    if (this.#columns !== undefined && this.#columns.bytes >= bytes) return;
+    this.#columns?.release();
+    this.#columns = undefined;
+    this.#columns = this.memory.slabs.allocate(bytes, 'read columns');
+  }
+}
+
+export class BatchStream extends Stream<RecordBatch> {
+  #current: RecordBatch | undefined;
+  #left: number;
+
+  constructor(memory: Memory, options: ResolvedReadOptions, open: OpenReader) {
+    super(memory, options, open);
+    this.#left = options.limit;
+  }
+
+  protected takeReady(): undefined {
+    return undefined;
+  }
+
+  protected async advance(reader: LogReader): Promise<RecordBatch | undefined> {
+    this.#current?.expire();
+    this.#current = undefined;
+    while (this.#left > 0) {
+      const row = await reader.next();
+      if (row === undefined) return undefined;
+      if (row.maxTimestamp < this.options.fromTimestamp) continue;
+      this.#left -= row.recordCount;
+      this.#current = new RecordBatch(this.memory, row);
+      return this.#current;
+    }
+    return undefined;
+  }
+
+  protected release(): void {
+    this.#current?.expire();
+  }
+}

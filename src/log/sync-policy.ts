@@ -1,0 +1,121 @@
+/**
+ * When to call fdatasync: a pure decision over what is written and waiting. The writer carries it out.
+ *
+ * @module
+ */
+
+import {
+  SYNC_ADAPTIVE_DELAY_MS_DEFAULT,
+  SYNC_BATCH_BYTES_DEFAULT,
+  SYNC_BATCH_DELAY_MS_DEFAULT,
+  SYNC_BATCH_RECORDS_DEFAULT,
+  SYNC_INTERVAL_MS_DEFAULT,
+} from '../limits.ts';
+import { checkOneOf, checkOptions, integerOption } from '../options.ts';
+
+/** How safe a record is: in memory, given to the operating system, or durable. */
+export type Durability = 'accepted' | 'written' | 'synced';
+
+/** When a log calls fdatasync. */
+export type SyncPolicy =
+  /** After every write. */
+  | { mode: 'always' }
+  /** When any limit is met; appends resolve when synced. */
+  | { mode: 'batch'; maxRecords?: number; maxBytes?: number; maxDelayMs?: number }
+  /** Every `intervalMs`; appends resolve when written. */
+  | { mode: 'interval'; intervalMs?: number }
+  /** After every write, which waits a little where waiting was measured to pay. */
+  | { mode: 'adaptive'; maxDelayMs?: number }
+  /** The operating system decides; appends resolve when written. */
+  | { mode: 'never' };
+
+/** A policy with nothing left open. */
+export type ResolvedSyncPolicy =
+  | { mode: 'always' }
+  | { mode: 'batch'; maxRecords: number; maxBytes: number; maxDelayMs: number }
+  | { mode: 'interval'; intervalMs: number }
+  | { mode: 'adaptive'; maxDelayMs: number }
+  | { mode: 'never' };
+
+const MODES = ['always', 'batch', 'interval', 'adaptive', 'never'] as const;
+const DELAY_MS_MAX = 60_000;
+const INTERVAL_MS_MAX = 86_400_000;
+
+/**
+ * Fills in the defaults of a policy.
+ *
+ * @throws TypeError, RangeError where it is none
+ */
+export function resolveSyncPolicy(policy: SyncPolicy = { mode: 'always' }): ResolvedSyncPolicy {
+  checkOptions('sync', policy, ['mode', 'maxRecords', 'maxBytes', 'maxDelayMs', 'intervalMs']);
+  checkOneOf('sync.mode', policy.mode, MODES);
+  switch (policy.mode) {
+    case 'always':
+    case 'never':
+      checkOptions(`sync (${policy.mode})`, policy, ['mode']);
+      return { mode: policy.mode };
+    case 'interval':
+      checkOptions('sync (interval)', policy, ['mode', 'intervalMs']);
+      return {
+        mode: 'interval',
+        intervalMs: integerOption('sync.intervalMs', policy.intervalMs, SYNC_INTERVAL_MS_DEFAULT, 1, INTERVAL_MS_MAX),
+      };
+    case 'adaptive':
+      checkOptions('sync (adaptive)', policy, ['mode', 'maxDelayMs']);
+      return {
+        mode: 'adaptive',
+        maxDelayMs: integerOption('sync.maxDelayMs', policy.maxDelayMs, SYNC_ADAPTIVE_DELAY_MS_DEFAULT, 1, DELAY_MS_MAX),
+      };
+    case 'batch':
+      checkOptions('sync (batch)', policy, ['mode', 'maxRecords', 'maxBytes', 'maxDelayMs']);
+      return {
+        mode: 'batch',
+        maxRecords: integerOption('sync.maxRecords', policy.maxRecords, SYNC_BATCH_RECORDS_DEFAULT, 1),
+        maxBytes: integerOption('sync.maxBytes', policy.maxBytes, SYNC_BATCH_BYTES_DEFAULT, 1),
+        maxDelayMs: integerOption('sync.maxDelayMs', policy.maxDelayMs, SYNC_BATCH_DELAY_MS_DEFAULT, 1, DELAY_MS_MAX),
+      };
+  }
+}
+
+/** The level at which a log with this policy resolves its appends. */
+export function ownLevel(policy: ResolvedSyncPolicy): 'written' | 'synced' {
+  return policy.mode === 'interval' || policy.mode === 'never' ? 'written' : 'synced';
+}
+
+/** Whether a flush is a write and its fdatasync, one after the other. */
+export function syncsEachWrite(policy: ResolvedSyncPolicy): boolean {
+  return policy.mode === 'always' || policy.mode === 'adaptive';
+}
+
+/** What is written but not synced. */
+export interface UnsyncedState {
+  records: number;
+  bytes: number;
+  /** When the oldest of it was written (monotonic). */
+  sinceMs: number;
+  /** Somebody waits for more than the policy promises. */
+  isDemanded: boolean;
+}
+
+/**
+ * Decides how long fdatasync may wait.
+ *
+ * @param nowMs monotonic
+ * @returns milliseconds from now (0: at once), or Infinity where nothing asks for it
+ */
+export function syncDelayMs(policy: ResolvedSyncPolicy, unsynced: UnsyncedState, nowMs: number): number {
+  if (unsynced.isDemanded) return 0;
+  if (unsynced.records === 0) return Infinity;
+  switch (policy.mode) {
+    case 'always':
+    case 'adaptive':
+      return 0;
+    case 'batch':
+      if (unsynced.records >= policy.maxRecords || unsynced.bytes >= policy.maxBytes) return 0;
+      return Math.max(0, unsynced.sinceMs + policy.maxDelayMs - nowMs);
+    case 'interval':
+      return Math.max(0, unsynced.sinceMs + policy.intervalMs - nowMs);
+    case 'never':
+      return Infinity;
+  }
+}

@@ -1,0 +1,272 @@
+/**
+ * Opens a database: the composition root, and the only file that picks implementations.
+ *
+ *     <directory>/LOCK/           who has it open for writing
+ *                 VERSION         number of the format; checked before anything else is read
+ *                 logs/<name>-<partition>/
+ *
+ * @module
+ */
+
+import { dirname } from 'node:path';
+import { VarveError } from './errors.ts';
+import { FORMAT_VERSION } from './limits.ts';
+import { Log } from './log/log.ts';
+import type { LogMetricsSnapshot } from './log/metrics.ts';
+import { checkLogName, logDirectoryName, parseLogDirectoryName } from './log/names.ts';
+import { type LogOptions, type RecoveryMode, RECOVERY_MODES, resolveLogOptions } from './log/options.ts';
+import type { LogVerifyReport } from './log/verify.ts';
+import { booleanOption, checkOneOf, checkOptions } from './options.ts';
+import type { PoolMetrics } from './pool/pool.ts';
+import { type Runtime, sharedRuntime } from './runtime.ts';
+import { nodeVfs } from './vfs/node.ts';
+import { joinPath, type Vfs, type VfsLock } from './vfs/vfs.ts';
+
+export interface OpenOptions {
+  /** Memory and threads; those that the process shares unless given. */
+  runtime?: Runtime;
+  /** Read beside a process that writes: takes no lock and changes nothing. */
+  readOnly?: boolean;
+  /** Make the directory where there is none; true unless it is opened read-only. */
+  create?: boolean;
+  /** What logs do about damage, unless their own options say. */
+  recovery?: RecoveryMode;
+  /** The disk; the real one unless given. */
+  vfs?: Vfs;
+}
+
+/** Everything that is counted, at one moment. */
+export interface MetricsSnapshot {
+  logs: Record<string, LogMetricsSnapshot>;
+  memory: { budgetBytes: number; inUseBytes: number };
+  pool: PoolMetrics;
+}
+
+/** What `verify` found, by log. */
+export interface VerifyReport {
+  isClean: boolean;
+  logs: Record<string, LogVerifyReport>;
+}
+
+const VERSION_FILE = 'VERSION';
+const LOGS_DIRECTORY = 'logs';
+const VERSION_BYTES_MAX = 64;
+
+export class Database {
+  readonly directory: string;
+  readonly runtime: Runtime;
+  readonly readOnly: boolean;
+  readonly #vfs: Vfs;
+  readonly #lock: VfsLock | undefined;
+  readonly #recovery: RecoveryMode | undefined;
+  readonly #logs: Map<string, Promise<Log>> = new Map();
+  readonly #opened: Map<string, Log> = new Map();
+  #closing: Promise<void> | undefined;
+
+  /** Use {@link open}. */
+  constructor(directory: string, runtime: Runtime, vfs: Vfs, lock: VfsLock | undefined, recovery: RecoveryMode | undefined) {
+    this.directory = directory;
+    this.runtime = runtime;
+    this.readOnly = lock === undefined;
+    this.#vfs = vfs;
+    this.#lock = lock;
+    this.#recovery = recovery;
+  }
+
+  /**
+   * Opens a log, and makes it where there is none. Asked again for the same, it returns the same handle;
+   * the options of the first call hold.
+   *
+   * @param name letters, digits, dots, dashes and underscores
+   * @throws TypeError, RangeError where the name or an option is wrong
+   * @throws VarveError `NOT_FOUND` where it is not there and the database is read-only; `CORRUPT`,
+   * `NO_MEMORY`, `NO_SPACE`, `IO`
+   */
+  log(name: string, options: LogOptions = {}): Promise<Log> {
+    try {
+      checkLogName(name);
+      const { partition } = resolveLogOptions(options);
+      this.#checkOpen();
+      const key = logDirectoryName(name, partition);
+      const known = this.#logs.get(key);
+      if (known !== undefined) return known;
+      const opening = this.#openLog(name, key, options);
+      this.#logs.set(key, opening);
+      opening.catch(() => this.#logs.delete(key));
+      return opening;
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** The logs that the directory has, sorted by name and partition. */
+  async logNames(): Promise<{ name: string; partition: number }[]> {
+    this.#checkOpen();
+    const folder = joinPath(this.directory, LOGS_DIRECTORY);
+    if ((await this.#vfs.stat(folder)) === undefined) return [];
+    const logs: { name: string; partition: number }[] = [];
+    for (const directory of await this.#vfs.readdir(folder)) {
+      const parsed = parseLogDirectoryName(directory);
+      if (parsed !== undefined) logs.push(parsed);
+    }
+    return logs.sort((a, b) => (a.name === b.name ? a.partition - b.partition : a.name < b.name ? -1 : 1));
+  }
+
+  /** Counters of all logs that are open, and of what they share. */
+  metrics(): MetricsSnapshot {
+    const { memory, pool } = this.runtime;
+    const logs: Record<string, LogMetricsSnapshot> = {};
+    for (const [key, log] of this.#opened) logs[key] = log.metrics();
+    const { budgetBytes, inUseBytes } = memory.slabs;
+    return { logs, memory: { budgetBytes, inUseBytes }, pool: pool.metrics() };
+  }
+
+  /** Reads and checks every byte of every log. */
+  async verify(): Promise<VerifyReport> {
+    const report: VerifyReport = { isClean: true, logs: {} };
+    for (const { name, partition } of await this.logNames()) {
+      const log = await this.log(name, { partition });
+      const found = await log.verify();
+      report.logs[logDirectoryName(name, partition)] = found;
+      if (found.problems.length > 0) report.isClean = false;
+    }
+    return report;
+  }
+
+  /**
+   * Closes all logs and gives the directory back. A second call gets the same promise.
+   *
+   * @throws VarveError the first failure of a log; everything is closed all the same
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(): Promise<void> {
+    const failures: unknown[] = [];
+    for (const opening of this.#logs.values()) {
+      try {
+        await (await opening).close();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    await this.#lock?.release();
+    if (failures.length > 0) throw failures[0];
+  }
+
+  async #openLog(name: string, key: string, options: LogOptions): Promise<Log> {
+    const { memory, clock } = this.runtime;
+    const vfs = this.#vfs;
+    const directory = joinPath(this.directory, LOGS_DIRECTORY, key);
+    if ((await vfs.stat(directory)) === undefined) {
+      if (this.readOnly) {
+        throw new VarveError('NOT_FOUND', `there is no log ${name} in ${this.directory}`, { file: directory });
+      }
+      await vfs.mkdir(directory);
+      await vfs.syncDir(joinPath(this.directory, LOGS_DIRECTORY));
+      await vfs.syncDir(this.directory);
+    }
+    const asked = this.#recovery === undefined ? options : { recovery: this.#recovery, ...options };
+    const log = await Log.open({ name, directory, memory, vfs, clock, readOnly: this.readOnly }, asked);
+    this.#opened.set(key, log);
+    return log;
+  }
+
+  #checkOpen(): void {
+    if (this.#closing !== undefined) throw new VarveError('CLOSED', `the database ${this.directory} is closed`);
+  }
+}
+
+/** Checks the VERSION file, and makes it in a directory that is new. */
+async function checkVersion(vfs: Vfs, directory: string, canCreate: boolean): Promise<void> {
+  const path = joinPath(directory, VERSION_FILE);
+  if ((await vfs.stat(path)) === undefined) {
+    const names = (await vfs.readdir(directory)).filter((name) => name !== 'LOCK' && name !== `${VERSION_FILE}.tmp`);
+    if (!canCreate) throw new VarveError('NOT_FOUND', `${directory} is not a varve database`, { file: directory });
+    if (names.length > 0) {
+      throw new VarveError('NOT_FOUND', `${directory} is not a varve database, and not empty`, { file: directory });
+    }
+    await writeVersion(vfs, directory, path);
+    return;
+  }
+  const file = await vfs.open(path, 'read');
+  const bytes = new Uint8Array(VERSION_BYTES_MAX);
+  const length = await file.read(bytes, 0).finally(() => file.close());
+  const text = Buffer.from(bytes.subarray(0, length)).toString('latin1').trim();
+  if (!/^\d{1,9}$/.test(text)) {
+    throw new VarveError('CORRUPT', `${path} holds no version number`, { file: path, position: 0 });
+  }
+  if (Number(text) > FORMAT_VERSION) {
+    throw new VarveError('VERSION', `${directory} has format ${text}; this build knows ${FORMAT_VERSION}`, { file: path });
+  }
+}
+
+async function writeVersion(vfs: Vfs, directory: string, path: string): Promise<void> {
+  const temporary = `${path}.tmp`;
+  await vfs.remove(temporary);
+  const file = await vfs.open(temporary, 'create');
+  try {
+    await file.write(Buffer.from(`${FORMAT_VERSION}\n`), 0);
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+  await vfs.rename(temporary, path);
+  await vfs.mkdir(joinPath(directory, LOGS_DIRECTORY));
+  await vfs.syncDir(directory);
+}
+
+/** Makes a directory and what is missing above it, each name durable. */
+async function makeDirectory(vfs: Vfs, directory: string): Promise<void> {
+  const missing: string[] = [];
+  let path = directory;
+  while ((await vfs.stat(path)) === undefined) {
+    missing.push(path);
+    path = dirname(path);
+  }
+  await vfs.mkdir(directory);
+  for (const made of missing.reverse()) await vfs.syncDir(dirname(made));
+}
+
+/**
+ * Opens a database.
+ *
+ * @param directory where it lives; made if it is missing, unless `create` is false
+ * @throws TypeError where an argument is wrong
+ * @throws VarveError `LOCKED` where another handle has it (`pid` says which process), `VERSION` where a
+ * newer build wrote it, `NOT_FOUND` where it is no database, `READ_ONLY`, `NO_MEMORY`, `IO`
+ */
+export async function open(directory: string, options: OpenOptions = {}): Promise<Database> {
+  if (typeof directory !== 'string' || directory === '') throw new TypeError('directory must be a path');
+  checkOptions('options', options, ['runtime', 'readOnly', 'create', 'recovery', 'vfs']);
+  const readOnly = booleanOption('readOnly', options.readOnly, false);
+  const canCreate = booleanOption('create', options.create, !readOnly) && !readOnly;
+  if (options.recovery !== undefined) checkOneOf('recovery', options.recovery, RECOVERY_MODES);
+  const vfs = options.vfs ?? nodeVfs;
+  const runtime = options.runtime ?? sharedRuntime();
+  const stat = await vfs.stat(directory);
+  if (stat === undefined) {
+    if (!canCreate) throw new VarveError('NOT_FOUND', `there is no directory ${directory}`, { file: directory });
+    await makeDirectory(vfs, directory);
+  } else if (stat.kind !== 'directory') {
+    throw new VarveError('NOT_FOUND', `${directory} is not a directory`, { file: directory });
+  }
+  if (readOnly) {
+    await checkVersion(vfs, directory, false);
+    return new Database(directory, runtime, vfs, undefined, options.recovery);
+  }
+  const lock = await vfs.lock(directory);
+  try {
+    await checkVersion(vfs, directory, canCreate);
+    return new Database(directory, runtime, vfs, lock, options.recovery);
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
