@@ -44,19 +44,21 @@ export interface Operation {
   readonly bytes?: number;
 }
 
-/** Runs when a call is over; throws where the machine stopped under it. */
+/** Runs when a call is over; what it throws is the outcome of the call. */
 export type Settle = () => void;
 
-/** Looks on, call by call; this is how a model of a disk follows what is done to it. */
+/**
+ * Looks on, call by call; this is how a model of a disk follows what is done to it. One call is `before`,
+ * then what it changes (told before it happens), then `after`, whose result runs when the call is over.
+ */
 export interface DiskObserver extends NameObserver {
-  /** Before the call does anything; what it throws is the outcome of the call. */
+  /** What it throws is the outcome of the call, which then does nothing. */
   before(operation: Operation): void;
-  written(file: FileNode, source: Uint8Array, position: number): Settle;
-  truncated(file: FileNode, bytes: number): Settle;
-  syncing(file: FileNode): Settle;
-  syncingDir(directory: DirectoryNode): Settle;
-  /** The end of every other call. */
-  readonly settled: Settle;
+  written(file: FileNode, source: Uint8Array, position: number): void;
+  truncated(file: FileNode, bytes: number): void;
+  synced(file: FileNode): void;
+  syncedDir(directory: DirectoryNode): void;
+  after(): Settle;
 }
 
 class MemoryFile implements VfsFile {
@@ -90,34 +92,32 @@ class MemoryFile implements VfsFile {
 
   async write(source: Uint8Array, position: number): Promise<void> {
     const operation = this.#transfer('write', source, position);
-    await this.#vfs.runSettled(operation, (observer) => {
+    await this.#vfs.run(operation, (observer) => {
+      observer?.written(this.#node, source, position);
       this.#node.bytes.write(source, position);
-      return observer?.written(this.#node, source, position);
     });
   }
 
   writeSync(source: Uint8Array, position: number): void {
     const operation = this.#transfer('write', source, position);
     this.#vfs.runSync(operation, (observer) => {
+      observer?.written(this.#node, source, position);
       this.#node.bytes.write(source, position);
-      observer?.written(this.#node, source, position)();
     });
   }
 
   async datasync(): Promise<void> {
     this.#check();
-    await this.#vfs.runSettled({ op: 'datasync', path: this.path }, (observer) =>
-      observer?.syncing(this.#node),
-    );
+    await this.#vfs.run({ op: 'datasync', path: this.path }, (observer) => observer?.synced(this.#node));
   }
 
   async truncate(bytes: number): Promise<void> {
     this.#check();
     if (!this.#writable) throw readOnlyError(this.path);
     checkLength(bytes);
-    await this.#vfs.runSettled({ op: 'truncate', path: this.path, bytes }, (observer) => {
+    await this.#vfs.run({ op: 'truncate', path: this.path, bytes }, (observer) => {
+      observer?.truncated(this.#node, bytes);
       this.#node.bytes.truncate(bytes);
-      return observer?.truncated(this.#node, bytes);
     });
   }
 
@@ -196,9 +196,9 @@ export class MemoryVfs implements Vfs {
   }
 
   async syncDir(path: string): Promise<void> {
-    await this.runSettled({ op: 'syncDir', path }, (observer) => {
+    await this.run({ op: 'syncDir', path }, (observer) => {
       const directory = this.#tree.directory(path, 'fsync');
-      return observer?.syncingDir(directory);
+      observer?.syncedDir(directory);
     });
   }
 
@@ -220,28 +220,14 @@ export class MemoryVfs implements Vfs {
   }
 
   /** One call: it takes effect now and is over a microtask later. */
-  async run<T>(operation: Operation, effect: () => T): Promise<T> {
+  async run<T>(operation: Operation, effect: (observer?: DiskObserver) => T): Promise<T> {
     try {
       this.#observer?.before(operation);
-      const result = effect();
-      await Promise.resolve();
-      this.#observer?.settled();
-      return result;
-    } catch (error) {
-      throw fromSystem(error, operation.op, operation.path);
-    }
-  }
-
-  /** Like `run`, for the calls whose end means something to the disk. */
-  async runSettled(
-    operation: Operation,
-    effect: (observer?: DiskObserver) => Settle | undefined,
-  ): Promise<void> {
-    try {
-      this.#observer?.before(operation);
-      const settle = effect(this.#observer);
+      const result = effect(this.#observer);
+      const settle = this.#observer?.after();
       await Promise.resolve();
       settle?.();
+      return result;
     } catch (error) {
       throw fromSystem(error, operation.op, operation.path);
     }
@@ -250,7 +236,9 @@ export class MemoryVfs implements Vfs {
   runSync<T>(operation: Operation, effect: (observer?: DiskObserver) => T): T {
     try {
       this.#observer?.before(operation);
-      return effect(this.#observer);
+      const result = effect(this.#observer);
+      this.#observer?.after()();
+      return result;
     } catch (error) {
       throw fromSystem(error, operation.op, operation.path);
     }

@@ -12,6 +12,7 @@
 import fs from 'node:fs';
 import { fromSystem, systemCode, type VarveError } from '../errors.ts';
 import { checkLength, checkPosition, closedError, readOnlyError, systemError } from './checks.ts';
+import { Flights } from './flights.ts';
 import { lockDirectory } from './lock.ts';
 import { pause } from './pause.ts';
 import type { FileStat, OpenMode, Vfs, VfsFile } from './vfs.ts';
@@ -60,8 +61,7 @@ class NodeFile implements VfsFile {
   readonly path: string;
   readonly #fd: number;
   readonly #writable: boolean;
-  #inFlight = 0;
-  #onIdle: (() => void) | undefined;
+  readonly #flights = new Flights();
   #closing: Promise<void> | undefined;
 
   constructor(path: string, fd: number, mode: OpenMode) {
@@ -205,11 +205,7 @@ class NodeFile implements VfsFile {
   }
 
   async #close(): Promise<void> {
-    if (this.#inFlight > 0) {
-      await new Promise<void>((resolve) => {
-        this.#onIdle = resolve;
-      });
-    }
+    await this.#flights.idle();
     await call<void>('close', this.path, (done) => fs.close(this.#fd, done));
   }
 
@@ -225,10 +221,9 @@ class NodeFile implements VfsFile {
   #call<T>(action: string, start: (done: Done<T>) => void): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       this.#check();
-      this.#inFlight++;
+      this.#flights.begin();
       const done: Done<T> = (error, value) => {
-        this.#inFlight--;
-        if (this.#inFlight === 0) this.#onIdle?.();
+        this.#flights.end();
         if (error === null || error === undefined) resolve(value as T);
         else reject(failure(error, action, this.path));
       };

@@ -28,7 +28,7 @@ export interface Place {
   readonly name: string;
 }
 
-/** Is told of every change of a name, after it happened. */
+/** Is told of every change of a name, just before it happens. */
 export interface NameObserver {
   linked(place: Place, node: TreeNode): void;
   unlinked(place: Place): void;
@@ -122,9 +122,9 @@ export class Tree {
     } else if (replaced?.kind === 'directory') {
       throw systemError('EISDIR', 'rename', fromPath);
     }
+    this.#observer?.renamed(from, to, node);
     to.directory.entries.set(to.name, node);
     from.directory.entries.delete(from.name);
-    this.#observer?.renamed(from, to, node);
   }
 
   /** Removes the name of a file; one that does not exist is no error. */
@@ -165,13 +165,13 @@ export class Tree {
   }
 
   #link(place: Place, node: TreeNode): void {
-    place.directory.entries.set(place.name, node);
     this.#observer?.linked(place, node);
+    place.directory.entries.set(place.name, node);
   }
 
   #unlink(place: Place): void {
-    place.directory.entries.delete(place.name);
     this.#observer?.unlinked(place);
+    place.directory.entries.delete(place.name);
   }
 }
 
