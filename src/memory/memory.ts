@@ -62,9 +62,16 @@ export class MemoryView {
 
   /** Copies bytes out of the memory, into a buffer of their own. */
   copy(address: number, bytes: number): Buffer {
-    const copy = Buffer.allocUnsafe(bytes);
-    copy.set(this.u8.subarray(address, address + bytes));
-    return copy;
+    // V8 copies shared memory byte by byte unless both ends are aligned: so start a little earlier.
+    const start = address & ~7;
+    const copy = Buffer.allocUnsafe(address + bytes - start);
+    copy.set(this.u8.subarray(start, address + bytes));
+    return start === address ? copy : copy.subarray(address - start);
+  }
+
+  /** Gives this thread's kernels other working memory: `SCRATCH_BYTES` that are its alone. */
+  useScratch(scratch: number): void {
+    this.kernels.init(TABLES_ADDRESS, scratch, 0);
   }
 
   /** What a worker thread needs to see this memory. */

@@ -2,12 +2,15 @@
  * Gathers records until a batch is full, then has a kernel frame and checksum them in one call.
  *
  * It works in one slab: entries grow up from its start (what lies where: `layout.ts`), and the records'
- * bytes grow up behind the room for the entries. A record is copied once, when it is added; no object
- * and no view is made for it.
+ * bytes grow up behind the room for the entries. No object and no view is made for a record.
  *
  *     +---------------------------------+------------------------------------------------+
  *     | entries, 40 bytes a record      | keys, values and headers, one after another    |
  *     +---------------------------------+------------------------------------------------+
+ *
+ * The bytes are gathered in private memory and go to the slab in one piece: V8 copies into shared memory
+ * with atomic stores, byte by byte unless both ends are aligned, which for a short record costs more
+ * than everything else. A record that has a batch of its own goes to its slab at once.
  *
  * @module
  */
@@ -96,13 +99,18 @@ export class BatchBuilder {
   readonly #batchBytes: number;
   #slab: Slab | undefined;
   #large: Slab | undefined;
+  readonly #staging: Uint8Array;
+  /** Address of the next entry. */
   #entry = 0;
+  /** Address of the records' bytes, and how many are gathered. */
   #data = 0;
+  #used = 0;
 
   /** @param batchBytes a batch is full when its records have this many bytes */
   constructor(memory: Memory, batchBytes: number) {
     this.#memory = memory;
     this.#batchBytes = batchBytes;
+    this.#staging = new Uint8Array(batchBytes);
   }
 
   /** Whether a record of `bytes` would go beyond a full batch. An empty builder takes any record. */
@@ -127,6 +135,7 @@ export class BatchBuilder {
     if (this.count === 0) {
       this.#entry = this.#slab.address;
       this.#data = this.#slab.address + ENTRIES_BYTES;
+      this.#used = 0;
     }
     if (bytes <= this.#batchBytes) return true;
     assert(this.count === 0, 'a large record has a batch of its own');
@@ -143,37 +152,39 @@ export class BatchBuilder {
 
   /** Copies a record in; `reserve` has been called for it. */
   add(record: Measured, timestamp: number): void {
-    const { u8, i32, f64 } = this.#memory;
-    const entry = this.#entry;
-    const word = entry >> 2;
+    const { i32, f64 } = this.#memory;
+    const word = this.#entry >> 2;
     const { key, value, headers } = record;
-    let data = this.#data;
-    f64[entry >> 3] = timestamp;
-    i32[word + (ENTRY_KEY >> 2)] = data;
+    const isLarge = this.#large !== undefined;
+    const target = isLarge ? this.#memory.u8 : this.#staging;
+    const shift = isLarge ? this.#data : 0;
+    let used = this.#used;
+    f64[this.#entry >> 3] = timestamp;
+    i32[word + (ENTRY_KEY >> 2)] = this.#data + used;
     if (key === null) {
       i32[word + (ENTRY_KEY_LENGTH >> 2)] = NULL_LENGTH;
     } else {
       i32[word + (ENTRY_KEY_LENGTH >> 2)] = key.length;
-      u8.set(key, data);
-      data += key.length;
+      target.set(key, shift + used);
+      used += key.length;
     }
-    i32[word + (ENTRY_VALUE >> 2)] = data;
+    i32[word + (ENTRY_VALUE >> 2)] = this.#data + used;
     if (value === null) {
       i32[word + (ENTRY_VALUE_LENGTH >> 2)] = NULL_LENGTH;
     } else {
       i32[word + (ENTRY_VALUE_LENGTH >> 2)] = value.length;
-      u8.set(value, data);
-      data += value.length;
+      target.set(value, shift + used);
+      used += value.length;
     }
-    i32[word + (ENTRY_HEADERS >> 2)] = data;
+    i32[word + (ENTRY_HEADERS >> 2)] = this.#data + used;
     i32[word + (ENTRY_HEADERS_LENGTH >> 2)] = headers === null ? 0 : headers.length;
     i32[word + (ENTRY_HEADERS_COUNT >> 2)] = record.headerCount;
     if (headers !== null) {
-      u8.set(headers, data);
-      data += headers.length;
+      target.set(headers, shift + used);
+      used += headers.length;
     }
-    this.#data = data;
-    this.#entry = entry + ENTRY_BYTES;
+    this.#used = used;
+    this.#entry += ENTRY_BYTES;
     if (this.count === 0 || timestamp > this.maxTimestamp) this.maxTimestamp = timestamp;
     this.count++;
     this.bytes += record.bytes;
@@ -187,6 +198,7 @@ export class BatchBuilder {
    */
   encode(out: number, baseOffset: number): number {
     assert(this.count > 0 && this.#slab !== undefined, 'there is something to encode');
+    if (this.#large === undefined) this.#memory.u8.set(this.#staging.subarray(0, (this.#used + 7) & ~7), this.#data);
     const bytes = this.#memory.kernels.encodeBatch(this.#slab.address, this.count, out, baseOffset, 0);
     assert(bytes <= this.encodedBytesMax(0), 'a batch is never larger than its bound');
     this.clear();
