@@ -1,0 +1,271 @@
+/**
+ * Worker threads for work that is long enough to be worth the trip (half a millisecond and more), run by
+ * piscina. What this adds to it:
+ *
+ * - working memory: each task gets a slab of the shared memory while it runs;
+ * - a queue of our own, so that a task can be taken back before it begins. One that runs is always waited
+ *   for: it writes to memory that must not become somebody else's meanwhile;
+ * - errors that arrive as what they were.
+ *
+ * Threads start with the first task, and do not keep the process alive while they are idle.
+ *
+ * @module
+ */
+
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { Piscina } from 'piscina';
+import { type Clock, systemClock } from '../clock.ts';
+import { VarveError } from '../errors.ts';
+import { SCRATCH_BYTES } from '../memory/layout.ts';
+import type { Memory } from '../memory/memory.ts';
+import type { Slab } from '../memory/slabs.ts';
+import { checkOptions, integerOption } from '../options.ts';
+import { unpackError } from './packed-error.ts';
+import { TASKS, type TaskArgs, type TaskName, type TaskResult } from './tasks.ts';
+import type { TaskAnswer, TaskMessage } from './worker.ts';
+
+export interface PoolOptions {
+  /** Worker threads; 0 runs tasks on the calling thread. One less than there are cores, from 1 to 4, unless given. */
+  threads?: number;
+  /** Tasks that may wait; default 1,024. */
+  maxQueue?: number;
+  clock?: Clock;
+}
+
+export interface RunOptions {
+  /** Takes a task back that waits; of one that runs, the result is dropped when it is done. */
+  signal?: AbortSignal;
+}
+
+export interface PoolMetrics {
+  threads: number;
+  running: number;
+  queued: number;
+  completed: number;
+  failed: number;
+  /** The share of the threads' time since the first task in which they had one: from 0 to 1. */
+  utilization: number;
+}
+
+const THREADS_DEFAULT_MAX = 4;
+const THREADS_MAX = 64;
+const MAX_QUEUE_DEFAULT = 1024;
+/** A thread that has nothing to do for so long is ended, but for the last. */
+const IDLE_MS = 30_000;
+
+interface Job {
+  name: TaskName;
+  args: TaskArgs<TaskName>;
+  signal: AbortSignal | undefined;
+  onAbort: () => void;
+  resolve: (value: TaskResult<TaskName>) => void;
+  reject: (error: unknown) => void;
+}
+
+/** The file that threads run: beside this one where it is compiled, else the one that was built from it. */
+function workerFile(): string {
+  const isSource = import.meta.url.endsWith('.ts');
+  const path = isSource ? '../../dist/pool/worker.js' : './worker.js';
+  return fileURLToPath(new URL(path, import.meta.url));
+}
+
+export class Pool {
+  readonly threads: number;
+  readonly #memory: Memory;
+  readonly #maxQueue: number;
+  readonly #clock: Clock;
+  readonly #queue: Job[] = [];
+  #running = 0;
+  #completed = 0;
+  #failed = 0;
+  #busyMs = 0;
+  #startMs: number | undefined;
+  #piscina: Piscina | undefined;
+  /** Threads that are being ended after a failure. */
+  #ending: Promise<void> = Promise.resolve();
+  #failure: unknown;
+  #onIdle: (() => void) | undefined;
+  #closing: Promise<void> | undefined;
+
+  /** @throws TypeError, RangeError where an option is wrong */
+  constructor(memory: Memory, options: PoolOptions = {}) {
+    checkOptions('pool options', options, ['threads', 'maxQueue', 'clock']);
+    const cores = availableParallelism();
+    const threads = Math.max(1, Math.min(THREADS_DEFAULT_MAX, cores - 1));
+    this.threads = integerOption('threads', options.threads, threads, 0, THREADS_MAX);
+    this.#maxQueue = integerOption('maxQueue', options.maxQueue, MAX_QUEUE_DEFAULT, 1);
+    this.#memory = memory;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  /**
+   * Runs a task.
+   *
+   * @param name which one
+   * @param args what it is given; memory that it points at must stay as it is until the promise settles
+   * @throws what the task throws; the signal's reason; VarveError `BACKPRESSURE` where too many wait,
+   * `NO_MEMORY` where there is no working memory, `CLOSED`, `IO` where a thread ended under the task
+   */
+  run<N extends TaskName>(name: N, args: TaskArgs<N>, options: RunOptions = {}): Promise<TaskResult<N>> {
+    const { signal } = options;
+    return new Promise<TaskResult<TaskName>>((resolve, reject) => {
+      signal?.throwIfAborted();
+      if (this.#closing !== undefined) throw closedError();
+      if (this.#queue.length >= this.#maxQueue) {
+        throw new VarveError('BACKPRESSURE', `${this.#queue.length} tasks wait for a thread already`);
+      }
+      const onAbort = (): void => {
+        const index = this.#queue.indexOf(job);
+        if (index < 0) return;
+        this.#queue.splice(index, 1);
+        reject(signal?.reason as Error);
+      };
+      const job: Job = { name, args, signal, onAbort, resolve, reject };
+      signal?.addEventListener('abort', onAbort, { once: true });
+      this.#queue.push(job);
+      this.#next();
+    });
+  }
+
+  /** Counters, at this moment. */
+  metrics(): PoolMetrics {
+    const elapsedMs = this.#startMs === undefined ? 0 : this.#clock.monotonic() - this.#startMs;
+    const capacityMs = Math.max(1, this.threads) * elapsedMs;
+    return {
+      threads: this.threads,
+      running: this.#running,
+      queued: this.#queue.length,
+      completed: this.#completed,
+      failed: this.#failed,
+      utilization: capacityMs === 0 ? 0 : Math.min(1, this.#busyMs / capacityMs),
+    };
+  }
+
+  /** Gives up the tasks that wait, lets those that run come to their end, and ends the threads. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    for (const job of this.#queue.splice(0)) this.#drop(job, closedError());
+    if (this.#running > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onIdle = resolve;
+      });
+    }
+    await this.#ending;
+    const piscina = this.#piscina;
+    this.#piscina = undefined;
+    await piscina?.destroy();
+  }
+
+  /** Begins the tasks that there are threads and memory for. */
+  #next(): void {
+    while (this.#queue.length > 0 && this.#running < Math.max(1, this.threads)) {
+      const job = this.#queue[0] as Job;
+      const bytes = SCRATCH_BYTES + TASKS[job.name].workBytes;
+      const { slabs } = this.#memory;
+      const slab = slabs.tryAllocate(bytes, `task ${job.name}`);
+      // What runs will give its memory back. Where nothing runs, nobody may.
+      if (slab === undefined && this.#running > 0) return;
+      this.#queue.shift();
+      if (slab === undefined) this.#drop(job, noMemory(job.name, bytes));
+      else void this.#begin(job, slab);
+    }
+  }
+
+  /** Gives up a task that has not begun. */
+  #drop(job: Job, error: VarveError): void {
+    job.signal?.removeEventListener('abort', job.onAbort);
+    job.reject(error);
+  }
+
+  /** Runs a task to its end. It never rejects. */
+  async #begin(job: Job, slab: Slab): Promise<void> {
+    this.#running++;
+    const startMs = this.#clock.monotonic();
+    this.#startMs ??= startMs;
+    let settle: () => void;
+    try {
+      const value = await this.#execute(job, slab);
+      this.#completed++;
+      settle = () => job.resolve(value);
+    } catch (error) {
+      this.#failed++;
+      settle = () => job.reject(error);
+    }
+    slab.release();
+    this.#running--;
+    this.#busyMs += this.#clock.monotonic() - startMs;
+    job.signal?.removeEventListener('abort', job.onAbort);
+    if (job.signal?.aborted === true) job.reject(job.signal.reason as Error);
+    else settle();
+    this.#next();
+    if (this.#running === 0) this.#onIdle?.();
+  }
+
+  async #execute(job: Job, slab: Slab): Promise<TaskResult<TaskName>> {
+    const { name, args } = job;
+    if (this.threads === 0) {
+      return TASKS[name].run({ memory: this.#memory, work: slab.address + SCRATCH_BYTES }, args);
+    }
+    const message: TaskMessage<TaskName> = { name, args, scratch: slab.address };
+    let answer: TaskAnswer<TaskName>;
+    try {
+      this.#piscina ??= this.#start();
+      answer = (await this.#piscina.run(message)) as TaskAnswer<TaskName>;
+    } catch (error) {
+      // Not before all threads are at their end may the memory be given to others.
+      await this.#ending;
+      throw threadError(name, this.#failure ?? error);
+    }
+    if ('error' in answer) throw unpackError(answer.error);
+    return answer.value;
+  }
+
+  #start(): Piscina {
+    const piscina = new Piscina({
+      filename: workerFile(),
+      name: 'run',
+      workerData: this.#memory.share(),
+      minThreads: 1,
+      maxThreads: this.threads,
+      idleTimeout: IDLE_MS,
+      recordTiming: false,
+      atomics: 'sync',
+    });
+    this.#failure = undefined;
+    // A thread that cannot start is an event, not the failure of a task; the tasks would wait for ever.
+    piscina.on('error', (error: unknown) => this.#giveUp(piscina, error));
+    piscina.on('workerDestroy', () => {
+      this.#clock.nextTurn(() => {
+        const isStuck = this.#running > 0 && piscina.threads.length === 0;
+        if (isStuck) this.#giveUp(piscina, new Error('a worker thread was ended while it started'));
+      });
+    });
+    return piscina;
+  }
+
+  /** Ends all threads of a pool that does not work; the next task starts others. */
+  #giveUp(piscina: Piscina, error: unknown): void {
+    if (this.#piscina !== piscina) return;
+    this.#piscina = undefined;
+    this.#failure = error;
+    this.#ending = piscina.destroy();
+  }
+}
+
+function closedError(): VarveError {
+  return new VarveError('CLOSED', 'the pool of worker threads is closed');
+}
+
+function noMemory(name: TaskName, bytes: number): VarveError {
+  return new VarveError('NO_MEMORY', `no ${bytes} bytes of memory left for the task ${name}`);
+}
+
+function threadError(name: TaskName, cause: unknown): VarveError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new VarveError('IO', `a worker thread ended while it ran the task ${name}: ${reason}`, { cause });
+}

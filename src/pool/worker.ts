@@ -1,0 +1,35 @@
+/**
+ * What a worker thread runs: one task a message, on the shared memory.
+ *
+ * @module
+ */
+
+import { workerData } from 'node:worker_threads';
+import { SCRATCH_BYTES } from '../memory/layout.ts';
+import { MemoryView, type SharedMemory } from '../memory/memory.ts';
+import { type PackedError, packError } from './packed-error.ts';
+import { TASKS, type TaskArgs, type TaskName, type TaskResult } from './tasks.ts';
+
+/** A task, as it is posted. */
+export interface TaskMessage<N extends TaskName> {
+  name: N;
+  args: TaskArgs<N>;
+  /** Address of memory for the kernels (`SCRATCH_BYTES`), and behind it for the task. */
+  scratch: number;
+}
+
+export type TaskAnswer<N extends TaskName> = { value: TaskResult<N> } | { error: PackedError };
+
+let memory: MemoryView | undefined;
+
+/** Runs a task; it never throws, because what is thrown here would arrive without its class. */
+export function run<N extends TaskName>(message: TaskMessage<N>): TaskAnswer<N> {
+  const { name, args, scratch } = message;
+  try {
+    if (memory === undefined) memory = MemoryView.attach(workerData as SharedMemory, scratch);
+    else memory.useScratch(scratch);
+    return { value: TASKS[name].run({ memory, work: scratch + SCRATCH_BYTES }, args) };
+  } catch (error) {
+    return { error: packError(error) };
+  }
+}
