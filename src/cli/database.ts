@@ -25,8 +25,7 @@ export async function withDatabase<T>(
   }
 }
 
-/** A log by what was typed. */
-interface LogName {
+export interface LogName {
   name: string;
   partition: number;
 }
@@ -42,17 +41,23 @@ export function logTitle({ name, partition }: LogName): string {
  * @param text a name, for partition 0 or the only one there is, or a name and a partition: `orders-3`
  * @throws VarveError `NOT_FOUND` with the names that there are
  */
-export async function findLog(database: Database, text: string): Promise<Log> {
+export async function findLogName(database: Database, text: string): Promise<LogName> {
   const names = await database.logNames();
   const named = names.filter(({ name }) => name === text);
   const found =
     named.find(({ partition }) => partition === 0) ??
     (named.length === 1 ? named[0] : undefined) ??
     names.find(({ name, partition }) => `${name}-${partition}` === text);
-  if (found !== undefined) return database.log(found.name, { partition: found.partition });
+  if (found !== undefined) return found;
   const there = (named.length > 0 ? named : names).map(logTitle);
   const hint = there.length === 0 ? 'it has none' : `it has ${there.join(', ')}`;
   throw new VarveError('NOT_FOUND', `there is no log "${text}" in ${database.directory}; ${hint}`, {
     file: database.directory,
   });
+}
+
+/** Opens the log that {@link findLogName} finds. */
+export async function findLog(database: Database, text: string): Promise<Log> {
+  const { name, partition } = await findLogName(database, text);
+  return database.log(name, { partition });
 }

@@ -24,6 +24,12 @@ function batches(count: number, firstOffset = 0): Uint8Array[] {
   );
 }
 
+/** Changes one bit. */
+function flip(bytes: Uint8Array | undefined, position: number): void {
+  if (bytes === undefined) throw new Error('there are no bytes to change');
+  bytes[position] = (bytes[position] ?? 0) ^ 1;
+}
+
 function write(name: string, ...pieces: Uint8Array[]): string {
   const path = join(temporaryDirectory(), name);
   writeFileSync(path, Buffer.concat(pieces));
@@ -81,7 +87,7 @@ describe('varve inspect of a segment', () => {
 
   test('with a limit shows fewer batches and still checks all', async () => {
     const parts = batches(5);
-    (parts[4] as Uint8Array)[100] ^= 1;
+    flip(parts[4], 100);
     const { code, stdout } = await varve(['inspect', write(`${BASE_NAME}.log`, ...parts), '--limit', '2']);
     expect(code).toBe(1);
     expect(stdout).toContain('… and 2 more batches');
@@ -90,7 +96,7 @@ describe('varve inspect of a segment', () => {
 
   test('says which bytes are damaged and which records they cost, and goes on behind them', async () => {
     const parts = batches(4);
-    (parts[1] as Uint8Array)[80] ^= 0x40;
+    flip(parts[1], 80);
     const [a = 0, b = 0] = parts.map((part) => part.length);
     const path = write(`${BASE_NAME}.log`, ...parts);
     const { code, stdout } = await varve(['inspect', path]);
@@ -326,7 +332,7 @@ describe('varve inspect of a recovery-point', () => {
 
   test('says that a damaged one is damaged', async () => {
     const bytes = checkpointBytes(int32s(9, 0));
-    bytes[30] = (bytes[30] ?? 0) ^ 1;
+    flip(bytes, 30);
     const { code, stdout } = await varve(['inspect', write('recovery-point', bytes)]);
     expect(code).toBe(1);
     expect(stdout).toContain('damaged at position 0');

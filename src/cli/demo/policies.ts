@@ -5,10 +5,10 @@
  */
 
 import type { Clock } from '../../clock.ts';
-import type { SyncPolicy } from '../../log/sync-policy.ts';
+import { ownLevel, resolveSyncPolicy, type SyncPolicy } from '../../log/sync-policy.ts';
 import type { Database } from '../../open.ts';
 import { formatBytes, formatCount, formatDuration, formatRate } from '../format.ts';
-import { renderTable } from '../table.ts';
+import { TableWriter } from '../table.ts';
 import { Latencies } from './latencies.ts';
 
 /** Policies with their defaults, the most careful first. */
@@ -85,25 +85,31 @@ export async function tryPolicy(
   };
 }
 
-/** The results side by side. */
-export function renderPolicies(results: readonly PolicyResult[], style?: (text: string) => string): string {
-  return renderTable(
+/** The table of the results, to be printed row by row as they come. */
+export function policyTable(style: (text: string) => string): TableWriter {
+  return new TableWriter(
     [
-      { title: 'policy' },
+      { title: 'policy  ' },
+      { title: 'acknowledged when' },
       { title: 'records/s', align: 'right' },
-      { title: 'p50', align: 'right' },
-      { title: 'p99', align: 'right' },
+      { title: '     p50', align: 'right' },
+      { title: '     p99', align: 'right' },
       { title: 'fdatasyncs', align: 'right' },
       { title: 'at risk, at worst', align: 'right' },
     ],
-    results.map((result) => [
-      result.mode,
-      formatRate(result.records, result.elapsedMs),
-      formatDuration(result.p50Ms),
-      formatDuration(result.p99Ms),
-      formatCount(result.syncs),
-      formatBytes(result.bytesAtRiskMax),
-    ]),
     style,
   );
+}
+
+/** A result as a row of {@link policyTable}. */
+export function policyRow(result: PolicyResult): string[] {
+  return [
+    result.mode,
+    ownLevel(resolveSyncPolicy({ mode: result.mode })),
+    formatRate(result.records, result.elapsedMs),
+    formatDuration(result.p50Ms),
+    formatDuration(result.p99Ms),
+    formatCount(result.syncs),
+    formatBytes(result.bytesAtRiskMax),
+  ];
 }
