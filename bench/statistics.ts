@@ -28,8 +28,7 @@ export type Contestant = () => number | Promise<number>;
 
 /**
  * Runs contestants in turn, A B C A B C …, so that a machine that gets slower or faster does so for all
- * of them. The first round warms up and is not counted; before each turn the garbage of the one before
- * is collected where the process may (`--expose-gc`).
+ * of them. The first round warms up and is not counted.
  *
  * @param rounds how many rounds count
  * @returns for each contestant one number a round
@@ -42,7 +41,6 @@ export async function inTurn<Name extends string>(
   const samples = Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<Name, number[]>;
   for (let round = -1; round < rounds; round++) {
     for (const name of names) {
-      globalThis.gc?.();
       const measured = await contestants[name]();
       if (!Number.isFinite(measured)) throw new RangeError(`${name} measured ${measured}`);
       if (round >= 0) samples[name].push(measured);

@@ -9,14 +9,15 @@
  * @module
  */
 
-import type { Log } from '../../src/log/log.ts';
+import { rmSync } from 'node:fs';
+import type { Database, Log, SyncPolicy } from '../../src/index.ts';
 import type { RowSpec } from '../rows.ts';
 import { type Contestant, inTurn, quantile } from '../statistics.ts';
 import type { Context, Suite } from '../suite.ts';
 import { closedLoop, latenciesUs, perSecond, recordAt } from '../workload.ts';
-import { AppendFile, FramedFile } from './bare-append.ts';
+import { AppendFile, framedAppend } from './bare-append.ts';
 import { enqueueAll } from './enqueue-all.ts';
-import { openLevel, openLmdb } from './peer-stores.ts';
+import { levelStores, lmdbStores } from './peer-stores.ts';
 
 const rows = {
   enqueueVsLoop: {
@@ -81,81 +82,87 @@ const rows = {
   },
 } as const satisfies Record<string, RowSpec>;
 
-async function withoutSyncs(context: Context): Promise<void> {
+/** Logs that are used once. The database stays open meanwhile, as it does in a program. */
+class FreshLogs {
+  readonly #db: Database;
+  #count = 0;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  /** Runs something on a new log, which is closed and removed afterwards. */
+  async measure(sync: SyncPolicy, run: (log: Log) => Promise<number>): Promise<number> {
+    const log = await this.#db.log(`fresh-${this.#count++}`, { sync });
+    try {
+      return await run(log);
+    } finally {
+      await log.close();
+      rmSync(log.directory, { recursive: true });
+    }
+  }
+}
+
+/**
+ * Each turn starts from nothing and ends with its files removed: what an engine puts off (the compactions
+ * of classic-level, the write-back of all) is not left for the next one to pay.
+ */
+async function withoutSyncs(context: Context, logs: FreshLogs): Promise<void> {
   const count = context.tiny ? 2000 : 500_000;
   context.say(`${count} records without syncs, in turn`);
-  const { lmdb, level } = { lmdb: openLmdb(context), level: await openLevel(context) };
-  const bare = new FramedFile(`${context.directory}/framed`);
-  const db = await context.engine.open(`${context.directory}/never`);
-  try {
-    const enqueued = await db.log('enqueued', { sync: { mode: 'never' } });
-    const awaited = await db.log('awaited', { sync: { mode: 'never' } });
-    const contestants: Record<string, Contestant> = {
-      enqueue: () => enqueueAll(enqueued, count),
-      bare: () => bare.append(count),
-      await: () => closedLoop(1000, count, (i) => awaited.append({ value: recordAt(i) })),
-    };
-    if (lmdb.store !== null) {
-      const { store } = lmdb;
-      contestants['lmdb'] = () => store.putAll(count);
-      contestants['lmdbAwaited'] = () => store.putFromClients(1000, count);
-    }
-    if (level.store !== null) {
-      const { store } = level;
-      contestants['level'] = () => store.batchAll(count);
-    }
-    const measured = await inTurn(context.rounds, contestants);
-    const pairs = [
-      [rows.enqueueVsLoop, 'enqueue', 'bare', null],
-      [rows.enqueueVsLmdb, 'enqueue', 'lmdb', lmdb.missing],
-      [rows.enqueueVsLevel, 'enqueue', 'level', level.missing],
-      [rows.awaitVsLmdb, 'await', 'lmdbAwaited', lmdb.missing],
-      [rows.awaitVsLmdbUnawaited, 'await', 'lmdb', lmdb.missing],
-    ] as const;
-    for (const [row, ours, theirs, missing] of pairs) {
-      const samples = measured[ours]!;
-      if (missing !== null) context.skip(row.id, missing, samples);
-      else context.report(row.id, { samples, versusSamples: measured[theirs]! });
-    }
-  } finally {
-    bare.close();
-    await lmdb.store?.close();
-    await level.store?.close();
-    await db.close();
+  const lmdb = lmdbStores(context);
+  const level = levelStores(context);
+  const never = { mode: 'never' } as const;
+  const contestants: Record<string, Contestant> = {
+    enqueue: () => logs.measure(never, (log) => enqueueAll(log, count)),
+    bare: () => framedAppend(`${context.directory}/framed`, count),
+    await: () =>
+      logs.measure(never, (log) => closedLoop(1000, count, (i) => log.append({ value: recordAt(i) }))),
+  };
+  if (lmdb.missing === null) {
+    contestants['lmdb'] = () => lmdb.withFresh((store) => store.putAll(count));
+    contestants['lmdbAwaited'] = () => lmdb.withFresh((store) => store.putFromClients(1000, count));
+  }
+  if (level.missing === null) contestants['level'] = () => level.withFresh((store) => store.batchAll(count));
+  const measured = await inTurn(context.rounds, contestants);
+  const pairs = [
+    [rows.enqueueVsLoop, 'enqueue', 'bare', null],
+    [rows.enqueueVsLmdb, 'enqueue', 'lmdb', lmdb.missing],
+    [rows.enqueueVsLevel, 'enqueue', 'level', level.missing],
+    [rows.awaitVsLmdb, 'await', 'lmdbAwaited', lmdb.missing],
+    [rows.awaitVsLmdbUnawaited, 'await', 'lmdb', lmdb.missing],
+  ] as const;
+  for (const [row, ours, theirs, missing] of pairs) {
+    const samples = measured[ours]!;
+    if (missing !== null) context.skip(row.id, missing, samples);
+    else context.report(row.id, { samples, versusSamples: measured[theirs]! });
   }
 }
 
 /** How many bytes a log grows by for a record that is appended alone. */
-async function loneRecordBytes(context: Context): Promise<number> {
-  const db = await context.engine.open(`${context.directory}/lone`);
-  try {
-    const log = await db.log('lone', { sync: { mode: 'never' } });
+function loneRecordBytes(logs: FreshLogs): Promise<number> {
+  return logs.measure({ mode: 'never' }, async (log) => {
     await log.append({ value: recordAt(0) });
     return log.info().bytes;
-  } finally {
-    await db.close();
-  }
+  });
 }
 
-async function withSyncs(context: Context): Promise<void> {
+async function withSyncs(context: Context, db: Database, logs: FreshLogs): Promise<void> {
   const singles = context.tiny ? 20 : 500;
-  const bytes = await loneRecordBytes(context);
+  const bytes = await loneRecordBytes(logs);
   context.say(`a sync behind every write, ${bytes} bytes for a single record`);
   const sync = new AppendFile(`${context.directory}/bare-sync`, bytes);
   const callbacks = new AppendFile(`${context.directory}/bare-callbacks`, bytes);
-  const db = await context.engine.open(`${context.directory}/always`);
+  const openLog = (clients: number): Promise<Log> =>
+    db.log(`clients-${clients}`, { sync: { mode: 'always' } });
   try {
-    const logs = new Map<number, Log>();
-    for (const clients of [1, 16, 256, 2048]) {
-      logs.set(clients, await db.log(`clients-${clients}`, { sync: { mode: 'always' } }));
-    }
-    const fromClients = (clients: number): Contestant => {
-      const log = logs.get(clients)!;
+    const fromClients = async (clients: number): Promise<Contestant> => {
+      const log = await openLog(clients);
       // As many flushes as the single client makes, up to what takes a moment.
       const total = context.tiny ? clients * 2 : clients * Math.min(singles, 300);
       return () => closedLoop(clients, total, (i) => log.append({ value: recordAt(i) }));
     };
-    const lone = logs.get(1)!;
+    const lone = await openLog(1);
     // The rate of the bare loop comes from the same calls as its median latency.
     const bareRates: number[] = [];
     const measured = await inTurn(context.rounds, {
@@ -168,9 +175,9 @@ async function withSyncs(context: Context): Promise<void> {
         return p50;
       },
       bareAsync: async () => quantile(await callbacks.latenciesOfCallbacksUs(singles), 0.5),
-      always16: fromClients(16),
-      always256: fromClients(256),
-      always2048: fromClients(2048),
+      always16: await fromClients(16),
+      always256: await fromClients(256),
+      always2048: await fromClients(2048),
     });
     // The first is of the round that warmed up.
     const rates = bareRates.slice(1);
@@ -185,13 +192,18 @@ async function withSyncs(context: Context): Promise<void> {
   } finally {
     sync.close();
     callbacks.close();
-    await db.close();
   }
 }
 
 async function run(context: Context): Promise<void> {
-  await withSyncs(context);
-  await withoutSyncs(context);
+  const db = await context.engine.open(`${context.directory}/database`);
+  try {
+    const logs = new FreshLogs(db);
+    await withSyncs(context, db, logs);
+    await withoutSyncs(context, logs);
+  } finally {
+    await db.close();
+  }
 }
 
 export const appendSuite: Suite = {

@@ -1,63 +1,50 @@
 /** The system calls without an engine: what appending costs at least, on this machine and from Node. */
 
-import { closeSync, fdatasync, fdatasyncSync, openSync, write, writeSync } from 'node:fs';
+import { closeSync, fdatasync, fdatasyncSync, openSync, rmSync, write, writeSync } from 'node:fs';
 import { latenciesOfSyncUs, latenciesUs, perSecond, RECORD_BYTES, recordAt } from '../workload.ts';
 
 const MIB = 1 << 20;
 const HEADER_BYTES = 20;
 
 /**
- * A file of framed records, as one writes it by hand when it has to be fast and not to be safe: one
- * buffer, each record copied into it behind a header (length, offset, timestamp), no checksum, and one
- * positional write a MiB. The clock is read once a write.
+ * Appends framed records to a new file, as one does it by hand when it has to be fast and not to be safe:
+ * one buffer, each record copied into it behind a header (length, offset, timestamp), no checksum, and one
+ * positional write a MiB. The clock is read once a write. The file is removed afterwards.
+ *
+ * @returns records a second
  */
-export class FramedFile {
-  readonly #fd: number;
-  readonly #buffer: Buffer = Buffer.alloc(MIB);
-  readonly #view: DataView = new DataView(this.#buffer.buffer, this.#buffer.byteOffset, MIB);
-  #position = 0;
-  #offset = 0;
-
-  constructor(path: string) {
-    this.#fd = openSync(path, 'wx');
-  }
-
-  /** Appends records; returns how many a second. */
-  append(count: number): number {
-    const began = performance.now();
-    const buffer = this.#buffer;
-    const view = this.#view;
-    let used = 0;
-    let timestamp = Date.now();
-    for (let i = 0; i < count; i++) {
-      const record = recordAt(i);
-      if (used + HEADER_BYTES + record.length > MIB) {
-        this.#write(used);
-        used = 0;
-        timestamp = Date.now();
-      }
-      const offset = this.#offset++;
-      view.setUint32(used, record.length, true);
-      view.setUint32(used + 4, offset >>> 0, true);
-      view.setUint32(used + 8, (offset / 0x1_0000_0000) >>> 0, true);
-      view.setFloat64(used + 12, timestamp, true);
-      buffer.set(record, used + HEADER_BYTES);
-      used += HEADER_BYTES + record.length;
+export function framedAppend(path: string, count: number): number {
+  const fd = openSync(path, 'wx');
+  const buffer = Buffer.alloc(MIB);
+  const view = new DataView(buffer.buffer, buffer.byteOffset, MIB);
+  const began = performance.now();
+  let position = 0;
+  let used = 0;
+  let timestamp = Date.now();
+  for (let offset = 0; offset < count; offset++) {
+    const record = recordAt(offset);
+    if (used + HEADER_BYTES + record.length > MIB) {
+      position += writeAll(fd, buffer, used, position);
+      used = 0;
+      timestamp = Date.now();
     }
-    this.#write(used);
-    return perSecond(count, began);
+    view.setUint32(used, record.length, true);
+    view.setUint32(used + 4, offset >>> 0, true);
+    view.setUint32(used + 8, (offset / 0x1_0000_0000) >>> 0, true);
+    view.setFloat64(used + 12, timestamp, true);
+    buffer.set(record, used + HEADER_BYTES);
+    used += HEADER_BYTES + record.length;
   }
+  writeAll(fd, buffer, used, position);
+  const rate = perSecond(count, began);
+  closeSync(fd);
+  rmSync(path);
+  return rate;
+}
 
-  #write(bytes: number): void {
-    for (let done = 0; done < bytes; ) {
-      done += writeSync(this.#fd, this.#buffer, done, bytes - done, this.#position + done);
-    }
-    this.#position += bytes;
-  }
-
-  close(): void {
-    closeSync(this.#fd);
-  }
+function writeAll(fd: number, buffer: Buffer, bytes: number, position: number): number {
+  for (let done = 0; done < bytes; ) done += writeSync(fd, buffer, done, bytes - done, position + done);
+  return bytes;
 }
 
 /** A file that grows by one write and one fdatasync at a time. */

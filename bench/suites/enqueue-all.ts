@@ -1,4 +1,4 @@
-import type { Log } from '../../src/log/log.ts';
+import type { Log } from '../../src/index.ts';
 import { perSecond, recordAt } from '../workload.ts';
 
 /**

@@ -5,17 +5,38 @@
  * @module
  */
 
-import type { LevelDatabase, LmdbDatabase, Peer } from '../peers.ts';
+import { rmSync } from 'node:fs';
+import type { LevelDatabase, LmdbDatabase } from '../peers.ts';
 import type { Context } from '../suite.ts';
 import { closedLoop, perSecond, recordAt } from '../workload.ts';
 
-/** A store that is there, or the reason why it is not. */
-export type Opened<T> =
-  | { readonly store: T; readonly missing: null }
-  | { readonly store: null; readonly missing: string };
+/** Opens stores of a peer, or says why it cannot. */
+export interface Stores<Store> {
+  readonly missing: string | null;
+  /** Opens a store in the suite's directory; only where the peer is not missing. */
+  open(): Promise<Store>;
+  /** Runs something on a new store, which is closed and removed afterwards. */
+  withFresh(measure: (store: Store) => number | Promise<number>): Promise<number>;
+}
 
-function absent(peer: Peer<unknown>): { store: null; missing: string } {
-  return { store: null, missing: peer.missing ?? 'unknown' };
+function stores<Store extends { close(): Promise<void> }>(
+  path: string,
+  missing: string | null,
+  open: () => Promise<Store>,
+): Stores<Store> {
+  return {
+    missing,
+    open,
+    async withFresh(measure) {
+      const store = await open();
+      try {
+        return await measure(store);
+      } finally {
+        await store.close();
+        rmSync(path, { recursive: true });
+      }
+    },
+  };
 }
 
 /** lmdb with keys that are unsigned 32-bit integers, which it orders and encodes natively. */
@@ -81,17 +102,15 @@ export class LmdbStore {
   }
 }
 
-export function openLmdb(context: Context): Opened<LmdbStore> {
+export function lmdbStores(context: Context): Stores<LmdbStore> {
   const peer = context.peers.load('lmdb');
-  if (peer.module === null) return absent(peer);
-  const db = peer.module.open({
-    path: `${context.directory}/lmdb`,
-    encoding: 'binary',
-    keyEncoding: 'uint32',
-    noSync: true,
-    noMemInit: true,
+  const path = `${context.directory}/lmdb`;
+  return stores(path, peer.missing, async () => {
+    const { open } = peer.module!;
+    return new LmdbStore(
+      open({ path, encoding: 'binary', keyEncoding: 'uint32', noSync: true, noMemInit: true }),
+    );
   });
-  return { store: new LmdbStore(db), missing: null };
 }
 
 /** classic-level with keys of 8 bytes, big-endian so that they sort as numbers. */
@@ -123,14 +142,14 @@ export class LevelStore {
   }
 }
 
-export async function openLevel(context: Context): Promise<Opened<LevelStore>> {
+export function levelStores(context: Context): Stores<LevelStore> {
   const peer = context.peers.load('classic-level');
-  if (peer.module === null) return absent(peer);
-  const db = new peer.module.ClassicLevel(`${context.directory}/level`, {
-    keyEncoding: 'buffer',
-    valueEncoding: 'buffer',
-    compression: false,
+  const path = `${context.directory}/level`;
+  return stores(path, peer.missing, async () => {
+    const { ClassicLevel } = peer.module!;
+    const options = { keyEncoding: 'buffer', valueEncoding: 'buffer', compression: false } as const;
+    const db = new ClassicLevel(path, options);
+    await db.open();
+    return new LevelStore(db);
   });
-  await db.open();
-  return { store: new LevelStore(db), missing: null };
 }

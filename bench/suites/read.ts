@@ -7,13 +7,13 @@
 
 import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Log } from '../../src/log/log.ts';
+import type { Log } from '../../src/index.ts';
 import type { RowSpec } from '../rows.ts';
 import { type Contestant, inTurn } from '../statistics.ts';
 import type { Context, Suite } from '../suite.ts';
 import { perSecond, RECORD_BYTES, randomIntegers } from '../workload.ts';
 import { enqueueAll } from './enqueue-all.ts';
-import { openLmdb } from './peer-stores.ts';
+import { lmdbStores } from './peer-stores.ts';
 
 const MIB = 1 << 20;
 
@@ -50,10 +50,10 @@ const rows = {
   },
 } as const satisfies Record<string, RowSpec>;
 
-/** The files of a log with a certain ending. */
-function filesOf(log: Log, ending: string): string[] {
-  const names = readdirSync(log.directory).filter((name) => name.endsWith(ending));
-  return names.sort().map((name) => join(log.directory, name));
+/** The files of a folder with a certain ending, by name. */
+function filesOf(folder: string, ending: string): string[] {
+  const names = readdirSync(folder).filter((name) => name.endsWith(ending));
+  return names.sort().map((name) => join(folder, name));
 }
 
 function bytesOf(paths: readonly string[]): number {
@@ -131,18 +131,18 @@ function readFiles(paths: readonly string[]): number {
 async function run(context: Context): Promise<void> {
   const count = context.tiny ? 3000 : 1_000_000;
   const lookups = context.tiny ? 50 : 50_000;
-  const lmdb = openLmdb(context);
+  const lmdb = lmdbStores(context);
+  const store = lmdb.missing === null ? await lmdb.open() : undefined;
   const db = await context.engine.open(`${context.directory}/read`);
-  let indexes: string[] = [];
-  let segments: string[] = [];
+  let folder = '';
   try {
     context.say(`writing ${count} records`);
     const log = await db.log('records', { sync: { mode: 'never' } });
     await enqueueAll(log, count);
     await log.sync();
-    await lmdb.store?.putAll(count);
-    indexes = filesOf(log, '.index');
-    segments = filesOf(log, '.log');
+    await store?.putAll(count);
+    folder = log.directory;
+    const segments = filesOf(folder, '.log');
     const logBytes = bytesOf(segments);
     const starts = segments.map((path) => Number(path.slice(-24, -4)));
 
@@ -155,8 +155,7 @@ async function run(context: Context): Promise<void> {
       files: () => readFiles(segments),
       read: () => readAll(log, count),
     };
-    if (lmdb.store !== null) {
-      const { store } = lmdb;
+    if (store !== undefined) {
       contestants['lmdbGet'] = () => store.getAll(randomIntegers(lookups, count, ++seed));
       contestants['lmdbRange'] = () => store.scan();
     }
@@ -173,11 +172,14 @@ async function run(context: Context): Promise<void> {
       else context.report(row.id, { samples, versusSamples: measured[theirs]! });
     }
   } finally {
-    await lmdb.store?.close();
+    await store?.close();
     await db.close();
   }
   // Only a closed log has all of its index on disk.
-  context.report(rows.indexBytes.id, { samples: [bytesOf(indexes)], versusSamples: [bytesOf(segments)] });
+  context.report(rows.indexBytes.id, {
+    samples: [bytesOf(filesOf(folder, '.index'))],
+    versusSamples: [bytesOf(filesOf(folder, '.log'))],
+  });
 }
 
 export const readSuite: Suite = {
