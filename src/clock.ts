@@ -13,8 +13,12 @@ export interface Clock {
   now(): number;
   /** Monotonic time in milliseconds, with fractions: for durations. */
   monotonic(): number;
-  /** Runs `callback` once after `delayMs`; a waiting timer never keeps the process alive. */
-  after(delayMs: number, callback: () => void): Cancel;
+  /**
+   * Runs `callback` once after `delayMs`.
+   *
+   * @param keepsAlive whether the process must not end before; it may unless told otherwise
+   */
+  after(delayMs: number, callback: () => void, keepsAlive?: boolean): Cancel;
   /** Runs `callback` in the next turn of the event loop, after pending I/O was looked at. */
   nextTurn(callback: () => void): void;
 }
@@ -23,9 +27,9 @@ export interface Clock {
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
-  after(delayMs, callback) {
+  after(delayMs, callback, keepsAlive = false) {
     const timer = setTimeout(callback, delayMs);
-    timer.unref();
+    if (!keepsAlive) timer.unref();
     return () => clearTimeout(timer);
   },
   nextTurn(callback) {

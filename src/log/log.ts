@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Clock } from '../clock.ts';
+import type { Cancel, Clock } from '../clock.ts';
 import { VarveError } from '../errors.ts';
 import type { Memory } from '../memory/memory.ts';
 import { checkInteger, checkOneOf, checkOptions } from '../options.ts';
@@ -83,6 +83,8 @@ export interface AppendOptions {
 
 const LEVELS = ['accepted', 'written', 'synced'] as const;
 const READ_ONLY_POLL_MS = 100;
+/** How often a log that removes segments by age looks for some. */
+const RETENTION_CHECK_MS = 60_000;
 /** How much of the memory the extents of one log may take. */
 const CACHE_SHARE = 0.5;
 
@@ -108,6 +110,7 @@ export class Log {
   #closing: Promise<void> | undefined;
   #poison: VarveError | undefined;
   #refreshing: Promise<void> | undefined;
+  #retentionTimer: Cancel | undefined;
   #backgroundError: unknown;
 
   private constructor(
@@ -187,6 +190,7 @@ export class Log {
       if (!readOnly) {
         await log.#segments.start();
         await log.#segments.retain();
+        log.#scheduleRetention();
       }
     } catch (error) {
       await log.#release();
@@ -472,6 +476,7 @@ export class Log {
   async #close(): Promise<void> {
     const closed = new VarveError('CLOSED', `the log ${this.name} is closed`);
     const writer = this.#writer;
+    this.#retentionTimer?.();
     let failure: unknown;
     if (writer !== undefined) {
       writer.close(closed);
@@ -481,6 +486,7 @@ export class Log {
         if (this.#poison === undefined) {
           await this.#syncer.sync();
           await this.#segments.finish();
+          failure ??= this.#poison;
         }
       } catch (error) {
         failure ??= error;
@@ -518,6 +524,19 @@ export class Log {
       },
       start,
     );
+  }
+
+  /** A log that is not written to any more still grows old. */
+  #scheduleRetention(): void {
+    if (this.#options.retention.ageMs === Number.MAX_SAFE_INTEGER) return;
+    this.#retentionTimer = this.#parts.clock.after(RETENTION_CHECK_MS, () => {
+      if (this.#closing !== undefined || this.#poison !== undefined) return;
+      this.retain()
+        .catch((error: unknown) => {
+          this.#backgroundError = error;
+        })
+        .finally(() => this.#scheduleRetention());
+    });
   }
 
   /** Nothing can be promised any more: everything pending and later fails. */
@@ -585,7 +604,7 @@ export class Log {
       await new Promise<void>((resolve) => {
         this.#visibleWaiters.push(resolve);
         signal?.addEventListener('abort', () => resolve(), { once: true });
-        if (this.#parts.readOnly) this.#parts.clock.after(READ_ONLY_POLL_MS, resolve);
+        if (this.#parts.readOnly) this.#parts.clock.after(READ_ONLY_POLL_MS, resolve, true);
       });
       if (this.#parts.readOnly && this.#closing === undefined) await this.refresh();
     }

@@ -174,8 +174,13 @@ export class Segments {
       await active.file.truncate(active.bytes);
       await this.#guard(() => (active.file as VfsFile).datasync());
     }
-    await active.writeIndex();
-    await this.checkpoint(true);
+    try {
+      await active.writeIndex();
+      await this.checkpoint(true);
+    } catch (error) {
+      // Everything is synced: without the mark, opening only takes longer. A failed sync is told elsewhere.
+      this.#parts.onBackgroundError(error);
+    }
   }
 
   /** Gives back memory and files, whatever state they are in. */

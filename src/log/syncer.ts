@@ -86,10 +86,16 @@ export class Syncer {
     if (delayMs === 0) {
       this.#run();
     } else if (delayMs !== Infinity) {
-      this.#timer ??= clock.after(delayMs, () => {
-        this.#timer = undefined;
-        this.schedule();
-      });
+      // Whoever awaits an append of a `batch` log has nothing else that keeps the process alive.
+      const keepsAlive = policy.mode === 'batch';
+      this.#timer ??= clock.after(
+        delayMs,
+        () => {
+          this.#timer = undefined;
+          this.schedule();
+        },
+        keepsAlive,
+      );
     }
   }
 

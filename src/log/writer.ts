@@ -431,7 +431,7 @@ export class Writer {
   }
 
   #pause(delayMs: number): Promise<void> {
-    return new Promise((resolve) => this.#parts.clock.after(delayMs, resolve));
+    return new Promise((resolve) => this.#parts.clock.after(delayMs, resolve, true));
   }
 
   async #flush(group: Group): Promise<void> {
