@@ -80,6 +80,18 @@ const rows = {
     versus: 'one write and fdatasync (Sync) per record',
     target: '>= 200',
   },
+  always16VsConcurrent: {
+    id: 'append/always-16 vs fdatasync-each-at-once',
+    unit: 'records/s',
+    versus: 'the same callers, each with a write and fdatasync of its own',
+    target: null,
+  },
+  always256VsConcurrent: {
+    id: 'append/always-256 vs fdatasync-each-at-once',
+    unit: 'records/s',
+    versus: 'the same callers, each with a write and fdatasync of its own',
+    target: null,
+  },
 } as const satisfies Record<string, RowSpec>;
 
 /** Logs that are used once. The database stays open meanwhile, as it does in a program. */
@@ -149,6 +161,7 @@ function loneRecordBytes(logs: FreshLogs): Promise<number> {
 
 async function withSyncs(context: Context, db: Database, logs: FreshLogs): Promise<void> {
   const singles = context.tiny ? 20 : 500;
+  const flushes = context.tiny ? 2 : 300;
   const bytes = await loneRecordBytes(logs);
   context.say(`a sync behind every write, ${bytes} bytes for a single record`);
   const sync = new AppendFile(`${context.directory}/bare-sync`, bytes);
@@ -158,9 +171,7 @@ async function withSyncs(context: Context, db: Database, logs: FreshLogs): Promi
   try {
     const fromClients = async (clients: number): Promise<Contestant> => {
       const log = await openLog(clients);
-      // As many flushes as the single client makes, up to what takes a moment.
-      const total = context.tiny ? clients * 2 : clients * Math.min(singles, 300);
-      return () => closedLoop(clients, total, (i) => log.append({ value: recordAt(i) }));
+      return () => closedLoop(clients, clients * flushes, (i) => log.append({ value: recordAt(i) }));
     };
     const lone = await openLog(1);
     // The rate of the bare loop comes from the same calls as its median latency.
@@ -174,10 +185,12 @@ async function withSyncs(context: Context, db: Database, logs: FreshLogs): Promi
         bareRates.push(perSecond(singles, began));
         return p50;
       },
-      bareAsync: async () => quantile(await callbacks.latenciesOfCallbacksUs(singles), 0.5),
+      bareAsync: async () => quantile(await latenciesUs(singles, () => callbacks.append()), 0.5),
       always16: await fromClients(16),
       always256: await fromClients(256),
       always2048: await fromClients(2048),
+      bare16: () => closedLoop(16, 16 * flushes, () => callbacks.append()),
+      bare256: () => closedLoop(256, 16 * flushes, () => callbacks.append()),
     });
     // The first is of the round that warmed up.
     const rates = bareRates.slice(1);
@@ -189,6 +202,14 @@ async function withSyncs(context: Context, db: Database, logs: FreshLogs): Promi
     context.report(rows.always16.id, { samples: measured.always16, versusSamples: rates });
     context.report(rows.always256.id, { samples: measured.always256, versusSamples: rates });
     context.report(rows.always2048.id, { samples: measured.always2048, versusSamples: rates });
+    context.report(rows.always16VsConcurrent.id, {
+      samples: measured.always16,
+      versusSamples: measured.bare16,
+    });
+    context.report(rows.always256VsConcurrent.id, {
+      samples: measured.always256,
+      versusSamples: measured.bare256,
+    });
   } finally {
     sync.close();
     callbacks.close();

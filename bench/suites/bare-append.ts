@@ -1,7 +1,7 @@
 /** The system calls without an engine: what appending costs at least, on this machine and from Node. */
 
 import { closeSync, fdatasync, fdatasyncSync, openSync, rmSync, write, writeSync } from 'node:fs';
-import { latenciesOfSyncUs, latenciesUs, perSecond, RECORD_BYTES, recordAt } from '../workload.ts';
+import { latenciesOfSyncUs, perSecond, RECORD_BYTES, recordAt } from '../workload.ts';
 
 const MIB = 1 << 20;
 const HEADER_BYTES = 20;
@@ -70,12 +70,8 @@ export class AppendFile {
     });
   }
 
-  /** On libuv's threads, one after the other; sorted. */
-  latenciesOfCallbacksUs(count: number): Promise<Float64Array> {
-    return latenciesUs(count, () => this.#appendByCallbacks());
-  }
-
-  #appendByCallbacks(): Promise<void> {
+  /** One write and one fdatasync on libuv's threads; several may be under way. */
+  append(): Promise<void> {
     const data = this.#data;
     const position = this.#position;
     this.#position += data.length;
