@@ -186,21 +186,12 @@ function touches(change: FileChange | undefined, sectorPosition: number, sectorB
 }
 
 /**
- * Raises options until they agree with each other: the old name of a rename with the new one, a sector with
- * the cuts that its file is known to have had. What agrees already is returned as it is.
+ * Raises the options of names until no rename is lost half; what agrees already is returned as it is.
  *
- * @param picked one option for each choice
+ * @param picked one option for each choice; one that is missing is 0, one that is too great is the last
  */
-export function agree(survey: Survey, picked: readonly number[]): number[] {
-  const options = survey.choices.map(({ options: count }, i) =>
-    Math.min(Math.max(picked[i] ?? 0, 0), count - 1),
-  );
-  agreeOnNames(survey, options);
-  agreeOnCuts(survey, options);
-  return options;
-}
-
-function agreeOnNames({ choices }: Survey, options: number[]): void {
+export function agree({ choices }: Survey, picked: readonly number[]): number[] {
+  const options = choices.map(({ options: count }, i) => Math.min(Math.max(picked[i] ?? 0, 0), count - 1));
   const where = new Map<NameChange, { choice: number; option: number }>();
   for (const [index, choice] of choices.entries()) {
     if (choice.kind !== 'name') break;
@@ -218,18 +209,5 @@ function agreeOnNames({ choices }: Survey, options: number[]): void {
       }
     }
   }
-}
-
-function agreeOnCuts({ choices }: Survey, options: number[]): void {
-  // The length of a file comes before its sectors, and a file that was cut has one to choose.
-  let lastChange = -1;
-  for (const [i, choice] of choices.entries()) {
-    if (choice.kind === 'length') lastChange = choice.lengths[options[i] as number]?.change ?? -1;
-    if (choice.kind !== 'sector') continue;
-    const { changes } = choice.onDisk;
-    for (const [k, index] of choice.changes.entries()) {
-      const isCut = changes[index]?.source === undefined;
-      if (isCut && index <= lastChange) options[i] = Math.max(options[i] as number, k + 1);
-    }
-  }
+  return options;
 }

@@ -8,7 +8,7 @@
 import { PagedBytes } from '../vfs/pages.ts';
 import { type DirectoryNode, type FileNode, newDirectory, newFile, type TreeNode } from '../vfs/tree.ts';
 import type { FileChange, FileOnDisk, NameChange } from './disk.ts';
-import { type Choice, changesByName, type LengthOption, type SectorChoice, type Survey } from './survey.ts';
+import { type Choice, changesByName, type LengthOption, type Survey } from './survey.ts';
 
 /**
  * Makes the tree that a machine finds after a power cut.
@@ -72,32 +72,35 @@ function wakeFile(
   for (const { choice, option } of picked) {
     if (choice.kind === 'length') length = choice.lengths[option] as LengthOption;
   }
-  // What a cut that reached the disk took away is gone, touched again or not.
+  // What a cut that reached the disk took away is gone, in sectors that nothing was written to …
   for (const change of changes.slice(0, length.change + 1)) {
     if (change.source === undefined) bytes.truncate(Math.min(bytes.length, change.position));
   }
+  // … and in those where what was written may have arrived or not.
   for (const { choice, option } of picked) {
     if (choice.kind !== 'sector' || option === 0) continue;
-    const sector = sectorAfter(synced, changes, choice, option, sectorBytes);
-    bytes.write(sector, choice.position);
+    const arrived = choice.changes.filter(
+      (index, i) => i < option || (index <= length.change && changes[index]?.source === undefined),
+    );
+    bytes.write(sectorAfter(synced, changes, arrived, choice.position, sectorBytes), choice.position);
   }
   bytes.truncate(length.bytes);
   return bytes;
 }
 
-/** The content of a sector after the first `option` of the changes that touched it. */
+/** The content of the sector at `position` after some of the changes that touch it, given by their numbers. */
 function sectorAfter(
   synced: PagedBytes,
   changes: readonly FileChange[],
-  { position, changes: touching }: SectorChoice,
-  option: number,
+  touching: readonly number[],
+  position: number,
   sectorBytes: number,
 ): Uint8Array {
   const content = new Uint8Array(sectorBytes);
   synced.read(content, position);
   const sector = new PagedBytes();
   sector.write(content, 0);
-  for (const index of touching.slice(0, option)) {
+  for (const index of touching) {
     const change = changes[index] as FileChange;
     const from = Math.max(change.position - position, 0);
     if (change.source === undefined) {

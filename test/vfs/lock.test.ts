@@ -135,7 +135,8 @@ describe('the lock between processes', () => {
   });
 
   test('a lock does not keep its process alive, and ends with it', async () => {
-    const output = execFileSync(process.execPath, [program.path, directory], { encoding: 'utf8', env: {} });
+    const options = { encoding: 'utf8', env: {}, timeout: 20_000 } as const;
+    const output = execFileSync(process.execPath, [program.path, directory], options);
     expect(output).toBe('taken\n');
     await expectFree(directory);
   });
