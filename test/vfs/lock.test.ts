@@ -155,6 +155,20 @@ describe('the lock and its paths', () => {
     await expectLocked(link, child.pid);
   });
 
+  test('a relative path means the same directory after the process moved elsewhere', async () => {
+    const before = process.cwd();
+    process.chdir(directory);
+    try {
+      const lock = await nodeVfs.lock('.');
+      process.chdir(before);
+      await expectLocked(directory, process.pid);
+      await lock.release();
+    } finally {
+      process.chdir(before);
+    }
+    expect(claims()).toEqual([]);
+  });
+
   test('a path that is too long for a socket is locked all the same', async () => {
     const deep = join(directory, 'a'.repeat(120), 'b'.repeat(120));
     mkdirSync(deep, { recursive: true });
