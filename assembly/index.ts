@@ -10,6 +10,6 @@ export { decodeBatch, findRecord } from './batch-decode';
 export { findBatch, scanBatches } from './batch-scan';
 export { crc32c, init } from './crc32c';
 export { parseHdfs, plainFields } from './hdfs';
-export { encodeBatches, makeEntries } from './ingest';
+export { encodeBatches, keepEntries, makeEntries } from './ingest';
 export { indexLines } from './lines';
 export { offsetLowerBound, offsetUpperBound, timeLowerBound, timeUpperBound } from './search';

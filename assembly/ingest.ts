@@ -201,6 +201,24 @@ export function encodeBatches(
   return done;
 }
 
+export function keepEntries(entries: usize, done: i32, count: i32, headers: usize): usize {
+  assert(done >= 0 && done <= count);
+  if (done == count) return headers;
+  const first = entries + done * ENTRY_BYTES;
+  const last = entries + (count - 1) * ENTRY_BYTES;
+  const start = <usize>load<u32>(first, ENTRY_HEADERS);
+  const end = <usize>(load<u32>(last, ENTRY_HEADERS) + load<u32>(last, ENTRY_HEADERS_LENGTH));
+  if (done == 0 && start == headers) return end;
+  memory.copy(headers, start, end - start);
+  memory.copy(entries, first, (count - done) * ENTRY_BYTES);
+  const moved = <u32>(start - headers);
+  const stop = entries + (count - done) * ENTRY_BYTES;
+  for (let entry = entries; entry < stop; entry += ENTRY_BYTES) {
+    store<u32>(entry, load<u32>(entry, ENTRY_HEADERS) - moved, ENTRY_HEADERS);
+  }
+  return end - moved;
+}
+
 /** Key, value and headers of an entry. */
 // @ts-ignore: decorator
 @inline

@@ -93,6 +93,15 @@ export interface ParseKernels {
     last: number,
     encoded: number,
   ): number;
+
+  /**
+   * Moves the entries from number `done` on to the front, and their headers, which must lie one behind the
+   * other, to `headers`.
+   *
+   * @param headers address at or before that of their headers
+   * @returns the address behind the headers that are kept
+   */
+  keepEntries(entries: number, done: number, count: number, headers: number): number;
 }
 
 /** Everything that one instance of the kernels can do. */

@@ -300,7 +300,21 @@ export function createParseReference(
     return done;
   }
 
-  return { indexLines, parseHdfs, plainFields, makeEntries, encodeBatches };
+  function keepEntries(entries: number, done: number, count: number, headers: number): number {
+    let headersEnd = headers;
+    for (let i = done; i < count; i++) {
+      const from = entries + i * ENTRY_BYTES;
+      const to = from - done * ENTRY_BYTES;
+      for (let at = 0; at < ENTRY_BYTES; at++) view.setUint8(to + at, view.getUint8(from + at));
+      const start = load(to + ENTRY_HEADERS);
+      store(to + ENTRY_HEADERS, headersEnd);
+      const end = start + load(to + ENTRY_HEADERS_LENGTH);
+      for (let at = start; at < end; at++) view.setUint8(headersEnd++, view.getUint8(at));
+    }
+    return headersEnd;
+  }
+
+  return { indexLines, parseHdfs, plainFields, makeEntries, encodeBatches, keepEntries };
 }
 
 /** A length as a zigzag varint, then the bytes. */

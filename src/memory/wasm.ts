@@ -28,6 +28,7 @@ const NAMES = [
   'plainFields',
   'makeEntries',
   'encodeBatches',
+  'keepEntries',
 ] as const satisfies readonly (keyof AllKernels)[];
 
 let compiled: WasmModule | undefined;

@@ -25,8 +25,6 @@ import {
   ENCODED_LEFT,
   ENCODED_SIZE,
   ENTRY_BYTES,
-  ENTRY_HEADERS,
-  ENTRY_HEADERS_LENGTH,
   FIELDS_BYTES,
   FIELDS_FAILED,
   FIELDS_HEADERS_BYTES_MAX,
@@ -70,8 +68,8 @@ const ENCODED_AT: number = SUMMARY_AT + align(SUMMARY_BYTES);
 /** Working memory that `encodeWindow` needs. */
 export const WINDOW_WORK_BYTES: number = ENCODED_AT + align(ENCODED_BYTES);
 
-/** What must be free for batches besides the bytes of the text, so that any text makes progress. */
-export const WINDOW_OUT_EXTRA_BYTES: number = 2 * RECORD_EXTRA_BYTES;
+/** What must be free for batches besides the bytes of the longest record, so that any text makes progress. */
+export const WINDOW_OUT_EXTRA_BYTES: number = RECORD_EXTRA_BYTES;
 
 const SAMPLE_CHARACTERS = 200;
 /** No character has more bytes in UTF-8. */
@@ -84,7 +82,7 @@ export interface WindowArgs {
   textBytes: number;
   /** Whether what is behind the last line end is a line too; if not, there is nothing. */
   last: boolean;
-  /** Where the batches go, at least `textBytes` and `WINDOW_OUT_EXTRA_BYTES`. */
+  /** Where the batches go: room for the longest record and `WINDOW_OUT_EXTRA_BYTES`. */
   out: number;
   outBytes: number;
   /** A batch is closed before its records have more bytes than this. */
@@ -114,6 +112,8 @@ export interface WindowResult {
   unparsed: number;
   empty: number;
   cut: number;
+  /** The time that a line behind these, without one of its own, takes over. */
+  carried: number;
   /** Least and greatest timestamp; not finite where there are no records. */
   earliest: number;
   latest: number;
@@ -168,14 +168,15 @@ export function encodeWindow(memory: MemoryView, work: number, args: WindowArgs)
     batches += i32[(encoded + ENCODED_BATCHES) >> 2] as number;
     waitingBytes = i32[(encoded + ENCODED_LEFT) >> 2] as number;
     records += done;
-    headersEnd = keepEntries(memory, entries, done, waiting, headers);
+    headersEnd = kernels.keepEntries(entries, done, waiting, headers);
     waiting -= done;
   }
 
   for (;;) {
     let lines = kernels.indexLines(text, textEnd - text, spans, ROWS, last);
     const room = outEnd - out - waitingBytes - waiting * FRAMING_BYTES;
-    while (lines > 0 && lineEnd(i32, spans, lines) - text + lines * RECORD_EXTRA_BYTES > room) lines >>= 1;
+    while (lines > 0 && roomFor(lineEnd(i32, spans, lines) - text, lines, args.recordBytesMax) > room)
+      lines >>= 1;
     if (lines === 0) break;
     const parsed = parse(kernels, spans, lines, fields);
     if (parsed < lines && samples.length < args.samples) {
@@ -200,44 +201,14 @@ export function encodeWindow(memory: MemoryView, work: number, args: WindowArgs)
   };
 }
 
+/** What the batches of so many lines take at most. */
+function roomFor(bytes: number, lines: number, recordBytesMax: number): number {
+  return Math.min(bytes, lines * recordBytesMax) + lines * RECORD_EXTRA_BYTES;
+}
+
 /** Address behind the line end of the last of `lines` lines. */
 function lineEnd(i32: Int32Array, spans: number, lines: number): number {
   return i32[(spans + lines * SPAN_BYTES + SPAN_ADDRESS) >> 2] as number;
-}
-
-/**
- * Moves the entries from `done` on to the front, and their headers to the front of the headers.
- *
- * @returns the end of their headers
- */
-function keepEntries(
-  memory: MemoryView,
-  entries: number,
-  done: number,
-  count: number,
-  headers: number,
-): number {
-  const { u8, i32 } = memory;
-  if (count === 0) return headers;
-  const last = entries + (count - 1) * ENTRY_BYTES;
-  const end = i32AtEntry(i32, last, ENTRY_HEADERS) + i32AtEntry(i32, last, ENTRY_HEADERS_LENGTH);
-  if (done === 0) return end;
-  if (done === count) return headers;
-  const first = entries + done * ENTRY_BYTES;
-  const start = i32AtEntry(i32, first, ENTRY_HEADERS);
-  const moved = start - headers;
-  u8.copyWithin(headers, start, end);
-  u8.copyWithin(entries, first, entries + count * ENTRY_BYTES);
-  const step = ENTRY_BYTES >> 2;
-  const stop = (entries + (count - done) * ENTRY_BYTES) >> 2;
-  for (let at = (entries + ENTRY_HEADERS) >> 2; at < stop; at += step) {
-    i32[at] = (i32[at] as number) - moved;
-  }
-  return end - moved;
-}
-
-function i32AtEntry(i32: Int32Array, entry: number, field: number): number {
-  return i32[(entry + field) >> 2] as number;
 }
 
 function startSummary(memory: MemoryView, summary: number, carried: number): void {
@@ -247,7 +218,7 @@ function startSummary(memory: MemoryView, summary: number, carried: number): voi
   memory.f64[(summary + SUMMARY_LATEST) >> 3] = Number.NEGATIVE_INFINITY;
 }
 
-type Summary = Pick<WindowResult, 'unparsed' | 'empty' | 'cut' | 'earliest' | 'latest' | 'levels'>;
+type Summary = Omit<WindowResult, 'textBytes' | 'outBytes' | 'batches' | 'records' | 'samples'>;
 
 function readSummary(memory: MemoryView, summary: number): Summary {
   const { i32, f64 } = memory;
@@ -256,6 +227,7 @@ function readSummary(memory: MemoryView, summary: number): Summary {
     unparsed: i32[(summary + SUMMARY_FAILED) >> 2] as number,
     empty: i32[(summary + SUMMARY_EMPTY) >> 2] as number,
     cut: i32[(summary + SUMMARY_CUT) >> 2] as number,
+    carried: f64[(summary + SUMMARY_CARRIED) >> 3] as number,
     earliest: f64[(summary + SUMMARY_EARLIEST) >> 3] as number,
     latest: f64[(summary + SUMMARY_LATEST) >> 3] as number,
     levels: Array.from(i32.subarray(levels, levels + LEVEL_COUNT)),

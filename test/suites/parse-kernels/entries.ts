@@ -180,4 +180,38 @@ export function entriesSuite(arena: ParseArena, reference: ParseArena): void {
       );
     });
   });
+
+  describe('keepEntries', () => {
+    it('moves what is left, and its headers, to the front', () => {
+      const lines = ['081109 000010 1 INFO c: x', 'no', '081109 000010 22 WARN dfs.Node: y', 'more', 'last'];
+      for (let done = 0; done <= lines.length; done++) {
+        const made = make(lines.join('\n'), 'hdfs');
+        const left = made.slice(done);
+        const end = kernels.keepEntries(ENTRIES, done, lines.length, HEADERS);
+        expect(left.map((_, i) => entry(i))).toEqual(left);
+        const bytes = [6 + 5 + 4 + 2 + 10 + 2, 0, 6 + 5 + 4 + 3 + 10 + 9, 0, 0].slice(done);
+        expect(end - HEADERS).toBe(bytes.reduce((sum, length) => sum + length, 0));
+      }
+    });
+
+    it('keeps what the reference keeps', () => {
+      const random = createRandom(24);
+      for (let i = 0; i < 12; i++) {
+        const text = mixedLines(random, 200).join('\n');
+        const count = arena.putLines(text);
+        reference.putLines(text);
+        const done = random.int(0, count);
+        const gap = random.int(0, 500);
+        const [end, expected] = [arena, reference].map((each) => {
+          each.kernels.parseHdfs(SPANS, count, FIELDS);
+          each.kernels.makeEntries(FIELDS, count, ENTRIES, HEADERS + gap, UNLIMITED, SUMMARY);
+          return each.kernels.keepEntries(ENTRIES, done, count, HEADERS);
+        });
+        expect(end).toBe(expected);
+        expect(entryBytes(arena, count - done).equals(entryBytes(reference, count - done))).toBe(true);
+        const length = (end ?? 0) - HEADERS;
+        expect(arena.slice(HEADERS, length).equals(reference.slice(HEADERS, length))).toBe(true);
+      }
+    });
+  });
 }
