@@ -79,7 +79,7 @@ export async function runSuite(suite: Suite, options: RunOptions): Promise<Resul
       engine: options.engine,
       peers: options.peers,
       tiny: options.tiny,
-      rounds: options.tiny ? 1 : 7,
+      rounds: options.tiny ? 1 : 5,
       directory,
       say: (text) => options.say(`${suite.name}: ${text}`),
       report(id, measurement) {
