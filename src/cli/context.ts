@@ -82,14 +82,25 @@ export async function execute(command: (context: Context) => Promise<ExitCode>):
 function makeContext(stdout: Output, signal: AbortSignal): Context {
   const colours = pc.createColors(wantsColours(process.stdout));
   const errorColours = pc.createColors(wantsColours(process.stderr));
+  let bar: Progress | undefined;
   return {
     stdout,
     colours,
     clock: systemClock,
     signal,
-    note: (text) => process.stderr.write(`varve: ${text}\n`),
-    progress: (options) =>
-      new Progress({ stream: process.stderr, clock: systemClock, style: errorColours.cyan, ...options }),
+    note(text) {
+      bar?.clear();
+      process.stderr.write(`varve: ${text}\n`);
+    },
+    progress(options) {
+      bar = new Progress({
+        stream: process.stderr,
+        clock: systemClock,
+        style: errorColours.cyan,
+        ...options,
+      });
+      return bar;
+    },
   };
 }
 

@@ -24,10 +24,7 @@ export function sentenceOf(error: unknown): string {
 
 function describe(error: unknown): string {
   if (isVarveError(error)) {
-    const words = wordsOf(error.cause);
-    const code = systemCode(error.cause);
-    const message =
-      words !== undefined && code !== undefined ? replaceEnd(error.message, code, words) : error.message;
+    const message = inWords(error.message, error);
     const holder =
       error.pid === undefined || message.includes(String(error.pid)) ? '' : `, by process ${error.pid}`;
     return `${withoutStop(message)}${holder} (${error.code})`;
@@ -50,8 +47,14 @@ function wordsOf(error: unknown): string | undefined {
   return undefined;
 }
 
-function replaceEnd(message: string, end: string, by: string): string {
-  return message.endsWith(end) ? message.slice(0, -end.length) + by : message;
+/** A message that ends with the code of the system's error underneath, ending with its words instead. */
+function inWords(message: string, error: Error): string {
+  for (let cause = error.cause; cause instanceof Error; cause = cause.cause) {
+    const code = systemCode(cause) ?? '';
+    const words = wordsOf(cause);
+    if (words !== undefined && message.endsWith(code)) return message.slice(0, -code.length) + words;
+  }
+  return message;
 }
 
 function withoutStop(message: string): string {

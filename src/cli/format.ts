@@ -12,6 +12,7 @@ const DATE_MS_MAX = 8.64e15;
 /** Three significant digits, without zeros that say nothing. */
 function short(value: number): string {
   if (value >= 100) return value.toFixed(0);
+  if (value < 1) return String(Number(value.toPrecision(3)));
   return value >= 10 ? trimZeros(value.toFixed(1)) : trimZeros(value.toFixed(2));
 }
 

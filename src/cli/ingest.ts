@@ -4,11 +4,13 @@
  * @module
  */
 
-import { type IngestReport, ingestFile } from '../ingest/ingest.ts';
+import { ingestFile } from '../ingest/ingest.ts';
+import type { IngestReport } from '../ingest/report.ts';
 import type { Log } from '../log/log.ts';
 import { checkLogName } from '../log/names.ts';
 import type { SyncPolicy } from '../log/sync-policy.ts';
 import { type Database, open } from '../open.ts';
+import type { LineFormat } from '../parse/formats.ts';
 import type { Context, ExitCode } from './context.ts';
 import {
   formatByteRate,
@@ -22,8 +24,8 @@ import {
   plural,
   printable,
 } from './format.ts';
-import type { Progress } from './progress.ts';
-import { findSources, type LineFormat, logNameOf, type Source } from './sources.ts';
+import { levelsText } from './levels.ts';
+import { findSources, logNameOf, type Source } from './sources.ts';
 import { renderFacts } from './table.ts';
 
 /** Nothing is promised before the end, and the end is a sync: until then the operating system decides. */
@@ -41,7 +43,6 @@ export interface IngestCommandOptions {
 /** What became of one source. */
 export interface Ingested {
   source: Source;
-  format: LineFormat;
   report: IngestReport;
   /** Until all was synced. */
   elapsedMs: number;
@@ -58,6 +59,7 @@ export async function ingest(
   try {
     const log = await database.log(name, { sync: options.sync ?? SYNC_DEFAULT });
     const results = await ingestSources(database, log, sources, options.format, context);
+    if (options.format === undefined) for (const result of results) noteFormat(result, context);
     if (options.json === true) context.stdout.json(resultsJson(options.into, log, results));
     else for (const result of results) context.stdout.write(renderIngested(log, result, context));
   } finally {
@@ -83,7 +85,10 @@ export async function ingestSources(
   let doneBytes = 0;
   try {
     for (const source of sources) {
-      const result = await ingestSource(database, log, source, format, context, bar, doneBytes);
+      const before = doneBytes;
+      const result = await ingestSource(database, log, source, format, context, (bytes) =>
+        bar.update(before + bytes),
+      );
       results.push(result);
       doneBytes += result.report.bytes;
     }
@@ -93,91 +98,78 @@ export async function ingestSources(
   return results;
 }
 
+/** What was found out is said, since it may be wrong. */
+function noteFormat({ source, report }: Ingested, context: Context): void {
+  const reason =
+    report.format === 'lines'
+      ? 'its first lines are of no format that is known'
+      : 'its first lines are like that';
+  context.note(`${source.title} was read as ${report.format}, since ${reason}; --format says otherwise`);
+}
+
 async function ingestSource(
   database: Database,
   log: Log,
   source: Source,
-  wanted: LineFormat | undefined,
+  format: LineFormat | undefined,
   context: Context,
-  bar: Progress,
-  doneBytes: number,
+  onProgress: (bytes: number) => void,
 ): Promise<Ingested> {
   const { clock, signal } = context;
-  const format = wanted ?? source.format;
-  if (wanted === undefined) {
-    bar.clear();
-    const reason =
-      format === 'hdfs'
-        ? 'its first lines look like that'
-        : 'its first lines look like no format that is known';
-    context.note(`${source.title}: format ${format}, since ${reason}`);
-  }
   const startMs = clock.monotonic();
   const firstOffset = log.nextOffset;
+  const options = { runtime: database.runtime, signal, onProgress, ...(format !== undefined && { format }) };
   try {
-    const report = await ingestFile(log, source.input, {
-      runtime: database.runtime,
-      format,
-      signal,
-      onProgress: (bytes: number) => bar.update(doneBytes + bytes),
-    });
+    const report = await ingestFile(log, source.input, options);
     await log.sync();
-    return { source, format, report, elapsedMs: clock.monotonic() - startMs };
+    return { source, report, elapsedMs: clock.monotonic() - startMs };
   } catch (error) {
-    bar.clear();
     if (signal.aborted) {
       await log.sync();
       const records = plural(log.nextOffset - firstOffset, 'record');
-      context.note(`stopped: ${records} of ${source.title} are in the log ${log.name}, and synced`);
+      context.note(`stopped; ${records} of ${source.title} are in the log ${log.name}, and synced`);
     }
     throw error;
   }
 }
 
 /** The report of one source, for people. */
-export function renderIngested(
-  log: Log,
-  { source, format, report, elapsedMs }: Ingested,
-  context: Context,
-): string {
+export function renderIngested(log: Log, { source, report, elapsedMs }: Ingested, context: Context): string {
   const { colours } = context;
-  const offsets =
-    report.records === 0
-      ? ''
-      : `, offsets ${formatCount(report.firstOffset)} to ${formatCount(report.lastOffset)}`;
+  const { records } = report;
+  const offsets = records === 0 ? '' : `, offsets ${report.firstOffset} to ${report.lastOffset}`;
+  const levels = Object.entries(report.levels).map(([level, count]) => ({ level, records: count }));
   const facts = renderFacts(
     [
       ['log', `${log.name} in ${log.directory}`],
-      ['format', format],
-      ['records', `${formatCount(report.records)}${offsets}`],
-      ['read', `${formatBytes(report.bytes)}, ${plural(report.lines, 'line')}`],
+      ['format', report.format],
+      ['records', `${formatCount(records)}${offsets}`],
+      ['read', formatBytes(report.bytes)],
       [
         'rate',
-        `${formatByteRate(report.bytes, elapsedMs)}, ${formatRate(report.records, elapsedMs)} records/s, ${formatDuration(elapsedMs)} until synced`,
+        `${formatByteRate(report.bytes, elapsedMs)}, ${formatRate(records, elapsedMs)} records/s; synced after ${formatDuration(elapsedMs)}`,
       ],
       ['time', timeRange(report)],
-      ['levels', levelsText(report.levels, report.records)],
+      [
+        'levels',
+        levelsText(
+          levels.sort((a, b) => b.records - a.records),
+          records,
+        ),
+      ],
+      ['empty', report.empty === 0 ? undefined : plural(report.empty, 'line')],
       ['cut', report.cut === 0 ? undefined : `${plural(report.cut, 'line')} longer than a record may be`],
       ['unparsed', unparsedText(report)],
     ],
     colours.dim,
   );
-  const samples = report.sampleUnparsed.map((line) => `  ${shorten(printable(line))}\n`).join('');
-  return `${colours.bold(source.title)}\n${facts}${samples}`;
+  const samples = report.sampleUnparsed.map(({ line, text }) => `  ${line}: ${shorten(printable(text))}\n`);
+  return `${colours.bold(source.title)}\n${facts}${samples.join('')}`;
 }
 
 function timeRange({ firstTimestamp, lastTimestamp }: IngestReport): string | undefined {
   if (firstTimestamp === undefined || lastTimestamp === undefined) return undefined;
   return `${formatTime(firstTimestamp)} to ${formatTime(lastTimestamp)}`;
-}
-
-/** `INFO 1,920 (96 %), WARN 80 (4 %)`, or undefined where there are none. */
-export function levelsText(levels: Readonly<Record<string, number>>, records: number): string | undefined {
-  const entries = Object.entries(levels).sort(([, a], [, b]) => b - a);
-  if (entries.length === 0) return undefined;
-  return entries
-    .map(([level, count]) => `${printable(level)} ${formatCount(count)} (${formatShare(count / records)})`)
-    .join(', ');
 }
 
 function unparsedText({ unparsed, lines }: IngestReport): string | undefined {
@@ -195,9 +187,8 @@ function resultsJson(directory: string, log: Log, results: readonly Ingested[]):
     log: log.name,
     firstOffset: log.firstOffset,
     nextOffset: log.nextOffset,
-    files: results.map(({ source, format, report, elapsedMs }) => ({
+    files: results.map(({ source, report, elapsedMs }) => ({
       file: source.title,
-      format,
       ...report,
       from: isoTime(report.firstTimestamp ?? -1) ?? null,
       to: isoTime(report.lastTimestamp ?? -1) ?? null,

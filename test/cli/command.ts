@@ -5,7 +5,7 @@
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -25,19 +25,25 @@ export interface RunOptions {
   /** What it reads from standard input. */
   input?: string | Uint8Array;
   env?: Record<string, string>;
+  /** Leaves standard input open, for the test to write to. */
+  keepOpen?: boolean;
+  /** A file that it writes its answer to. */
+  outputFile?: string;
 }
 
 /** Starts `varve` and leaves it to the caller; it does not outlive the test. */
 export function startVarve(args: readonly string[], options: RunOptions = {}): ChildProcess {
+  const output = options.outputFile === undefined ? 'pipe' : openSync(options.outputFile, 'w');
   const child = spawn(process.execPath, [MAIN, ...args], {
-    stdio: ['pipe', 'pipe', 'pipe'],
+    stdio: ['pipe', output, 'pipe'],
     env: { ...process.env, NO_COLOR: '', FORCE_COLOR: '', VARVE_DEBUG: '', ...options.env },
   });
   onTestFinished(() => {
     child.kill('SIGKILL');
+    if (output !== 'pipe') closeSync(output);
   });
   child.stdin?.on('error', () => {});
-  child.stdin?.end(options.input ?? '');
+  if (options.keepOpen !== true) child.stdin?.end(options.input ?? '');
   return child;
 }
 

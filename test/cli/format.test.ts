@@ -63,7 +63,7 @@ describe('formatting for people', () => {
   test('a rate says how many a second, and nothing where no time has passed', () => {
     expect(formatRate(5000, 2000)).toBe('2,500');
     expect(formatRate(5, 2000)).toBe('2.5');
-    expect(formatRate(1, 100_000)).toBe('0.01');
+    expect(formatRate(1, 68_000)).toBe('0.0147');
     expect(formatRate(5, 0)).toBe('-');
     expect(formatByteRate(3 * 1024 * 1024, 1000)).toBe('3 MiB/s');
     expect(formatByteRate(1, 0)).toBe('-');
@@ -76,7 +76,7 @@ describe('formatting for people', () => {
   });
 
   test('a share of one is written in percent', () => {
-    expect(formatShare(0.00183)).toBe('0.18 %');
+    expect(formatShare(0.00183)).toBe('0.183 %');
     expect(formatShare(1)).toBe('100 %');
     expect(formatShare(0 / 0)).toBe('-');
   });
