@@ -6,7 +6,8 @@
 
 export type { Clock } from './clock.ts';
 export { type ErrorCode, type ErrorDetails, isVarveError, VarveError } from './errors.ts';
-export type { AppendOptions, DurableState, FramedBatches, Log, LogInfo, SegmentInfo } from './log/log.ts';
+export type { DurableState } from './log/core.ts';
+export type { AppendOptions, FramedBatches, Log, LogInfo, SegmentInfo } from './log/log.ts';
 export type { LatencySnapshot, LogMetricsSnapshot } from './log/metrics.ts';
 export type { LogOptions, RecoveryMode } from './log/options.ts';
 export type { ReadOptions } from './log/read-options.ts';

@@ -1,52 +1,24 @@
 /**
- * A log: the handle that callers have. It puts the parts together (segments, writer, syncer, readers),
- * opens and closes them in the right order, and translates between what callers ask and what the parts do.
+ * A log: the handle that callers have. It checks what they ask for and hands it to the parts that
+ * `core.ts` holds together.
  *
  * @module
  */
 
-import type { Cancel, Clock } from '../clock.ts';
 import { VarveError } from '../errors.ts';
-import type { Memory } from '../memory/memory.ts';
 import { checkInteger, checkOneOf, checkOptions } from '../options.ts';
 import type { RecordBatch } from '../record/batch.ts';
 import type { LogRecord, RecordInput } from '../record/record.ts';
-import type { Vfs } from '../vfs/vfs.ts';
-import { ExtentCache } from './extent-cache.ts';
-import { checkForeign, walkFramed } from './foreign.ts';
-import { LogMetrics, type LogMetricsSnapshot } from './metrics.ts';
-import { type LogOptions, type ResolvedLogOptions, resolveLogOptions } from './options.ts';
-import { PointReader } from './point-read.ts';
-import { type ReadOptions, type ResolvedReadOptions, resolveReadOptions } from './read-options.ts';
-import { LogReader, type ReaderSource } from './reader.ts';
-import { type RecoveryReport, recoverLog } from './recovery.ts';
-import { refreshSegments } from './refresh.ts';
-import { corruptSegment, type Segment, type SegmentContext } from './segment.ts';
-import { Segments } from './segments.ts';
+import { type DurableState, LogCore, type LogParts } from './core.ts';
+import { checkForeign, type FramedBatch, walkFramed } from './foreign.ts';
+import type { LogMetricsSnapshot } from './metrics.ts';
+import type { LogOptions } from './options.ts';
+import { type ReadOptions, resolveReadOptions } from './read-options.ts';
+import type { RecoveryReport } from './recovery.ts';
+import { corruptSegment } from './segment.ts';
 import { BatchStream, RecordStream } from './streams.ts';
-import { type Durability, ownLevel } from './sync-policy.ts';
-import { Syncer } from './syncer.ts';
+import type { Durability } from './sync-policy.ts';
 import { type LogVerifyReport, verifySegment } from './verify.ts';
-import { Writer } from './writer.ts';
-
-/** Where a log lives and what it works with. */
-export interface LogParts {
-  name: string;
-  directory: string;
-  memory: Memory;
-  vfs: Vfs;
-  clock: Clock;
-  readOnly: boolean;
-}
-
-/** How far the log is at each level: offsets below the number have reached it. */
-export interface DurableState {
-  accepted: number;
-  written: number;
-  synced: number;
-  /** Bytes that a power cut could take now. */
-  bytesAtRisk: number;
-}
 
 /** What a log knows of one of its segments. */
 export interface SegmentInfo {
@@ -82,96 +54,12 @@ export interface AppendOptions {
 }
 
 const LEVELS = ['accepted', 'written', 'synced'] as const;
-const READ_ONLY_POLL_MS = 100;
-/** How often a log that removes segments by age looks for some. */
-const RETENTION_CHECK_MS = 60_000;
-/** How much of the memory the extents of one log may take. */
-const CACHE_SHARE = 0.5;
 
 export class Log {
-  readonly name: string;
-  readonly partition: number;
-  readonly directory: string;
-  /** What opening it met and did. */
-  readonly recovery: RecoveryReport;
-  readonly #parts: LogParts;
-  readonly #options: ResolvedLogOptions;
-  readonly #context: SegmentContext;
-  readonly #segments: Segments;
-  readonly #syncer: Syncer;
-  readonly #writer: Writer | undefined;
-  readonly #metrics: LogMetrics;
-  readonly #cache: ExtentCache;
-  readonly #points: PointReader;
-  readonly #isOwnLevelSynced: boolean;
-  readonly #source: ReaderSource;
-  readonly #readers: Set<LogReader> = new Set();
-  #visibleWaiters: (() => void)[] = [];
-  #closing: Promise<void> | undefined;
-  #poison: VarveError | undefined;
-  #refreshing: Promise<void> | undefined;
-  #retentionTimer: Cancel | undefined;
-  #backgroundError: unknown;
+  readonly #core: LogCore;
 
-  private constructor(
-    parts: LogParts,
-    options: ResolvedLogOptions,
-    context: SegmentContext,
-    recovered: { segments: Segment[]; firstOffset: number; report: RecoveryReport },
-  ) {
-    const { memory, clock } = parts;
-    this.name = parts.name;
-    this.partition = options.partition;
-    this.directory = parts.directory;
-    this.recovery = recovered.report;
-    this.#parts = parts;
-    this.#options = options;
-    this.#context = context;
-    this.#metrics = new LogMetrics();
-    this.#noteRecovery(recovered.report);
-    this.#isOwnLevelSynced = ownLevel(options.sync) === 'synced';
-    this.#segments = new Segments(
-      {
-        context,
-        options,
-        clock,
-        metrics: this.#metrics,
-        syncWritten: (segment) => (this.#syncer.isClean(segment) ? Promise.resolve() : this.#syncer.sync()),
-        onSyncFailed: (error) => this.#onFatal(error),
-        onBackgroundError: (error) => {
-          this.#backgroundError = error;
-        },
-      },
-      recovered.segments,
-      recovered.firstOffset,
-    );
-    const start = { offset: recovered.segments.at(-1)?.nextOffset ?? recovered.firstOffset, bytes: 0 };
-    this.#syncer = new Syncer(
-      {
-        policy: options.sync,
-        clock,
-        metrics: this.#metrics,
-        onSyncing: () => this.#metrics.atRisk(this.durable.bytesAtRisk),
-        onSynced: () => this.#isOwnLevelSynced && this.#wakeReaders(),
-        onFailed: (error) => this.#onFatal(error),
-      },
-      start,
-    );
-    this.#writer = parts.readOnly ? undefined : this.#createWriter(start);
-    this.#cache = new ExtentCache(memory, memory.slabs.budgetBytes * CACHE_SHARE);
-    this.#points = new PointReader(memory, this.#cache, this.#metrics);
-    this.#source = {
-      memory,
-      segments: this.#segments,
-      visibleOffset: () => this.#visibleOffset(),
-      visibleBytes: (segment) => this.#visibleBytes(segment),
-      waitVisible: (offset, signal) => this.#waitVisible(offset, signal),
-      check: () => this.#checkOpen(),
-      onCorrupt: () => {
-        this.#metrics.corruptions++;
-      },
-      onClosed: (reader) => this.#readers.delete(reader),
-    };
+  private constructor(core: LogCore) {
+    this.#core = core;
   }
 
   /**
@@ -181,49 +69,54 @@ export class Log {
    * @throws VarveError `CORRUPT` where the recovery mode does not go on; `NO_MEMORY`, `NO_SPACE`, `IO`, ...
    */
   static async open(parts: LogParts, options?: LogOptions): Promise<Log> {
-    const resolved = resolveLogOptions(options);
-    const { memory, vfs, directory, clock, readOnly } = parts;
-    const context = { memory, vfs, directory, indexIntervalBytes: resolved.indexIntervalBytes };
-    const recovered = await recoverLog(context, { mode: resolved.recovery, readOnly, clock });
-    const log = new Log(parts, resolved, context, recovered);
-    try {
-      if (!readOnly) {
-        await log.#segments.start();
-        await log.#segments.retain();
-        log.#scheduleRetention();
-      }
-    } catch (error) {
-      await log.#release();
-      throw error;
-    }
-    return log;
+    return new Log(await LogCore.open(parts, options));
+  }
+
+  get name(): string {
+    return this.#core.parts.name;
+  }
+
+  get partition(): number {
+    return this.#core.options.partition;
+  }
+
+  get directory(): string {
+    return this.#core.parts.directory;
+  }
+
+  /** What opening it met and did. */
+  get recovery(): RecoveryReport {
+    return this.#core.recovery;
   }
 
   /** The first offset that can be read. */
   get firstOffset(): number {
-    return this.#segments.firstOffset;
+    return this.#core.segments.firstOffset;
   }
 
   /** The offset that the next record will get. */
   get nextOffset(): number {
-    return this.#writer?.nextOffset ?? this.#visibleOffset();
+    return this.#core.nextOffset;
+  }
+
+  /** The largest record that it takes: key, value and headers together, in bytes. */
+  get maxRecordBytes(): number {
+    return this.#core.options.maxRecordBytes;
+  }
+
+  /** Bytes of records at which a batch is full. */
+  get batchBytes(): number {
+    return this.#core.options.batchBytes;
   }
 
   /** How far the log is at each level. */
   get durable(): DurableState {
-    const { synced } = this.#syncer;
-    const writer = this.#writer;
-    if (writer === undefined) {
-      const offset = this.#visibleOffset();
-      return { accepted: offset, written: offset, synced: offset, bytesAtRisk: 0 };
-    }
-    const bytesAtRisk = writer.written.bytes - synced.bytes + writer.pendingBytes;
-    return { accepted: writer.nextOffset, written: writer.written.offset, synced: synced.offset, bytesAtRisk };
+    return this.#core.durable;
   }
 
   /** A failure in the background that costs nothing but time later, such as an index that could not be written. */
   get backgroundError(): unknown {
-    return this.#backgroundError;
+    return this.#core.backgroundError;
   }
 
   /**
@@ -235,7 +128,7 @@ export class Log {
    * `POISONED`, `READ_ONLY`; or the failure of an earlier record that nobody waited for
    */
   enqueue(record: RecordInput): number {
-    return this.#writable().enqueue(record);
+    return this.#core.writer.enqueue(record);
   }
 
   /**
@@ -246,7 +139,7 @@ export class Log {
    */
   append(record: RecordInput, options?: AppendOptions): Promise<number> {
     try {
-      return this.#writable().append(record, this.#level(options));
+      return this.#core.writer.append(record, this.#level(options));
     } catch (error) {
       return Promise.reject(error);
     }
@@ -262,7 +155,7 @@ export class Log {
     options?: AppendOptions,
   ): Promise<{ firstOffset: number; lastOffset: number }> {
     if (!Array.isArray(records)) throw new TypeError('records must be an array');
-    const lastOffset = await this.#writable().appendMany(records as readonly RecordInput[], this.#level(options));
+    const lastOffset = await this.#core.writer.appendMany(records as readonly RecordInput[], this.#level(options));
     return { firstOffset: lastOffset - records.length + 1, lastOffset };
   }
 
@@ -277,10 +170,10 @@ export class Log {
     if (!(bytes instanceof Uint8Array)) throw new TypeError('batches must be bytes');
     if (bytes.length === 0) throw new RangeError('there is no batch to append');
     const level = this.#level(options);
-    const writer = this.#writable();
-    const { memory } = this.#parts;
+    const writer = this.#core.writer;
+    const { memory } = this.#core.parts;
     const slab = memory.slabs.allocate(bytes.length + 16, 'foreign batches');
-    let batches: ReturnType<typeof checkForeign>;
+    let batches: FramedBatch[];
     try {
       memory.u8.set(bytes, slab.address);
       batches = checkForeign(memory, slab.address, bytes.length);
@@ -298,14 +191,14 @@ export class Log {
    * must not change until the promise settles, which is when they are written.
    */
   async appendFramed(source: FramedBatches): Promise<{ firstOffset: number; lastOffset: number }> {
-    const batches = walkFramed(this.#parts.memory, source.address, source.bytes);
-    const lastOffset = await this.#writable().appendFramed(source.address, batches, undefined, 'written');
+    const batches = walkFramed(this.#core.parts.memory, source.address, source.bytes);
+    const lastOffset = await this.#core.writer.appendFramed(source.address, batches, undefined, 'written');
     return { firstOffset: lastOffset - countRecords(batches) + 1, lastOffset };
   }
 
   /** Resolves when `enqueue` has room again. Rejects where a record that nobody waited for was lost. */
   async ready(): Promise<void> {
-    await this.#writable().ready();
+    await this.#core.writer.ready();
   }
 
   /**
@@ -317,9 +210,9 @@ export class Log {
   async reached(offset: number, level: Durability): Promise<void> {
     checkInteger('offset', offset, 0, Number.MAX_SAFE_INTEGER);
     checkOneOf('level', level, LEVELS);
-    const writer = this.#writable();
+    const writer = this.#core.writer;
     if (offset >= writer.nextOffset) {
-      if (this.#poison !== undefined) throw this.#poison;
+      if (this.#core.poison !== undefined) throw this.#core.poison;
       const next = writer.nextOffset;
       throw new VarveError('OUT_OF_RANGE', `offset ${offset} was not given out; the next one is ${next}`);
     }
@@ -329,11 +222,11 @@ export class Log {
 
   /** Resolves when everything accepted so far is synced. */
   async sync(): Promise<void> {
-    const writer = this.#writable();
+    const writer = this.#core.writer;
     writer.check();
-    if (writer.nextOffset > 0 && writer.nextOffset > this.#syncer.synced.offset) {
+    if (writer.nextOffset > 0 && writer.nextOffset > this.#core.syncer.synced.offset) {
       await writer.whenWritten(writer.nextOffset - 1);
-      await this.#syncer.sync();
+      await this.#core.syncer.sync();
     }
   }
 
@@ -346,10 +239,10 @@ export class Log {
   read(options?: ReadOptions): AsyncIterableIterator<LogRecord> {
     const resolved = resolveReadOptions(options);
     return new RecordStream(
-      this.#parts.memory,
+      this.#core.parts.memory,
       resolved,
-      (asked) => this.#openReader(asked),
-      (first, last) => corruptSegment(this.#segments.find(first), 0, first, last),
+      (asked) => this.#core.openReader(asked),
+      (first, last) => corruptSegment(this.#core.segments.find(first), 0, first, last),
     );
   }
 
@@ -359,7 +252,7 @@ export class Log {
    */
   batches(options?: ReadOptions): AsyncIterableIterator<RecordBatch> {
     const resolved = resolveReadOptions(options);
-    return new BatchStream(this.#parts.memory, resolved, (asked) => this.#openReader(asked));
+    return new BatchStream(this.#core.parts.memory, resolved, (asked) => this.#core.openReader(asked));
   }
 
   /**
@@ -369,13 +262,13 @@ export class Log {
    */
   async get(offset: number): Promise<LogRecord> {
     checkInteger('offset', offset, 0, Number.MAX_SAFE_INTEGER);
-    this.#checkOpen();
-    if (offset < this.firstOffset || offset >= this.#visibleOffset()) throw this.#outOfRange(offset);
-    const segment = this.#segments.find(offset);
+    this.#core.checkOpen();
+    if (offset < this.firstOffset || offset >= this.#core.visibleOffset) throw this.#core.outOfRange(offset);
+    const segment = this.#core.segments.find(offset);
     segment.pin();
     try {
-      const record = await this.#points.read(segment, offset, this.#visibleBytes(segment));
-      this.#segments.touch(segment);
+      const record = await this.#core.points.read(segment, offset, this.#core.visibleBytes(segment));
+      this.#core.segments.touch(segment);
       if (record !== null) return record;
     } finally {
       const unpinned = segment.unpin();
@@ -383,7 +276,7 @@ export class Log {
     }
     const lost = segment.damaged.find(({ firstOffset, lastOffset }) => offset >= firstOffset && offset <= lastOffset);
     if (lost !== undefined) throw corruptSegment(segment, lost.start, lost.firstOffset, lost.lastOffset);
-    throw this.#outOfRange(offset);
+    throw this.#core.outOfRange(offset);
   }
 
   /**
@@ -393,33 +286,25 @@ export class Log {
    */
   async truncateBefore(offset: number): Promise<void> {
     checkInteger('offset', offset, 0, Number.MAX_SAFE_INTEGER);
-    this.#writable().check();
-    if (offset > this.#visibleOffset()) throw this.#outOfRange(offset);
-    if (offset > this.firstOffset) await this.#segments.truncateBefore(offset);
+    this.#core.writer.check();
+    if (offset > this.#core.visibleOffset) throw this.#core.outOfRange(offset);
+    if (offset > this.firstOffset) await this.#core.segments.truncateBefore(offset);
   }
 
   /** Removes the segments that retention no longer keeps. Returns how many went. */
   async retain(): Promise<number> {
-    this.#writable().check();
-    const count = await this.#segments.retain();
-    this.#metrics.droppedSegments += count;
-    return count;
+    this.#core.writer.check();
+    return await this.#core.segments.retain();
   }
 
   /** For a read-only log: picks up what was appended, rolled and removed since. */
   async refresh(): Promise<void> {
-    this.#checkOpen();
-    if (!this.#parts.readOnly) return;
-    this.#refreshing ??= refreshSegments(this.#context, this.#segments).finally(() => {
-      this.#refreshing = undefined;
-    });
-    await this.#refreshing;
-    this.#wakeReaders();
+    await this.#core.refresh();
   }
 
   /** Sizes and bounds of the log and its segments. */
   info(): LogInfo {
-    const segments = this.#segments.list.map((segment) => ({
+    const segments = this.#core.segments.list.map((segment) => ({
       baseOffset: segment.baseOffset,
       nextOffset: segment.nextOffset,
       bytes: segment.bytes,
@@ -431,8 +316,8 @@ export class Log {
       name: this.name,
       partition: this.partition,
       firstOffset: this.firstOffset,
-      nextOffset: this.#visibleOffset(),
-      records: this.#visibleOffset() - this.firstOffset,
+      nextOffset: this.#core.visibleOffset,
+      records: this.#core.visibleOffset - this.firstOffset,
       bytes: segments.reduce((sum, { bytes }) => sum + bytes, 0),
       indexBytes: segments.reduce((sum, { indexBytes }) => sum + indexBytes, 0),
       segments,
@@ -441,17 +326,17 @@ export class Log {
 
   /** Counters and latencies so far. */
   metrics(): LogMetricsSnapshot {
-    return this.#metrics.snapshot(this.durable.bytesAtRisk, this.#cache.bytes);
+    return this.#core.metrics.snapshot(this.durable.bytesAtRisk, this.#core.cache.bytes);
   }
 
   /** Reads and checks every byte that can be read. */
   async verify(): Promise<LogVerifyReport> {
-    this.#checkOpen();
+    this.#core.checkOpen();
     const report: LogVerifyReport = { segments: 0, batches: 0, records: 0, bytes: 0, problems: [] };
-    for (const segment of [...this.#segments.list]) {
+    for (const segment of [...this.#core.segments.list]) {
       segment.pin();
       try {
-        await verifySegment(segment, this.#visibleBytes(segment), report);
+        await verifySegment(segment, this.#core.visibleBytes(segment), report);
       } finally {
         await segment.unpin();
       }
@@ -465,184 +350,18 @@ export class Log {
    * @throws VarveError what failed; memory and files are given back all the same
    */
   close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
+    return this.#core.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
-  async #close(): Promise<void> {
-    const closed = new VarveError('CLOSED', `the log ${this.name} is closed`);
-    const writer = this.#writer;
-    this.#retentionTimer?.();
-    let failure: unknown;
-    if (writer !== undefined) {
-      writer.close(closed);
-      await writer.idle();
-      failure = this.#poison ?? writer.takeUnreported();
-      try {
-        if (this.#poison === undefined) {
-          await this.#syncer.sync();
-          await this.#segments.finish();
-          failure ??= this.#poison;
-        }
-      } catch (error) {
-        failure ??= error;
-      }
-      this.#syncer.stop(closed);
-      await this.#segments.settle();
-    }
-    this.#wakeReaders();
-    for (const reader of [...this.#readers]) await reader.close();
-    await this.#release();
-    if (failure !== undefined) throw failure;
-  }
-
-  async #release(): Promise<void> {
-    this.#writer?.release();
-    this.#cache.release();
-    this.#points.release();
-    await this.#segments.release();
-  }
-
-  #createWriter(start: { offset: number; bytes: number }): Writer {
-    const { memory, clock } = this.#parts;
-    return new Writer(
-      {
-        memory,
-        clock,
-        options: this.#options,
-        metrics: this.#metrics,
-        segments: this.#segments,
-        syncer: this.#syncer,
-        onWritten: () => {
-          if (!this.#isOwnLevelSynced) this.#wakeReaders();
-        },
-        onFatal: (error) => this.#onFatal(error),
-      },
-      start,
-    );
-  }
-
-  /** A log that is not written to any more still grows old. */
-  #scheduleRetention(): void {
-    if (this.#options.retention.ageMs === Number.MAX_SAFE_INTEGER) return;
-    this.#retentionTimer = this.#parts.clock.after(RETENTION_CHECK_MS, () => {
-      if (this.#closing !== undefined || this.#poison !== undefined) return;
-      this.retain()
-        .catch((error: unknown) => {
-          this.#backgroundError = error;
-        })
-        .finally(() => this.#scheduleRetention());
-    });
-  }
-
-  /** Nothing can be promised any more: everything pending and later fails. */
-  #onFatal(cause: unknown): VarveError {
-    if (this.#poison !== undefined) return this.#poison;
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    this.#poison = new VarveError(
-      'POISONED',
-      `the log ${this.name} takes nothing more until it is opened again, since it could not be synced: ${reason}`,
-      { file: this.directory, cause },
-    );
-    this.#metrics.isPoisoned = true;
-    this.#syncer.stop(this.#poison);
-    this.#writer?.refuse(this.#poison);
-    return this.#poison;
-  }
-
-  #noteRecovery(report: RecoveryReport): void {
-    this.#metrics.recovery = {
-      scannedSegments: report.scannedSegments,
-      scannedBytes: report.scannedBytes,
-      tornTails: report.tornTails,
-      quarantinedBytes: report.quarantined.reduce((sum, { bytes }) => sum + bytes, 0),
-      elapsedMs: report.elapsedMs,
-    };
-    this.#metrics.corruptions = report.damage.length;
-  }
-
   #level(options: AppendOptions | undefined): Durability {
-    if (options === undefined) return this.#isOwnLevelSynced ? 'synced' : 'written';
+    if (options === undefined) return this.#core.isOwnLevelSynced ? 'synced' : 'written';
     checkOptions('append options', options, ['durability']);
     if (options.durability === undefined) return this.#level(undefined);
     return checkOneOf('durability', options.durability, LEVELS);
-  }
-
-  #writable(): Writer {
-    if (this.#writer === undefined) throw new VarveError('READ_ONLY', `the log ${this.name} is open for reading only`);
-    return this.#writer;
-  }
-
-  #checkOpen(): void {
-    if (this.#closing !== undefined) throw new VarveError('CLOSED', `the log ${this.name} is closed`);
-  }
-
-  #visibleOffset(): number {
-    if (this.#writer === undefined) return this.#segments.list.at(-1)?.nextOffset ?? this.firstOffset;
-    return this.#isOwnLevelSynced ? this.#syncer.synced.offset : this.#writer.written.offset;
-  }
-
-  #visibleBytes(segment: Segment): number {
-    return this.#writer !== undefined && this.#isOwnLevelSynced ? segment.syncedPosition : segment.bytes;
-  }
-
-  #wakeReaders(): void {
-    const waiters = this.#visibleWaiters;
-    this.#visibleWaiters = [];
-    for (const wake of waiters) wake();
-  }
-
-  async #waitVisible(offset: number, signal: AbortSignal | undefined): Promise<void> {
-    if (this.#parts.readOnly) await this.refresh();
-    while (offset >= this.#visibleOffset()) {
-      signal?.throwIfAborted();
-      this.#checkOpen();
-      await new Promise<void>((resolve) => {
-        this.#visibleWaiters.push(resolve);
-        signal?.addEventListener('abort', () => resolve(), { once: true });
-        if (this.#parts.readOnly) this.#parts.clock.after(READ_ONLY_POLL_MS, resolve, true);
-      });
-      if (this.#parts.readOnly && this.#closing === undefined) await this.refresh();
-    }
-  }
-
-  async #openReader(asked: ResolvedReadOptions): Promise<LogReader> {
-    this.#checkOpen();
-    const { toOffset, follow, signal, fromTimestamp } = asked;
-    const end = this.#visibleOffset();
-    let fromOffset = asked.fromOffset ?? this.firstOffset;
-    if (fromOffset < this.firstOffset || (fromOffset > end && !follow)) throw this.#outOfRange(fromOffset);
-    if (fromTimestamp !== -Infinity) fromOffset = Math.max(fromOffset, await this.#offsetBefore(fromTimestamp));
-    const reader = new LogReader(this.#source, { fromOffset, toOffset, follow, signal });
-    this.#readers.add(reader);
-    return reader;
-  }
-
-  /** An offset before which every record is older than the timestamp. */
-  async #offsetBefore(timestamp: number): Promise<number> {
-    for (const segment of this.#segments.list) {
-      if (segment.maxTimestamp < timestamp) continue;
-      segment.pin();
-      try {
-        const index = await segment.loadIndex();
-        return Math.min(segment.baseOffset + index.offsetBefore(timestamp), this.#visibleOffset());
-      } finally {
-        await segment.unpin();
-      }
-    }
-    return this.#visibleOffset();
-  }
-
-  #outOfRange(offset: number): VarveError {
-    const range = `${this.firstOffset} to ${this.#visibleOffset() - 1}`;
-    const has = this.#visibleOffset() === this.firstOffset ? 'is empty' : `has offsets ${range}`;
-    return new VarveError('OUT_OF_RANGE', `offset ${offset} cannot be read: the log ${this.name} ${has}`, {
-      offsets: { first: offset, last: offset },
-    });
   }
 }
 

@@ -6,6 +6,7 @@
  */
 
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
+import type { RecoveryReport } from './recovery.ts';
 
 /** A distribution of durations, in milliseconds. */
 export interface LatencySnapshot {
@@ -108,6 +109,18 @@ export class LogMetrics {
   synced(ms: number, files: number): void {
     this.syncs += files;
     this.#syncLatency.record(ms);
+  }
+
+  /** Notes what opening the log met. */
+  recovered(report: RecoveryReport): void {
+    this.recovery = {
+      scannedSegments: report.scannedSegments,
+      scannedBytes: report.scannedBytes,
+      tornTails: report.tornTails,
+      quarantinedBytes: report.quarantined.reduce((sum, { bytes }) => sum + bytes, 0),
+      elapsedMs: report.elapsedMs,
+    };
+    this.corruptions = report.damage.length;
   }
 
   /** Notes how much is accepted but not synced. */

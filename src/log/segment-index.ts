@@ -45,7 +45,7 @@ export class SegmentIndex {
   #lastTimestamp = -Infinity;
 
   /** @throws VarveError `NO_MEMORY` */
-  constructor(memory: Memory, intervalBytes: number, offsetBytes = SLAB_BYTES_MIN, timeBytes = SLAB_BYTES_MIN) {
+  constructor(memory: Memory, intervalBytes: number, offsetBytes: number = SLAB_BYTES_MIN, timeBytes: number = SLAB_BYTES_MIN) {
     this.#memory = memory;
     this.#intervalBytes = intervalBytes;
     this.#offsets = memory.slabs.allocate(Math.max(offsetBytes, SLAB_BYTES_MIN), 'offset index');

@@ -45,7 +45,7 @@ export class Segment {
   nextOffset: number;
   /** Where its last batch ends. */
   bytes = 0;
-  maxTimestamp = -Infinity;
+  maxTimestamp: number = -Infinity;
   maxTimestampOffset = 0;
   isSealed = false;
   damaged: DamagedRange[] = [];

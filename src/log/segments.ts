@@ -221,7 +221,7 @@ export class Segments {
   }
 
   async #seal(segment: Segment): Promise<void> {
-    const { options, syncWritten, metrics, onBackgroundError } = this.#parts;
+    const { options, syncWritten, onBackgroundError } = this.#parts;
     await syncWritten(segment);
     const { file, index } = segment;
     assert(file !== undefined && index !== undefined, 'a segment is open until it is sealed');
@@ -234,8 +234,7 @@ export class Segments {
     await segment.writeIndex().catch(onBackgroundError);
     await this.checkpoint(false);
     this.touch(segment);
-    const count = await this.retain();
-    metrics.droppedSegments += count;
+    await this.retain();
   }
 
   /** Segments whose end is durable and whose indexes are known, and the active one. */
@@ -252,6 +251,7 @@ export class Segments {
     // the two would look like a loss.
     await this.checkpoint(false);
     for (const segment of dropped) await segment.drop();
+    this.#parts.metrics.droppedSegments += count;
     await this.#guard(() => this.#parts.context.vfs.syncDir(this.#parts.context.directory));
   }
 

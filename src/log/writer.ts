@@ -1,8 +1,8 @@
 /**
- * The way from `enqueue` to the disk.
+ * The way from `enqueue` to the disk, and back to those who wait.
  *
- *     enqueue -> builder -> filling group -> (queue) -> one write -> written -> syncer -> synced
- *                one batch   up to a buffer             in flight
+ *     enqueue -> intake: builder -> filling group -> queue -> one write -> written -> syncer -> synced
+ *                        one batch  up to a buffer            in flight
  *
  * Group commit is self-clocking: at most one flush is in flight, and whatever was accepted meanwhile is
  * the next one. An idle log flushes in the same turn of the microtask queue. With a policy that syncs
@@ -16,30 +16,24 @@
 
 import type { Clock } from '../clock.ts';
 import { fromSystem, systemCode, VarveError } from '../errors.ts';
-import { BATCH_HEADER_BYTES, RECORD_OVERHEAD_MAX, SLACK_BYTES } from '../memory/layout.ts';
 import type { Memory } from '../memory/memory.ts';
-import { BatchBuilder, createMeasured, type Measured, measure } from '../record/builder.ts';
-import { patchBatch } from '../record/format.ts';
+import type { Slab } from '../memory/slabs.ts';
 import type { RecordInput } from '../record/record.ts';
 import { type AdaptiveDelay, createAdaptiveDelay, observeFlush } from './adaptive-delay.ts';
-import { Group, type GroupBatch, type Waiter } from './group.ts';
+import type { FramedBatch } from './foreign.ts';
+import type { Group, Waiter } from './group.ts';
+import { GroupWriter } from './group-writer.ts';
+import { Intake } from './intake.ts';
 import type { LogMetrics } from './metrics.ts';
 import type { ResolvedLogOptions } from './options.ts';
-import type { Segment } from './segment.ts';
 import type { Segments } from './segments.ts';
 import { type Durability, ownLevel, syncsEachWrite } from './sync-policy.ts';
 import type { End, Syncer } from './syncer.ts';
 
-/** Up to this size a write on this thread is cheaper than a trip to another. */
-const SYNC_WRITE_BYTES = 64 * 1024;
-/** How much of that in one turn of the event loop: a loop of awaits must not starve timers and sockets. */
-const SYNC_WRITES_A_TURN = 64;
 /** A buffer that is filled without a pause starts its flush here, so that the disk works meanwhile. */
 const EARLY_FLUSH_BYTES = 256 * 1024;
 /** Turns of the microtask queue in which callers that were just woken can join the next flush. */
 const JOIN_TURNS = 4;
-/** Records that share one look at the clock, within one turn. */
-const STAMP_USES_MAX = 64;
 
 export interface WriterOptions {
   memory: Memory;
@@ -48,8 +42,8 @@ export interface WriterOptions {
   metrics: LogMetrics;
   segments: Segments;
   syncer: Syncer;
-  /** Everything below `end` is written. */
-  onWritten: (end: End) => void;
+  /** More is written. */
+  onWritten: () => void;
   /** Something failed after which nothing can be promised any more. */
   onFatal: (error: unknown) => VarveError;
 }
@@ -61,20 +55,12 @@ interface Parked {
 }
 
 export class Writer {
-  /** The next offset to be given out. */
-  nextOffset: number;
-  /** What is written. */
-  readonly written: End;
   readonly #parts: WriterOptions;
-  readonly #memory: Memory;
-  readonly #builder: BatchBuilder;
-  readonly #measured: Measured = createMeasured();
+  readonly #intake: Intake;
+  readonly #disk: GroupWriter;
   readonly #isOwnLevelSynced: boolean;
   readonly #syncsEachWrite: boolean;
   readonly #adaptive: AdaptiveDelay | undefined;
-  readonly #stopReclaim: () => void;
-  #filling: Group | undefined;
-  #queue: Group[] = [];
   #inFlight: Group | undefined;
   #isRunning = false;
   #isArmed = false;
@@ -88,28 +74,30 @@ export class Writer {
   #refusal: VarveError | undefined;
   /** A failed write of records that nobody waited for; the next call says so. */
   #unreported: VarveError | undefined;
-  #syncWrites = 0;
-  #stamp = 0;
-  #stampUses = STAMP_USES_MAX;
 
   constructor(parts: WriterOptions, start: End) {
-    const { memory, options } = parts;
+    const { memory, clock, options, metrics, segments, syncer } = parts;
     this.#parts = parts;
-    this.#memory = memory;
-    this.nextOffset = start.offset;
-    this.written = { ...start };
-    this.#builder = new BatchBuilder(memory, options.batchBytes);
+    this.#intake = new Intake(memory, clock, options, start.offset);
+    this.#disk = new GroupWriter({ memory, clock, segmentBytes: options.segmentBytes, metrics, segments, syncer }, start);
     this.#isOwnLevelSynced = ownLevel(options.sync) === 'synced';
     this.#syncsEachWrite = syncsEachWrite(options.sync);
     this.#adaptive = options.sync.mode === 'adaptive' ? createAdaptiveDelay(options.sync.maxDelayMs) : undefined;
-    this.#stopReclaim = memory.slabs.onPressure(() => (this.#builder.count === 0 ? this.#builder.release() : 0));
+  }
+
+  /** The next offset to be given out. */
+  get nextOffset(): number {
+    return this.#intake.nextOffset;
+  }
+
+  /** What is written. */
+  get written(): Readonly<End> {
+    return this.#disk.written;
   }
 
   /** Bytes accepted that are not written yet. */
   get pendingBytes(): number {
-    let bytes = this.#builder.bytes + (this.#filling?.bytes ?? 0) + (this.#inFlight?.bytes ?? 0);
-    for (const group of this.#queue) bytes += group.bytes;
-    return bytes;
+    return this.#intake.pendingBytes + (this.#inFlight?.bytes ?? 0);
   }
 
   /**
@@ -119,31 +107,29 @@ export class Writer {
    * @throws VarveError `BACKPRESSURE`, `CLOSED`, `POISONED`, or what made the write of earlier records fail
    */
   enqueue(record: RecordInput): number {
-    this.#measure(record);
+    this.#intake.measure(record);
     this.check();
-    if (this.#parked.length > 0 || !this.#admit(this.#measured.bytes)) {
+    if (this.#parked.length > 0 || !this.#admit()) {
       this.#parts.metrics.backpressure++;
       throw new VarveError('BACKPRESSURE', 'the buffer is full: await ready() and enqueue again');
     }
-    (this.#filling as Group).hasUnwatched = true;
+    (this.#intake.filling as Group).hasUnwatched = true;
     return this.#accept();
   }
 
   /** Accepts a record, now or when there is room, and resolves when it has reached the level. */
   append(record: RecordInput, level: Durability): Promise<number> {
-    this.#measure(record);
+    this.#intake.measure(record);
     this.check();
     return new Promise((resolve, reject) => {
-      if (this.#parked.length === 0 && this.#admit(this.#measured.bytes)) {
-        const group = this.#filling as Group;
-        this.#watch(group, { offset: this.#accept(), resolve, reject }, level);
+      if (this.#parked.length === 0 && this.#admit()) {
+        this.#acceptFor(resolve, reject, level);
         return;
       }
       const step = (): boolean => {
-        this.#measure(record);
-        if (!this.#admit(this.#measured.bytes)) return false;
-        const group = this.#filling as Group;
-        this.#watch(group, { offset: this.#accept(), resolve, reject }, level);
+        this.#intake.measure(record);
+        if (!this.#admit()) return false;
+        this.#acceptFor(resolve, reject, level);
         return true;
       };
       this.#park({ step, reject });
@@ -152,7 +138,7 @@ export class Writer {
 
   /** Accepts records one behind the other; resolves with the last offset when all have reached the level. */
   appendMany(records: readonly RecordInput[], level: Durability): Promise<number> {
-    for (const record of records) this.#measure(record);
+    for (const record of records) this.#intake.measure(record);
     this.check();
     if (records.length === 0) return Promise.resolve(this.nextOffset - 1);
     return new Promise((resolve, reject) => {
@@ -163,17 +149,19 @@ export class Writer {
         reject(error);
       };
       const step = (): boolean => {
-        if (failure !== undefined) return true;
         let group: Group | undefined;
-        for (; done < records.length; done++) {
-          this.#measure(records[done] as RecordInput);
-          if (!this.#admit(this.#measured.bytes)) return false;
-          const current = this.#filling as Group;
-          const offset = this.#accept();
-          // Each group on the way is watched, since a part that fails is not made good by the next one.
-          if (done === records.length - 1) this.#watch(current, { offset, resolve, reject: fail }, level);
-          else if (group !== current) current.written.add({ offset, resolve: () => undefined, reject: fail });
-          group = current;
+        while (failure === undefined && done < records.length) {
+          this.#intake.measure(records[done] as RecordInput);
+          if (!this.#admit()) return false;
+          const current = this.#intake.filling as Group;
+          if (++done === records.length) {
+            this.#acceptFor(resolve, fail, level);
+          } else {
+            const offset = this.#accept();
+            // Each group on the way is watched, since a part that fails is not made good by the next one.
+            if (group !== current) current.written.add({ offset, resolve: () => undefined, reject: fail });
+            group = current;
+          }
         }
         return true;
       };
@@ -182,27 +170,20 @@ export class Writer {
   }
 
   /**
-   * Takes batches that are framed already, end to end at an address, as the next group. Their base
-   * offsets are set here.
+   * Takes batches that are framed already, end to end at an address, as the next group; see `Intake`.
    *
-   * @param slab what is given back when they are written; none where the memory is the caller's
+   * @returns the last offset, when it has reached the level
    */
   appendFramed(
     address: number,
-    batches: readonly { size: number; records: number; maxTimestamp: number }[],
-    slab: Group['slab'],
+    batches: readonly FramedBatch[],
+    slab: Slab | undefined,
     level: Durability,
   ): Promise<number> {
     this.check();
     return new Promise((resolve, reject) => {
       const step = (): boolean => {
-        this.#closeFilling();
-        const group = new Group(this.nextOffset, address, slab);
-        for (const { size, records, maxTimestamp } of batches) {
-          group.add(size, group.nextOffset + records - 1, maxTimestamp);
-        }
-        this.nextOffset = group.nextOffset;
-        this.#queue.push(group);
+        const group = this.#intake.acceptFramed(address, batches, slab);
         this.#watch(group, { offset: group.nextOffset - 1, resolve, reject }, level);
         this.#arm();
         return true;
@@ -242,14 +223,14 @@ export class Writer {
   }
 
   /**
-   * Refuses everything from now on; what is accepted but not in flight is given up.
+   * Refuses everything from now on; what is accepted but not written is given up.
    *
    * @param error what callers are told
    */
   refuse(error: VarveError): void {
     this.#refusal = error;
     this.#isDead = true;
-    for (const group of this.#giveUp()) group.reject(error);
+    for (const group of this.#intake.giveUp(this.written.offset)) group.reject(error);
     this.#wake();
     if (!this.#isRunning) this.#wakeIdle();
   }
@@ -268,9 +249,7 @@ export class Writer {
 
   /** Gives the memory back. */
   release(): void {
-    this.#stopReclaim();
-    this.#builder.clear();
-    this.#builder.release();
+    this.#intake.release();
   }
 
   /** @throws VarveError where nothing is accepted, or an earlier failure has to be told */
@@ -284,70 +263,38 @@ export class Writer {
     this.#parked.push(parked);
   }
 
-  #measure(record: RecordInput): void {
-    measure(record, this.#measured);
-    const { maxRecordBytes } = this.#parts.options;
-    if (this.#measured.bytes > maxRecordBytes) {
-      throw new RangeError(`a record has at most ${maxRecordBytes} bytes (maxRecordBytes), not ${this.#measured.bytes}`);
-    }
-  }
-
-  /** Makes room for a record of `bytes`: afterwards there is a group for it. */
-  #admit(bytes: number): boolean {
+  /** Makes room for the measured record: afterwards there is a group for it. */
+  #admit(): boolean {
     if (this.#isFull) return false;
-    const builder = this.#builder;
-    if (builder.isFull(bytes) || (bytes > this.#parts.options.batchBytes && builder.count > 0)) this.#closeBatch();
-    if (this.#filling !== undefined && this.#filling.roomBytes < builder.encodedBytesMax(bytes)) {
-      if (this.#isRunning) {
-        this.#isFull = true;
-        return false;
-      }
-      this.#closeFilling();
+    let admission = this.#intake.admit();
+    if (admission === 'full' && !this.#isRunning) {
+      this.#intake.closeFilling();
       this.#start();
+      admission = this.#intake.admit();
     }
-    return this.#allocate(bytes);
-  }
-
-  #allocate(bytes: number): boolean {
-    const { slabs } = this.#memory;
-    if (this.#filling === undefined) {
-      const needed = BATCH_HEADER_BYTES + bytes + 2 * RECORD_OVERHEAD_MAX + SLACK_BYTES;
-      const slab = slabs.tryAllocate(Math.max(needed, this.#parts.options.bufferBytes), 'write buffer');
-      if (slab !== undefined) this.#filling = new Group(this.nextOffset, slab.address, slab);
-    }
-    if (this.#filling !== undefined && this.#builder.reserve(bytes)) return true;
+    if (admission === 'yes') return true;
     this.#isFull = true;
-    if (!this.#isRunning) void slabs.released().then(() => this.#wake());
+    // A flush that is under way lets in who waits when it ends.
+    if (!this.#isRunning) void this.#parts.memory.slabs.released().then(() => this.#wake());
     return false;
   }
 
   #accept(): number {
-    const measured = this.#measured;
-    this.#builder.add(measured, measured.timestamp ?? this.#timestamp());
-    const offset = this.nextOffset++;
-    if (this.#isRunning || this.#isArmed) {
-      if (this.#isRunning || (this.#filling as Group).bytes < EARLY_FLUSH_BYTES) return offset;
+    const offset = this.#intake.accept();
+    if (this.#isRunning) return offset;
+    if (!this.#isArmed) {
+      this.#arm();
+    } else if ((this.#intake.filling as Group).bytes >= EARLY_FLUSH_BYTES) {
       // The caller fills the buffer without letting go of the thread: do not wait for it.
-      this.#closeFilling();
+      this.#intake.closeFilling();
       this.#start();
-      return offset;
     }
-    this.#arm();
     return offset;
   }
 
-  /** The time of records that bring none. */
-  #timestamp(): number {
-    if (this.#stampUses < STAMP_USES_MAX) {
-      this.#stampUses++;
-      return this.#stamp;
-    }
-    this.#stamp = this.#parts.clock.now();
-    this.#stampUses = 0;
-    queueMicrotask(() => {
-      this.#stampUses = STAMP_USES_MAX;
-    });
-    return this.#stamp;
+  #acceptFor(resolve: (offset: number) => void, reject: (error: unknown) => void, level: Durability): void {
+    const group = this.#intake.filling as Group;
+    this.#watch(group, { offset: this.#accept(), resolve, reject }, level);
   }
 
   #watch(group: Group, waiter: Waiter, level: Durability): void {
@@ -362,32 +309,13 @@ export class Writer {
     }
   }
 
+  /** The group that an offset is on its way in. */
   #groupOf(offset: number): Group {
-    const { syncer } = this.#parts;
-    for (const group of [this.#inFlight, ...this.#queue]) {
+    for (const group of [this.#inFlight, ...this.#intake.queue]) {
       if (group !== undefined && offset >= group.firstOffset && offset < group.nextOffset) return group;
     }
-    if (this.#filling !== undefined) return this.#filling;
-    throw new VarveError('OUT_OF_RANGE', `offset ${offset} is not on its way (synced: ${syncer.synced.offset})`);
-  }
-
-  /** Frames what the builder holds, at the end of the filling group. */
-  #closeBatch(): void {
-    const builder = this.#builder;
-    const group = this.#filling;
-    if (builder.count === 0 || group === undefined) return;
-    const { maxTimestamp, count } = builder;
-    const size = builder.encode(group.address + group.bytes, this.nextOffset - count);
-    group.add(size, this.nextOffset - 1, maxTimestamp);
-  }
-
-  #closeFilling(): void {
-    this.#closeBatch();
-    const group = this.#filling;
-    this.#filling = undefined;
-    if (group === undefined) return;
-    if (group.batches.length === 0) group.release();
-    else this.#queue.push(group);
+    if (this.#intake.filling !== undefined) return this.#intake.filling;
+    throw new VarveError('OUT_OF_RANGE', `offset ${offset} is not on its way`);
   }
 
   #arm(): void {
@@ -400,8 +328,7 @@ export class Writer {
 
   #start(): void {
     this.#isArmed = false;
-    if (this.#isRunning) return;
-    void this.#run();
+    if (!this.#isRunning) void this.#run();
   }
 
   /** Flushes until nothing is left. It never rejects. */
@@ -409,9 +336,8 @@ export class Writer {
     this.#isRunning = true;
     for (;;) {
       const delayMs = this.#adaptive?.delayMs ?? 0;
-      if (delayMs > 0 && this.#queue.length === 0 && !this.#isFull) await this.#pause(delayMs);
-      if (this.#queue.length === 0) this.#closeFilling();
-      const group = this.#queue.shift();
+      if (delayMs > 0 && this.#intake.queue.length === 0 && !this.#isFull) await this.#pause(delayMs);
+      const group = this.#intake.take();
       if (group === undefined) break;
       this.#inFlight = group;
       if (this.#isFull) this.#wake();
@@ -421,13 +347,8 @@ export class Writer {
       for (let i = 0; i < JOIN_TURNS; i++) await undefined;
     }
     this.#isRunning = false;
+    if (this.#isFull) this.#wake();
     this.#wakeIdle();
-  }
-
-  #wakeIdle(): void {
-    const waiters = this.#idleWaiters;
-    this.#idleWaiters = [];
-    for (const wake of waiters) wake();
   }
 
   #pause(delayMs: number): Promise<void> {
@@ -435,10 +356,10 @@ export class Writer {
   }
 
   async #flush(group: Group): Promise<void> {
-    const { syncer, metrics, clock, onWritten } = this.#parts;
+    const { syncer, metrics, onWritten } = this.#parts;
     metrics.atRisk(this.written.bytes - syncer.synced.bytes + this.pendingBytes);
     try {
-      for (let from = 0; from < group.batches.length; ) from = await this.#writeRun(group, from);
+      await this.#disk.write(group);
     } catch (error) {
       await this.#fail(group, error);
       return;
@@ -448,95 +369,38 @@ export class Writer {
       group.reject(this.#refusal);
       return;
     }
-    onWritten(this.written);
+    onWritten();
     group.written.resolve();
-    if (this.#syncsEachWrite) {
-      await syncer.sync().catch(() => undefined);
-      if (this.#adaptive !== undefined) observeFlush(this.#adaptive, group.records, syncer.lastSyncMs, clock.monotonic());
-    } else if (group.isSyncDemanded) {
-      syncer.sync().catch(() => undefined);
-    } else {
-      syncer.schedule();
-    }
+    if (this.#syncsEachWrite) await this.#syncFlushed(group);
+    else if (group.isSyncDemanded) syncer.sync().catch(() => undefined);
+    else syncer.schedule();
   }
 
-  /** Writes as many batches as belong into the active segment. Returns the index of the next one. */
-  async #writeRun(group: Group, from: number): Promise<number> {
-    const { segments, options, metrics, clock, syncer } = this.#parts;
-    const { batches } = group;
-    const first = batches[from] as GroupBatch;
-    const segment = segments.mustRoll(first.size) ? await segments.roll(first.baseOffset) : segments.active;
-    let bytes = 0;
-    let to = from;
-    for (; to < batches.length; to++) {
-      const { size } = batches[to] as GroupBatch;
-      if (to > from && segment.bytes + bytes + size > options.segmentBytes) break;
-      bytes += size;
-    }
-    segment.index?.reserve(to - from);
-    for (let i = from; i < to; i++) {
-      const { address, baseOffset } = batches[i] as GroupBatch;
-      patchBatch(this.#memory.data, address, baseOffset, segment.syncedPosition);
-    }
-    const startMs = clock.monotonic();
-    await this.#write(segment, first.address, bytes);
-    metrics.wrote(clock.monotonic() - startMs, to - from, (batches[to - 1] as GroupBatch).lastOffset + 1 - first.baseOffset, bytes);
-    for (let i = from; i < to; i++) {
-      const { size, lastOffset, maxTimestamp } = batches[i] as GroupBatch;
-      segment.observe(segment.bytes, size, lastOffset, maxTimestamp);
-    }
-    this.written.offset = segment.nextOffset;
-    this.written.bytes += bytes;
-    const isWhole = to === batches.length;
-    syncer.wrote(segment, segment.nextOffset - first.baseOffset, this.written, isWhole ? group.synced : undefined);
-    return to;
-  }
-
-  #write(segment: Segment, address: number, bytes: number): Promise<void> | undefined {
-    const { file } = segment;
-    if (file === undefined) throw new VarveError('CLOSED', `${segment.path} is closed`);
-    const view = this.#memory.buffer(address, bytes);
-    if (bytes > SYNC_WRITE_BYTES || this.#syncWrites >= SYNC_WRITES_A_TURN) return file.write(view, segment.bytes);
-    if (this.#syncWrites++ === 0) {
-      this.#parts.clock.nextTurn(() => {
-        this.#syncWrites = 0;
-      });
-    }
-    file.writeSync(view, segment.bytes);
-    return undefined;
+  async #syncFlushed(group: Group): Promise<void> {
+    const { syncer, clock } = this.#parts;
+    // Whoever waits for it is told by the syncer, of a failure too.
+    await syncer.sync().catch(() => undefined);
+    if (this.#adaptive !== undefined) observeFlush(this.#adaptive, group.records, syncer.lastSyncMs, clock.monotonic());
   }
 
   /** A write failed: cuts off what it left behind, and rejects it and all that was accepted behind it. */
   async #fail(group: Group, cause: unknown): Promise<void> {
     const { segments, metrics, onFatal } = this.#parts;
-    const { active } = segments;
     metrics.failedWrites++;
-    let error = fromSystem(cause, 'write', active.path);
+    let error = fromSystem(cause, 'write', segments.active.path);
     // Neither varve nor the system has said so: a bug, after which nothing can be promised.
     if (!(cause instanceof VarveError) && systemCode(cause) === undefined) error = onFatal(cause);
     try {
-      await active.file?.truncate(active.bytes);
+      await this.#disk.cutBack();
     } catch (truncateError) {
       error = onFatal(truncateError);
     }
     if (this.#isDead) error = this.#refusal as VarveError;
-    const groups = [group, ...this.#giveUp()];
+    const groups = [group, ...this.#intake.giveUp(this.written.offset)];
+    this.#isFull = false;
     if (groups.some(({ hasUnwatched }) => hasUnwatched)) this.#unreported = error;
     group.release();
     for (const one of groups) one.reject(error);
-  }
-
-  /** Takes back what is accepted but not in flight, and its offsets. */
-  #giveUp(): Group[] {
-    const groups = this.#queue;
-    this.#queue = [];
-    if (this.#filling !== undefined) groups.push(this.#filling);
-    this.#filling = undefined;
-    this.#builder.clear();
-    for (const group of groups) group.release();
-    this.nextOffset = this.written.offset;
-    this.#isFull = false;
-    return groups;
   }
 
   /** There may be room again: lets in who waited, in their order. */
@@ -544,24 +408,27 @@ export class Writer {
     this.#isFull = false;
     while (this.#parked.length > 0) {
       const first = this.#parked[0] as Parked;
-      if (this.#isDead) {
-        first.reject(this.#refusal);
-      } else {
-        try {
-          if (!first.step()) break;
-        } catch (error) {
-          first.reject(error);
-        }
+      try {
+        if (this.#isDead) first.reject(this.#refusal);
+        else if (!first.step()) break;
+      } catch (error) {
+        first.reject(error);
       }
       this.#parked.shift();
     }
     if (this.#isFull || this.#parked.length > 0) return;
     const waiters = this.#readyWaiters;
     this.#readyWaiters = [];
-    const error = this.#refusal ?? (waiters.length > 0 ? this.takeUnreported() : undefined);
+    const error = this.#isDead ? this.#refusal : waiters.length > 0 ? this.takeUnreported() : undefined;
     for (const waiter of waiters) {
       if (error === undefined) waiter.resolve();
       else waiter.reject(error);
     }
+  }
+
+  #wakeIdle(): void {
+    const waiters = this.#idleWaiters;
+    this.#idleWaiters = [];
+    for (const wake of waiters) wake();
   }
 }

@@ -1,0 +1,350 @@
+/**
+ * The inside of an open log: its parts, wired together; what readers may see; how it is poisoned, and how
+ * it is opened and closed. `log.ts` is the face that callers have.
+ *
+ * @module
+ */
+
+import type { Cancel, Clock } from '../clock.ts';
+import { VarveError } from '../errors.ts';
+import type { Memory } from '../memory/memory.ts';
+import type { Vfs } from '../vfs/vfs.ts';
+import { ExtentCache } from './extent-cache.ts';
+import { LogMetrics } from './metrics.ts';
+import { type LogOptions, type ResolvedLogOptions, resolveLogOptions } from './options.ts';
+import { PointReader } from './point-read.ts';
+import type { ResolvedReadOptions } from './read-options.ts';
+import { LogReader, type ReaderSource } from './reader.ts';
+import { type Recovered, type RecoveryReport, recoverLog } from './recovery.ts';
+import { refreshSegments } from './refresh.ts';
+import type { Segment, SegmentContext } from './segment.ts';
+import { Segments } from './segments.ts';
+import { ownLevel } from './sync-policy.ts';
+import { Syncer } from './syncer.ts';
+import { Writer } from './writer.ts';
+
+/** Where a log lives and what it works with. */
+export interface LogParts {
+  name: string;
+  directory: string;
+  memory: Memory;
+  vfs: Vfs;
+  clock: Clock;
+  readOnly: boolean;
+}
+
+/** How far the log is at each level: offsets below the number have reached it. */
+export interface DurableState {
+  accepted: number;
+  written: number;
+  synced: number;
+  /** Bytes that a power cut could take now. */
+  bytesAtRisk: number;
+}
+
+const READ_ONLY_POLL_MS = 100;
+/** How often a log that removes segments by age looks for some. */
+const RETENTION_CHECK_MS = 60_000;
+/** How much of the memory the extents of one log may take. */
+const CACHE_SHARE = 0.5;
+
+export class LogCore {
+  readonly parts: LogParts;
+  readonly options: ResolvedLogOptions;
+  readonly recovery: RecoveryReport;
+  readonly segments: Segments;
+  readonly syncer: Syncer;
+  readonly metrics: LogMetrics = new LogMetrics();
+  readonly cache: ExtentCache;
+  readonly points: PointReader;
+  /** Appends resolve when synced, and readers see no more than that. */
+  readonly isOwnLevelSynced: boolean;
+  /** A failure that costs nothing but time later, such as an index that could not be written. */
+  backgroundError: unknown;
+  readonly #context: SegmentContext;
+  readonly #writer: Writer | undefined;
+  readonly #source: ReaderSource;
+  readonly #readers: Set<LogReader> = new Set();
+  #visibleWaiters: (() => void)[] = [];
+  #closing: Promise<void> | undefined;
+  #poison: VarveError | undefined;
+  #refreshing: Promise<void> | undefined;
+  #retentionTimer: Cancel | undefined;
+
+  private constructor(parts: LogParts, options: ResolvedLogOptions, context: SegmentContext, recovered: Recovered) {
+    const { memory } = parts;
+    this.parts = parts;
+    this.options = options;
+    this.#context = context;
+    this.recovery = recovered.report;
+    this.metrics.recovered(recovered.report);
+    this.isOwnLevelSynced = ownLevel(options.sync) === 'synced';
+    this.segments = this.#createSegments(recovered);
+    const start = { offset: recovered.segments.at(-1)?.nextOffset ?? recovered.firstOffset, bytes: 0 };
+    this.syncer = this.#createSyncer(start);
+    this.#writer = parts.readOnly ? undefined : this.#createWriter(start);
+    this.cache = new ExtentCache(memory, memory.slabs.budgetBytes * CACHE_SHARE);
+    this.points = new PointReader(memory, this.cache, this.metrics);
+    this.#source = {
+      memory,
+      segments: this.segments,
+      visibleOffset: () => this.visibleOffset,
+      visibleBytes: (segment) => this.visibleBytes(segment),
+      waitVisible: (offset, signal) => this.#waitVisible(offset, signal),
+      check: () => this.checkOpen(),
+      onCorrupt: () => {
+        this.metrics.corruptions++;
+      },
+      onClosed: (reader) => this.#readers.delete(reader),
+    };
+  }
+
+  /** Recovers the log in a directory that exists, and makes it ready. */
+  static async open(parts: LogParts, options: LogOptions | undefined): Promise<LogCore> {
+    const resolved = resolveLogOptions(options);
+    const { memory, vfs, directory, clock, readOnly } = parts;
+    const context = { memory, vfs, directory, indexIntervalBytes: resolved.indexIntervalBytes };
+    const recovered = await recoverLog(context, { mode: resolved.recovery, readOnly, clock });
+    const core = new LogCore(parts, resolved, context, recovered);
+    if (readOnly) return core;
+    try {
+      await core.segments.start();
+      await core.segments.retain();
+      core.#scheduleRetention();
+      return core;
+    } catch (error) {
+      await core.#release();
+      throw error;
+    }
+  }
+
+  /** @throws VarveError `READ_ONLY` where the log takes nothing */
+  get writer(): Writer {
+    if (this.#writer !== undefined) return this.#writer;
+    throw new VarveError('READ_ONLY', `the log ${this.parts.name} is open for reading only`);
+  }
+
+  get nextOffset(): number {
+    return this.#writer?.nextOffset ?? this.visibleOffset;
+  }
+
+  /** Why nothing more is accepted, where an fdatasync failed. */
+  get poison(): VarveError | undefined {
+    return this.#poison;
+  }
+
+  get durable(): DurableState {
+    const { synced } = this.syncer;
+    const writer = this.#writer;
+    if (writer === undefined) {
+      const offset = this.visibleOffset;
+      return { accepted: offset, written: offset, synced: offset, bytesAtRisk: 0 };
+    }
+    const bytesAtRisk = writer.written.bytes - synced.bytes + writer.pendingBytes;
+    return { accepted: writer.nextOffset, written: writer.written.offset, synced: synced.offset, bytesAtRisk };
+  }
+
+  /** The offset behind the last record that may be seen. */
+  get visibleOffset(): number {
+    if (this.#writer === undefined) return this.segments.list.at(-1)?.nextOffset ?? this.segments.firstOffset;
+    return this.isOwnLevelSynced ? this.syncer.synced.offset : this.#writer.written.offset;
+  }
+
+  /** Where the bytes of a segment end that may be seen. */
+  visibleBytes(segment: Segment): number {
+    return this.#writer !== undefined && this.isOwnLevelSynced ? segment.syncedPosition : segment.bytes;
+  }
+
+  /** @throws VarveError `CLOSED` */
+  checkOpen(): void {
+    if (this.#closing !== undefined) throw new VarveError('CLOSED', `the log ${this.parts.name} is closed`);
+  }
+
+  /** Makes a reader for what was asked, after a look at whether it can be had. */
+  async openReader(asked: ResolvedReadOptions): Promise<LogReader> {
+    this.checkOpen();
+    const { toOffset, follow, signal, fromTimestamp } = asked;
+    const { firstOffset } = this.segments;
+    let fromOffset = asked.fromOffset ?? firstOffset;
+    if (fromOffset < firstOffset || (fromOffset > this.visibleOffset && !follow)) throw this.outOfRange(fromOffset);
+    if (fromTimestamp !== -Infinity) fromOffset = Math.max(fromOffset, await this.#offsetBefore(fromTimestamp));
+    const reader = new LogReader(this.#source, { fromOffset, toOffset, follow, signal });
+    this.#readers.add(reader);
+    return reader;
+  }
+
+  outOfRange(offset: number): VarveError {
+    const { firstOffset } = this.segments;
+    const last = this.visibleOffset - 1;
+    const has = last < firstOffset ? 'is empty' : `has offsets ${firstOffset} to ${last}`;
+    return new VarveError('OUT_OF_RANGE', `offset ${offset} cannot be read: the log ${this.parts.name} ${has}`, {
+      offsets: { first: offset, last: offset },
+    });
+  }
+
+  /** Picks up what another process has done to a log that is open read-only. */
+  async refresh(): Promise<void> {
+    this.checkOpen();
+    if (!this.parts.readOnly) return;
+    this.#refreshing ??= refreshSegments(this.#context, this.segments).finally(() => {
+      this.#refreshing = undefined;
+    });
+    await this.#refreshing;
+    this.#wakeReaders();
+  }
+
+  /** Closes once; every call gets the same promise. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#retentionTimer?.();
+    const failure = this.#writer === undefined ? undefined : await this.#finishWriting(this.#writer);
+    this.#wakeReaders();
+    for (const reader of [...this.#readers]) await reader.close();
+    await this.#release();
+    if (failure !== undefined) throw failure;
+  }
+
+  /** Writes and syncs what was accepted, and the marks of a clean close. Returns what failed. */
+  async #finishWriting(writer: Writer): Promise<unknown> {
+    const closed = new VarveError('CLOSED', `the log ${this.parts.name} is closed`);
+    writer.close(closed);
+    await writer.idle();
+    let failure: unknown = this.#poison ?? writer.takeUnreported();
+    try {
+      if (this.#poison === undefined) {
+        await this.syncer.sync();
+        await this.segments.finish();
+        failure ??= this.#poison;
+      }
+    } catch (error) {
+      failure ??= error;
+    }
+    this.syncer.stop(closed);
+    await this.segments.settle();
+    return failure;
+  }
+
+  async #release(): Promise<void> {
+    this.#writer?.release();
+    this.cache.release();
+    this.points.release();
+    await this.segments.release();
+  }
+
+  #createSegments(recovered: Recovered): Segments {
+    return new Segments(
+      {
+        context: this.#context,
+        options: this.options,
+        clock: this.parts.clock,
+        metrics: this.metrics,
+        syncWritten: (segment) => (this.syncer.isClean(segment) ? Promise.resolve() : this.syncer.sync()),
+        onSyncFailed: (error) => this.#onFatal(error),
+        onBackgroundError: (error) => {
+          this.backgroundError = error;
+        },
+      },
+      recovered.segments,
+      recovered.firstOffset,
+    );
+  }
+
+  #createSyncer(start: { offset: number; bytes: number }): Syncer {
+    return new Syncer(
+      {
+        policy: this.options.sync,
+        clock: this.parts.clock,
+        metrics: this.metrics,
+        onSyncing: () => this.metrics.atRisk(this.durable.bytesAtRisk),
+        onSynced: () => {
+          if (this.isOwnLevelSynced) this.#wakeReaders();
+        },
+        onFailed: (error) => this.#onFatal(error),
+      },
+      start,
+    );
+  }
+
+  #createWriter(start: { offset: number; bytes: number }): Writer {
+    const { memory, clock } = this.parts;
+    const { options, metrics, segments, syncer } = this;
+    const onWritten = (): void => {
+      if (!this.isOwnLevelSynced) this.#wakeReaders();
+    };
+    const onFatal = (error: unknown): VarveError => this.#onFatal(error);
+    return new Writer({ memory, clock, options, metrics, segments, syncer, onWritten, onFatal }, start);
+  }
+
+  /** A log that is not written to any more still grows old. */
+  #scheduleRetention(): void {
+    if (this.options.retention.ageMs === Number.MAX_SAFE_INTEGER) return;
+    this.#retentionTimer = this.parts.clock.after(RETENTION_CHECK_MS, () => {
+      if (this.#closing !== undefined || this.#poison !== undefined) return;
+      this.segments
+        .retain()
+        .catch((error: unknown) => {
+          this.backgroundError = error;
+        })
+        .finally(() => this.#scheduleRetention());
+    });
+  }
+
+  /** Nothing can be promised any more: everything pending and later fails. */
+  #onFatal(cause: unknown): VarveError {
+    if (this.#poison !== undefined) return this.#poison;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    this.#poison = new VarveError(
+      'POISONED',
+      `the log ${this.parts.name} takes nothing more until it is opened again, since it could not be synced: ${reason}`,
+      { file: this.parts.directory, cause },
+    );
+    this.metrics.isPoisoned = true;
+    this.syncer.stop(this.#poison);
+    this.#writer?.refuse(this.#poison);
+    return this.#poison;
+  }
+
+  #wakeReaders(): void {
+    const waiters = this.#visibleWaiters;
+    this.#visibleWaiters = [];
+    for (const wake of waiters) wake();
+  }
+
+  async #waitVisible(offset: number, signal: AbortSignal | undefined): Promise<void> {
+    const { readOnly, clock } = this.parts;
+    if (readOnly) await this.refresh();
+    while (offset >= this.visibleOffset) {
+      signal?.throwIfAborted();
+      this.checkOpen();
+      await new Promise<void>((resolve) => {
+        const wake = (): void => {
+          signal?.removeEventListener('abort', wake);
+          resolve();
+        };
+        this.#visibleWaiters.push(wake);
+        signal?.addEventListener('abort', wake, { once: true });
+        if (readOnly) clock.after(READ_ONLY_POLL_MS, wake, true);
+      });
+      if (readOnly && this.#closing === undefined) await this.refresh();
+    }
+  }
+
+  /** An offset before which every record is older than the timestamp. */
+  async #offsetBefore(timestamp: number): Promise<number> {
+    for (const segment of this.segments.list) {
+      if (segment.maxTimestamp < timestamp) continue;
+      segment.pin();
+      try {
+        const index = await segment.loadIndex();
+        return Math.min(segment.baseOffset + index.offsetBefore(timestamp), this.visibleOffset);
+      } finally {
+        await segment.unpin();
+      }
+    }
+    return this.visibleOffset;
+  }
+}

@@ -1,0 +1,100 @@
+/**
+ * Gives groups to the operating system: rolls where it is time, sets what the batches' checksums leave
+ * open, writes, and notes in the indexes what was written.
+ *
+ * @module
+ */
+
+import type { Clock } from '../clock.ts';
+import { VarveError } from '../errors.ts';
+import type { Memory } from '../memory/memory.ts';
+import { patchBatch } from '../record/format.ts';
+import type { Group, GroupBatch } from './group.ts';
+import type { LogMetrics } from './metrics.ts';
+import type { Segment } from './segment.ts';
+import type { Segments } from './segments.ts';
+import type { End, Syncer } from './syncer.ts';
+
+/** Up to this size a write on this thread is cheaper than a trip to another. */
+const SYNC_WRITE_BYTES = 64 * 1024;
+/** How much of that in one turn of the event loop: a loop of awaits must not starve timers and sockets. */
+const SYNC_WRITES_A_TURN = 64;
+
+export interface GroupWriterOptions {
+  memory: Memory;
+  clock: Clock;
+  segmentBytes: number;
+  metrics: LogMetrics;
+  segments: Segments;
+  syncer: Syncer;
+}
+
+export class GroupWriter {
+  /** What is written. */
+  readonly written: End;
+  readonly #parts: GroupWriterOptions;
+  #syncWrites = 0;
+
+  constructor(parts: GroupWriterOptions, start: End) {
+    this.#parts = parts;
+    this.written = { ...start };
+  }
+
+  /** Writes a group. If it fails, a part of it may be written; `cutBack` removes what is torn. */
+  async write(group: Group): Promise<void> {
+    for (let from = 0; from < group.batches.length; ) from = await this.#writeRun(group, from);
+  }
+
+  /** Removes what a failed write left behind the last whole one. */
+  async cutBack(): Promise<void> {
+    const { active } = this.#parts.segments;
+    await active.file?.truncate(active.bytes);
+  }
+
+  /** Writes as many batches as belong into the active segment. Returns the index of the next one. */
+  async #writeRun(group: Group, from: number): Promise<number> {
+    const { segments, segmentBytes, metrics, clock, syncer, memory } = this.#parts;
+    const { batches } = group;
+    const first = batches[from] as GroupBatch;
+    const segment = segments.mustRoll(first.size) ? await segments.roll(first.baseOffset) : segments.active;
+    let bytes = 0;
+    let to = from;
+    for (; to < batches.length; to++) {
+      const { size } = batches[to] as GroupBatch;
+      if (to > from && segment.bytes + bytes + size > segmentBytes) break;
+      bytes += size;
+    }
+    segment.index?.reserve(to - from);
+    for (let i = from; i < to; i++) {
+      const { address, baseOffset } = batches[i] as GroupBatch;
+      patchBatch(memory.data, address, baseOffset, segment.syncedPosition);
+    }
+    const startMs = clock.monotonic();
+    await this.#writeBytes(segment, first.address, bytes);
+    for (let i = from; i < to; i++) {
+      const { size, lastOffset, maxTimestamp } = batches[i] as GroupBatch;
+      segment.observe(segment.bytes, size, lastOffset, maxTimestamp);
+    }
+    const records = segment.nextOffset - first.baseOffset;
+    metrics.wrote(clock.monotonic() - startMs, to - from, records, bytes);
+    this.written.offset = segment.nextOffset;
+    this.written.bytes += bytes;
+    const isWhole = to === batches.length;
+    syncer.wrote(segment, records, this.written, isWhole ? group.synced : undefined);
+    return to;
+  }
+
+  #writeBytes(segment: Segment, address: number, bytes: number): Promise<void> | undefined {
+    const { file } = segment;
+    if (file === undefined) throw new VarveError('CLOSED', `${segment.path} is closed`);
+    const view = this.#parts.memory.buffer(address, bytes);
+    if (bytes > SYNC_WRITE_BYTES || this.#syncWrites >= SYNC_WRITES_A_TURN) return file.write(view, segment.bytes);
+    if (this.#syncWrites++ === 0) {
+      this.#parts.clock.nextTurn(() => {
+        this.#syncWrites = 0;
+      });
+    }
+    file.writeSync(view, segment.bytes);
+    return undefined;
+  }
+}

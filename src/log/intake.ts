@@ -1,0 +1,170 @@
+/**
+ * Takes records in: gives each its offset, gathers them into batches and the batches into groups. It
+ * knows nothing of the disk or of who waits.
+ *
+ * @module
+ */
+
+import type { Clock } from '../clock.ts';
+import { BATCH_HEADER_BYTES, RECORD_OVERHEAD_MAX, SLACK_BYTES } from '../memory/layout.ts';
+import type { Memory } from '../memory/memory.ts';
+import type { Slab } from '../memory/slabs.ts';
+import { BatchBuilder, createMeasured, type Measured, measure } from '../record/builder.ts';
+import type { RecordInput } from '../record/record.ts';
+import type { FramedBatch } from './foreign.ts';
+import { Group } from './group.ts';
+import type { ResolvedLogOptions } from './options.ts';
+
+/** Records that share one look at the clock, within one turn. */
+const STAMP_USES_MAX = 64;
+
+/** Whether a record can be taken: yes, not before the filling group is handed over, or not without memory. */
+export type Admission = 'yes' | 'full' | 'no memory';
+
+export class Intake {
+  /** The next offset to be given out. */
+  nextOffset: number;
+  /** The group that records go to. */
+  filling: Group | undefined;
+  /** Groups that wait for the disk, in the order of their offsets. */
+  queue: Group[] = [];
+  readonly #memory: Memory;
+  readonly #clock: Clock;
+  readonly #options: ResolvedLogOptions;
+  readonly #builder: BatchBuilder;
+  readonly #measured: Measured = createMeasured();
+  readonly #stopReclaim: () => void;
+  #stamp = 0;
+  #stampUses = STAMP_USES_MAX;
+
+  constructor(memory: Memory, clock: Clock, options: ResolvedLogOptions, nextOffset: number) {
+    this.nextOffset = nextOffset;
+    this.#memory = memory;
+    this.#clock = clock;
+    this.#options = options;
+    this.#builder = new BatchBuilder(memory, options.batchBytes);
+    this.#stopReclaim = memory.slabs.onPressure(() => (this.#builder.count === 0 ? this.#builder.release() : 0));
+  }
+
+  /** Bytes taken in that are not handed over yet. */
+  get pendingBytes(): number {
+    let bytes = this.#builder.bytes + (this.filling?.bytes ?? 0);
+    for (const group of this.queue) bytes += group.bytes;
+    return bytes;
+  }
+
+  /**
+   * Looks at a record; `admit` and `accept` are about it.
+   *
+   * @throws TypeError, RangeError where it is wrong or too large
+   */
+  measure(record: RecordInput): void {
+    measure(record, this.#measured);
+    const { maxRecordBytes } = this.#options;
+    if (this.#measured.bytes > maxRecordBytes) {
+      throw new RangeError(`a record has at most ${maxRecordBytes} bytes (maxRecordBytes), not ${this.#measured.bytes}`);
+    }
+  }
+
+  /** Makes room for the measured record. */
+  admit(): Admission {
+    const { bytes } = this.#measured;
+    const builder = this.#builder;
+    if (builder.isFull(bytes)) this.#closeBatch();
+    if (this.filling !== undefined && this.filling.roomBytes < builder.encodedBytesMax(bytes)) return 'full';
+    this.filling ??= this.#allocate(bytes);
+    return this.filling !== undefined && builder.reserve(bytes) ? 'yes' : 'no memory';
+  }
+
+  /** Takes the measured record, for which there is room. Returns its offset. */
+  accept(): number {
+    this.#builder.add(this.#measured, this.#measured.timestamp ?? this.#timestamp());
+    return this.nextOffset++;
+  }
+
+  /**
+   * Takes batches that are framed already, end to end at an address, as a group of their own.
+   *
+   * @param slab what is given back when they are written; none where the memory is the caller's
+   */
+  acceptFramed(address: number, batches: readonly FramedBatch[], slab: Slab | undefined): Group {
+    this.closeFilling();
+    const group = new Group(this.nextOffset, address, slab);
+    for (const { size, records, maxTimestamp } of batches) {
+      group.add(size, group.nextOffset + records - 1, maxTimestamp);
+    }
+    this.nextOffset = group.nextOffset;
+    this.queue.push(group);
+    return group;
+  }
+
+  /** Ends the filling group, so that it waits for the disk. */
+  closeFilling(): void {
+    this.#closeBatch();
+    const group = this.filling;
+    this.filling = undefined;
+    if (group === undefined) return;
+    if (group.batches.length === 0) group.release();
+    else this.queue.push(group);
+  }
+
+  /** The next group for the disk, if there is any. */
+  take(): Group | undefined {
+    if (this.queue.length === 0) this.closeFilling();
+    return this.queue.shift();
+  }
+
+  /**
+   * Gives up everything that was taken in, and its offsets.
+   *
+   * @param nextOffset where offsets go on
+   * @returns the groups, whose waiters have to be told
+   */
+  giveUp(nextOffset: number): Group[] {
+    const groups = this.queue;
+    if (this.filling !== undefined) groups.push(this.filling);
+    this.queue = [];
+    this.filling = undefined;
+    this.#builder.clear();
+    for (const group of groups) group.release();
+    this.nextOffset = nextOffset;
+    return groups;
+  }
+
+  /** Gives the memory back. */
+  release(): void {
+    this.#stopReclaim();
+    this.#builder.clear();
+    this.#builder.release();
+  }
+
+  #allocate(bytes: number): Group | undefined {
+    const needed = BATCH_HEADER_BYTES + bytes + 2 * RECORD_OVERHEAD_MAX + SLACK_BYTES;
+    const slab = this.#memory.slabs.tryAllocate(Math.max(needed, this.#options.bufferBytes), 'write buffer');
+    return slab === undefined ? undefined : new Group(this.nextOffset, slab.address, slab);
+  }
+
+  /** Frames what the builder holds, at the end of the filling group. */
+  #closeBatch(): void {
+    const builder = this.#builder;
+    const group = this.filling;
+    if (builder.count === 0 || group === undefined) return;
+    const { maxTimestamp, count } = builder;
+    const size = builder.encode(group.address + group.bytes, this.nextOffset - count);
+    group.add(size, this.nextOffset - 1, maxTimestamp);
+  }
+
+  /** The time of records that bring none. */
+  #timestamp(): number {
+    if (this.#stampUses < STAMP_USES_MAX) {
+      this.#stampUses++;
+      return this.#stamp;
+    }
+    this.#stamp = this.#clock.now();
+    this.#stampUses = 0;
+    queueMicrotask(() => {
+      this.#stampUses = STAMP_USES_MAX;
+    });
+    return this.#stamp;
+  }
+}
