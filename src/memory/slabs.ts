@@ -42,8 +42,8 @@ export class Slab {
   }
 }
 
-/** A cache that can give memory back: frees about `bytes` and returns how many it freed. */
-export type Reclaim = (bytes: number) => number;
+/** A cache that can give memory back: frees about `bytes`, or less where it has no more. */
+export type Reclaim = (bytes: number) => void;
 
 export class SlabAllocator {
   /** Bytes that can be handed out. */
@@ -109,13 +109,7 @@ export class SlabAllocator {
     const order = Math.max(0, Math.ceil(Math.log2(bytes / SLAB_BYTES_MIN)));
     if (order > ORDER_MAX) return undefined;
     let unit = this.#pop(order);
-    if (unit === NONE) {
-      for (const reclaim of this.#reclaimers) {
-        if (reclaim(SLAB_BYTES_MIN << order) === 0) continue;
-        unit = this.#pop(order);
-        if (unit !== NONE) break;
-      }
-    }
+    if (unit === NONE) unit = this.#reclaim(order);
     if (unit === NONE) return undefined;
     const slab = new Slab(this, this.#base + unit * SLAB_BYTES_MIN, SLAB_BYTES_MIN * 2 ** order, owner);
     this.#inUseBytes += slab.bytes;
@@ -152,6 +146,22 @@ export class SlabAllocator {
     const waiters = this.#waiters;
     this.#waiters = [];
     for (const wake of waiters) wake();
+  }
+
+  /**
+   * Has the caches shrink until there is room. What one gives back may lie in pieces, so each is asked again
+   * as long as it has something to give.
+   */
+  #reclaim(order: number): number {
+    for (const reclaim of this.#reclaimers) {
+      for (let before = NONE; before !== this.#inUseBytes; ) {
+        before = this.#inUseBytes;
+        reclaim(SLAB_BYTES_MIN * 2 ** order);
+        const unit = before === this.#inUseBytes ? NONE : this.#pop(order);
+        if (unit !== NONE) return unit;
+      }
+    }
+    return NONE;
   }
 
   #pop(order: number): number {
