@@ -21,51 +21,48 @@ function countUnits(slabs: SlabAllocator): number {
 }
 
 describe('the slab allocator', () => {
-  test.each([1, 2, 3])(
-    'never hands out memory twice and puts all of it together again (seed %i)',
-    (seed) => {
-      const random = createRandom(seed);
-      // Not a power of two, so that the last slabs have no neighbour.
-      const budgetBytes = 5 * MIB + 3 * SLAB_BYTES_MIN;
-      const slabs = new SlabAllocator(BASE, budgetBytes + 100);
-      expect(slabs.budgetBytes).toBe(budgetBytes);
-      const live: Slab[] = [];
-      const owner = new Int32Array(budgetBytes / SLAB_BYTES_MIN);
-      for (let step = 0; step < 6000; step++) {
-        if (live.length > 0 && random.chance(step % 1000 < 500 ? 0.35 : 0.6)) {
-          const [slab] = live.splice(random.int(0, live.length - 1), 1) as [Slab];
-          const from = (slab.address - BASE) / SLAB_BYTES_MIN;
-          owner.fill(0, from, from + slab.bytes / SLAB_BYTES_MIN);
-          slab.release();
-          continue;
-        }
-        const bytes = random.pick([1, 100, 16 * KIB, 16 * KIB + 1, 40 * KIB, 256 * KIB, 300 * KIB, 2 * MIB]);
-        const slab = slabs.tryAllocate(bytes, `step ${step}`);
-        if (slab === undefined) continue;
-        expect(slab.bytes).toBeGreaterThanOrEqual(bytes);
-        expect(slab.bytes).toBeLessThan(Math.max(2 * bytes, SLAB_BYTES_MIN + 1));
-        expect(Number.isInteger(Math.log2(slab.bytes))).toBe(true);
-        expect((slab.address - BASE) % slab.bytes).toBe(0);
+  test.each([1, 2, 3])('never hands out memory twice and puts all of it together again (seed %i)', (seed) => {
+    const random = createRandom(seed);
+    // Not a power of two, so that the last slabs have no neighbour.
+    const budgetBytes = 5 * MIB + 3 * SLAB_BYTES_MIN;
+    const slabs = new SlabAllocator(BASE, budgetBytes + 100);
+    expect(slabs.budgetBytes).toBe(budgetBytes);
+    const live: Slab[] = [];
+    const owner = new Int32Array(budgetBytes / SLAB_BYTES_MIN);
+    for (let step = 0; step < 6000; step++) {
+      if (live.length > 0 && random.chance(step % 1000 < 500 ? 0.35 : 0.6)) {
+        const [slab] = live.splice(random.int(0, live.length - 1), 1) as [Slab];
         const from = (slab.address - BASE) / SLAB_BYTES_MIN;
-        const to = from + slab.bytes / SLAB_BYTES_MIN;
-        expect(from >= 0 && to <= owner.length).toBe(true);
-        expect(owner.subarray(from, to).every((mark) => mark === 0)).toBe(true);
-        owner.fill(1, from, to);
-        live.push(slab);
-        expect(slabs.inUseBytes).toBe(live.reduce((sum, one) => sum + one.bytes, 0));
+        owner.fill(0, from, from + slab.bytes / SLAB_BYTES_MIN);
+        slab.release();
+        continue;
       }
-      expect(slabs.inUse()).toHaveLength(live.length);
-      for (const slab of live) slab.release();
-      expect(slabs.inUse()).toEqual([]);
-      expect(slabs.inUseBytes).toBe(0);
-      // Everything has joined: the largest that the range can hold can be had, and then all the rest.
-      const largest = slabs.allocate(4 * MIB, 'largest');
-      expect(slabs.allocate(MIB, 'next').bytes).toBe(MIB);
-      expect(countUnits(slabs)).toBe(3);
-      largest.release();
-      expect(countUnits(slabs)).toBe(3 + (4 * MIB) / SLAB_BYTES_MIN);
-    },
-  );
+      const bytes = random.pick([1, 100, 16 * KIB, 16 * KIB + 1, 40 * KIB, 256 * KIB, 300 * KIB, 2 * MIB]);
+      const slab = slabs.tryAllocate(bytes, `step ${step}`);
+      if (slab === undefined) continue;
+      expect(slab.bytes).toBeGreaterThanOrEqual(bytes);
+      expect(slab.bytes).toBeLessThan(Math.max(2 * bytes, SLAB_BYTES_MIN + 1));
+      expect(Number.isInteger(Math.log2(slab.bytes))).toBe(true);
+      expect((slab.address - BASE) % slab.bytes).toBe(0);
+      const from = (slab.address - BASE) / SLAB_BYTES_MIN;
+      const to = from + slab.bytes / SLAB_BYTES_MIN;
+      expect(from >= 0 && to <= owner.length).toBe(true);
+      expect(owner.subarray(from, to).every((mark) => mark === 0)).toBe(true);
+      owner.fill(1, from, to);
+      live.push(slab);
+      expect(slabs.inUseBytes).toBe(live.reduce((sum, one) => sum + one.bytes, 0));
+    }
+    expect(slabs.inUse()).toHaveLength(live.length);
+    for (const slab of live) slab.release();
+    expect(slabs.inUse()).toEqual([]);
+    expect(slabs.inUseBytes).toBe(0);
+    // Everything has joined: the largest that the range can hold can be had, and then all the rest.
+    const largest = slabs.allocate(4 * MIB, 'largest');
+    expect(slabs.allocate(MIB, 'next').bytes).toBe(MIB);
+    expect(countUnits(slabs)).toBe(3);
+    largest.release();
+    expect(countUnits(slabs)).toBe(3 + (4 * MIB) / SLAB_BYTES_MIN);
+  });
 
   test('hands out memory that was used before memory that was never touched', () => {
     const slabs = new SlabAllocator(BASE, 8 * MIB);
