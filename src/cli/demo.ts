@@ -54,6 +54,7 @@ export async function demo(
   context: Context,
 ): Promise<ExitCode> {
   const startMs = context.clock.monotonic();
+  if (file !== undefined) await findSources([file]);
   const folder = options.dir ?? (await makeTemporaryFolder(context.clock));
   try {
     await nodeVfs.mkdir(folder);

@@ -1,3 +1,9 @@
+/**
+ * Waiting, for commands that look again and again.
+ *
+ * @module
+ */
+
 import type { Clock } from '../clock.ts';
 
 /**

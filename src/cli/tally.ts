@@ -10,6 +10,7 @@ import { COLUMN_BYTES, COLUMN_HEADERS, COLUMN_HEADERS_COUNT, COLUMN_TIMESTAMP } 
 import type { Memory } from '../memory/memory.ts';
 import type { Slab } from '../memory/slabs.ts';
 import { columnsBytes, type RecordBatch } from '../record/batch.ts';
+import { COMPRESSION_MASK } from '../record/format.ts';
 
 const LEVEL_KEY: Buffer = Buffer.from('level');
 /** Values that are longer, or come when there are so many already, are no levels. */
@@ -82,16 +83,20 @@ class LevelCounter {
     this.#memory = memory;
   }
 
-  /** @returns false where the records cannot be looked at */
+  /**
+   * @returns false where the records cannot be looked at
+   * @throws VarveError `CORRUPT` where they are broken
+   */
   add(batch: RecordBatch, tally: LogTally): boolean {
     const { bytes, recordCount } = batch;
-    const columns = this.#room(columnsBytes(recordCount));
-    // The batch is a view on the shared memory, so its place there is its address.
-    if (this.#memory.kernels.decodeBatch(bytes.byteOffset, bytes.length, columns) < 0) {
+    if ((batch.attributes & COMPRESSION_MASK) !== 0) {
       tally.minTimestamp = Math.min(tally.minTimestamp, batch.baseTimestamp);
       tally.maxTimestamp = Math.max(tally.maxTimestamp, batch.maxTimestamp);
       return false;
     }
+    const columns = this.#room(columnsBytes(recordCount));
+    // The batch is a view on the shared memory, so its place there is its address.
+    if (this.#memory.kernels.decodeBatch(bytes.byteOffset, bytes.length, columns) < 0) batch.records();
     const { i32, f64 } = this.#memory;
     for (let i = 0; i < recordCount; i++) {
       const column = columns + i * COLUMN_BYTES;

@@ -1,6 +1,8 @@
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { open } from '../../src/open.ts';
+import { batchBytes } from '../kit/batch-bytes.ts';
 import { jsonLines, temporaryDirectory, varve } from './command.ts';
 
 const START_MS = 1_226_262_975_000;
@@ -122,7 +124,39 @@ describe('varve info of a log', () => {
       eventsPerSecond: 2,
       levels: { INFO: 60, WARN: 20, ERROR: 20 },
     });
-    expect((answer?.['segments'] as unknown[]).length).toBeGreaterThan(1);
+    expect((answer as { segments: unknown[] }).segments.length).toBeGreaterThan(1);
+  });
+
+  test('says how many records are in batches that it cannot read', async () => {
+    const directory = join(temporaryDirectory(), 'data');
+    const database = await open(directory);
+    const folder = (await database.log('foreign')).directory;
+    await database.close();
+    for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true });
+    const plain = batchBytes({
+      records: [{ offsetDelta: 0, value: Buffer.from('plain') }],
+      baseTimestamp: BigInt(START_MS),
+      maxTimestamp: BigInt(START_MS),
+    });
+    const compressed = batchBytes({
+      baseOffset: 1n,
+      attributes: 4,
+      records: new Uint8Array(100),
+      recordCount: 7,
+      lastDelta: 6,
+      baseTimestamp: BigInt(START_MS + 1000),
+      maxTimestamp: BigInt(START_MS + 2000),
+    });
+    writeFileSync(join(folder, '00000000000000000000.log'), Buffer.concat([plain, compressed]));
+    const { code, stdout } = await varve(['info', directory, 'foreign']);
+    expect(stdout).toMatch(/^records +8, offsets 0 to 7$/m);
+    expect(stdout).toMatch(/^time +2008-11-09T20:36:15.000Z to 2008-11-09T20:36:17.000Z/m);
+    expect(stdout).toMatch(/^unread +7 records in compressed batches$/m);
+    expect(code).toBe(0);
+    const read = await varve(['read', directory, 'foreign']);
+    expect(read.stdout).toBe('plain\n');
+    expect(read.stderr).toMatch(/^varve: [^\n]*compressed[^\n]*\(UNSUPPORTED\)\n$/);
+    expect(read.code).toBe(2);
   });
 
   test('fails where there is no such log', async () => {
