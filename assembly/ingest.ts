@@ -177,13 +177,16 @@ export function encodeBatches(
     // How many of the entries make the next batch, and how many bytes are in them.
     let bytes: i64 = recordBytes(entries);
     let records = 1;
-    let isFull = false;
-    while (done + records < count) {
+    let isFull = records == maxRecords;
+    while (!isFull && done + records < count) {
       const more = bytes + recordBytes(entries + records * ENTRY_BYTES);
-      isFull = more > batchBytes || records == maxRecords;
-      if (isFull) break;
-      bytes = more;
-      records++;
+      if (more > batchBytes) {
+        isFull = true;
+      } else {
+        bytes = more;
+        records++;
+        isFull = records == maxRecords;
+      }
     }
     const encodedBytesMax = BATCH_HEADER_BYTES + bytes + records * RECORD_OVERHEAD_MAX + SLACK_BYTES;
     if ((!isFull && last == 0) || encodedBytesMax > <i64>(end - out)) {

@@ -275,14 +275,15 @@ export function createParseReference(
     while (done < count) {
       let bytes = recordBytes(entries + done * ENTRY_BYTES);
       let records = 1;
-      let isFull = false;
-      for (; done + records < count && !isFull; ) {
+      let isFull = records === maxRecords;
+      while (!isFull && done + records < count) {
         const next = recordBytes(entries + (done + records) * ENTRY_BYTES);
-        if (records === maxRecords || bytes + next > batchBytes) {
+        if (bytes + next > batchBytes) {
           isFull = true;
         } else {
           bytes += next;
           records++;
+          isFull = records === maxRecords;
         }
       }
       const room = BATCH_HEADER_BYTES + bytes + records * RECORD_OVERHEAD_MAX + SLACK_BYTES;

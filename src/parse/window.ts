@@ -68,8 +68,10 @@ const ENCODED_AT: number = SUMMARY_AT + align(SUMMARY_BYTES);
 /** Working memory that `encodeWindow` needs. */
 export const WINDOW_WORK_BYTES: number = ENCODED_AT + align(ENCODED_BYTES);
 
+const LINE_END_BYTES_MAX = 2;
+
 /** What must be free for batches besides the bytes of the longest record, so that any text makes progress. */
-export const WINDOW_OUT_EXTRA_BYTES: number = RECORD_EXTRA_BYTES;
+export const WINDOW_OUT_EXTRA_BYTES: number = RECORD_EXTRA_BYTES + LINE_END_BYTES_MAX;
 
 const SAMPLE_CHARACTERS = 200;
 /** No character has more bytes in UTF-8. */

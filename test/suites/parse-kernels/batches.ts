@@ -117,6 +117,7 @@ export function batchesSuite(arena: ParseArena, reference: ParseArena): void {
       expect(encode([60, 30], { last: 0 })).toBe(0);
       expect(encoded(ENCODED_LEFT)).toBe(90);
       expect([encoded(ENCODED_SIZE), encoded(ENCODED_BATCHES)]).toEqual([0, 0]);
+      expect(encode([1, 1, 1], { last: 0, maxRecords: 3 })).toBe(3);
       expect(encode([], { last: 0 })).toBe(0);
       expect(encoded(ENCODED_LEFT)).toBe(0);
     });
