@@ -22,13 +22,13 @@ export interface LmdbDatabase {
 }
 
 export interface LmdbModule {
-  open(options: {
+  readonly open: (options: {
     path: string;
     encoding: 'binary';
     keyEncoding: 'uint32';
     noSync: boolean;
     noMemInit: boolean;
-  }): LmdbDatabase;
+  }) => LmdbDatabase;
 }
 
 export interface LevelDatabase {
@@ -45,7 +45,7 @@ export interface ClassicLevelModule {
 }
 
 export interface NodeRsCrc32Module {
-  crc32c(data: Buffer, initial?: number): number;
+  readonly crc32c: (data: Buffer, initial?: number) => number;
 }
 
 interface PeerModules {
