@@ -121,17 +121,18 @@ class Recovery {
       if (parsed?.kind === 'log') bases.push(parsed.baseOffset);
     }
     bases.sort((a, b) => a - b);
-    const begin = this.#checkpoint?.segments[0]?.baseOffset;
-    if (begin === undefined) return bases;
-    // Retention had dropped these when the crash came: the checkpoint that says so was durable.
-    for (const base of bases.filter((candidate) => candidate < begin)) {
+    const firstOffset = this.#checkpoint?.firstOffset ?? 0;
+    // Retention was dropping these when the crash came: the checkpoint that says so was durable. That it does
+    // not name a segment says nothing: it may not have been sealed yet.
+    const dropped = bases.filter((_, i) => (bases[i + 1] ?? Infinity) <= firstOffset);
+    for (const base of dropped) {
       if (this.#options.readOnly) continue;
-      for (const kind of ['log', 'index', 'timeindex'] as const) {
+      for (const kind of ['index', 'timeindex', 'log'] as const) {
         await vfs.remove(joinPath(directory, segmentFileName(base, kind)));
       }
       this.#hasChanged = true;
     }
-    return bases.filter((candidate) => candidate >= begin);
+    return bases.slice(dropped.length);
   }
 
   /** A segment that the checkpoint knows and the directory does not have. */

@@ -51,7 +51,7 @@ export class Segment {
   damaged: DamagedRange[] = [];
   /** How far it is known to be synced: by this handle, or by what its batches say. */
   syncedPosition = 0;
-  /** Entries and checksums of the index files, once they were written. */
+  /** Entries and checksums that the index files must have, once they are not to change any more. */
   state: SegmentState | undefined;
   /** The file, where it is open. */
   file: VfsFile | undefined;
@@ -153,15 +153,17 @@ export class Segment {
     return this.#isLeaving && this.#pins === 0 ? this.release() : undefined;
   }
 
-  /** Removes its files; who has pinned it reads on. */
+  /** Removes its files; who has pinned it reads on. Recovery removes what is left of them after a failure. */
   async drop(): Promise<void> {
     this.#isLeaving = true;
-    if (this.#pins > 0) await this.open();
     const { vfs } = this.context;
-    await vfs.remove(this.pathOf('log'));
-    await vfs.remove(this.pathOf('index'));
-    await vfs.remove(this.pathOf('timeindex'));
-    if (this.#pins === 0) await this.release();
+    try {
+      if (this.#pins > 0) await this.open();
+      // The log goes last: without it, nobody would look for the others.
+      for (const kind of ['index', 'timeindex', 'log'] as const) await vfs.remove(this.pathOf(kind));
+    } finally {
+      if (this.#pins === 0) await this.release();
+    }
   }
 
   /** Gives back memory and the file; they are taken again when they are needed. */
@@ -208,10 +210,14 @@ export class Segment {
     const index = this.index;
     assert(index !== undefined, 'the indexes are in memory');
     const state = this.snapshot();
-    await this.#replace('index', index.offsetBytes());
-    await this.#replace('timeindex', index.timeBytes());
-    // Only now may the memory of the indexes be given to others.
-    this.state = state;
+    try {
+      await this.#replace('index', index.offsetBytes());
+      await this.#replace('timeindex', index.timeBytes());
+    } finally {
+      // Only now may the memory of the indexes be given to others. Files that are not what the state says
+      // are made again, so it holds even where they could not be written.
+      this.state = state;
+    }
   }
 
   async #replace(kind: 'index' | 'timeindex', bytes: Buffer): Promise<void> {

@@ -139,16 +139,14 @@ export class Segments {
     const { options, clock } = this.#parts;
     const limits = { ...options.retention, firstOffset: this.firstOffset };
     const count = chooseExpired(this.#settled(), limits, clock.now());
-    if (count > 0) await this.#drop(count);
+    if (count > 0) await this.#drop(count, this.list[count]?.baseOffset ?? 0);
     return count;
   }
 
   /** Removes what lies before an offset: it is gone for readers at once, its segments as far as they are sealed. */
   async truncateBefore(offset: number): Promise<void> {
-    this.firstOffset = Math.max(this.firstOffset, offset);
     const count = this.#settled().filter((segment) => segment.isSealed && segment.nextOffset <= offset).length;
-    if (count > 0) await this.#drop(count);
-    else await this.checkpoint(false);
+    await this.#drop(count, offset);
   }
 
   /** Writes the checkpoint; one at a time, in the order of the calls. */
@@ -237,22 +235,36 @@ export class Segments {
     await this.retain();
   }
 
-  /** Segments whose end is durable and whose indexes are known, and the active one. */
+  /** The segments from the oldest on, up to the first that is being sealed. */
   #settled(): Segment[] {
-    return this.list.filter((segment) => !segment.isSealed || segment.state !== undefined);
+    const end = this.list.findIndex((segment) => segment.isSealed && segment.state === undefined);
+    return end < 0 ? this.list : this.list.slice(0, end);
   }
 
-  async #drop(count: number): Promise<void> {
+  /** Removes the first segments, and all records before an offset. If that cannot be made durable, nothing happens. */
+  async #drop(count: number, offset: number): Promise<void> {
+    const { metrics, context } = this.#parts;
+    const before = this.firstOffset;
+    const firstOffset = Math.max(before, offset);
     const dropped = this.list.slice(0, count);
     this.list = this.list.slice(count);
-    this.firstOffset = Math.max(this.firstOffset, this.list[0]?.baseOffset ?? 0);
+    this.firstOffset = firstOffset;
     this.#openSealed = this.#openSealed.filter((segment) => !dropped.includes(segment));
-    // First the checkpoint says that they are gone, then they go: the other way round, a crash between
-    // the two would look like a loss.
-    await this.checkpoint(false);
-    for (const segment of dropped) await segment.drop();
-    this.#parts.metrics.droppedSegments += count;
-    await this.#guard(() => this.#parts.context.vfs.syncDir(this.#parts.context.directory));
+    try {
+      // First the checkpoint says that they are gone, then they go: the other way round, a crash between
+      // the two would look like a loss.
+      await this.checkpoint(false);
+    } catch (error) {
+      this.list = [...dropped, ...this.list];
+      if (this.firstOffset === firstOffset) this.firstOffset = before;
+      throw error;
+    }
+    if (count === 0) return;
+    metrics.droppedSegments += count;
+    const failures: unknown[] = [];
+    for (const segment of dropped) await segment.drop().catch((error: unknown) => failures.push(error));
+    if (failures.length > 0) throw failures[0];
+    await this.#guard(() => context.vfs.syncDir(context.directory));
   }
 
   async #writeCheckpoint(isClean: boolean): Promise<void> {
