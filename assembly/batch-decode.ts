@@ -1,7 +1,8 @@
 /**
- * Records out of a batch. Nothing inside is trusted: lengths are compared with the bytes that are left
- * before an address is made from them, and what is read before such a check stays within the slack
- * behind the batch (a record's first four fields have at most 21 bytes and at least 6 lie in the record).
+ * Records out of a batch. Nothing inside is trusted: every length is compared with the bytes that are left
+ * before an address is made from it. A varint is read before it is known to end inside, which stays within
+ * the slack behind the batch: it has ten bytes at most. One that has more counts as `BROKEN_BYTES` long, so
+ * that the comparison with the end, which each needs anyway, finds it too.
  */
 
 import {
@@ -25,68 +26,43 @@ import {
   BATCH_MAX_TIMESTAMP,
   BATCH_RECORD_COUNT,
   HEADER_BYTES_MIN,
+  RECORD_BODY_MIN,
   RECORD_BYTES_MIN,
 } from './batch-format';
 import { isSafe, load16, load32, load64 } from './bytes';
 
-/** The head of the batch that is being decoded; like `cursor`, each instance (so, each thread) has its own. */
+/** More bytes than any batch has; an address plus this is still a u32. */
+// @ts-ignore: decorator
+@inline const BROKEN_BYTES: u32 = 1 << 30;
+
+/** What the records need to know of the header; each instance (so, each thread) has its own. */
 let recordCount: i32 = 0;
 let lastDelta: i32 = 0;
 let baseTimestamp: i64 = 0;
 /** Every bit set where records have a time of their own, none where the log's time counts. */
 let deltaMask: i64 = 0;
 
-/** Behind the varint that was read last; 0 where it was broken. */
-let cursor: usize = 0;
-
 export function decodeBatch(address: usize, size: i32, columns: usize): i32 {
   if (!readHead(address, size)) return -1;
   const end = address + size;
-  const count = recordCount;
-  let at = address + BATCH_HEADER_BYTES;
-  let delta = -1;
-  let column = columns;
-  for (let i = 0; i < count; i++) {
-    at = decodeRecord(at, end, delta, column);
-    if (at == 0) return -1;
-    delta = load<i32>(column, COLUMN_OFFSET_DELTA);
-    column += COLUMN_BYTES;
-  }
-  return at == end ? count : -1;
+  const last = decodeRecords(address + BATCH_HEADER_BYTES, end, recordCount, -1, columns);
+  return last == end ? recordCount : -1;
 }
 
 export function findRecord(address: usize, size: i32, offsetDelta: i32, columns: usize): i32 {
   if (!readHead(address, size)) return -1;
   if (offsetDelta < 0 || offsetDelta > lastDelta) return 0;
   const end = address + size;
-  const count = recordCount;
-  // Offset deltas rise from 0 to `lastDelta`: where there are as many records, they number them, and
-  // every record before the one that is looked for is skipped by its length alone.
-  const dense = count - 1 == lastDelta;
   let at = address + BATCH_HEADER_BYTES;
-  let previous = dense ? offsetDelta - 1 : -1;
-  for (let i = 0; i < count; i++) {
-    if (at >= end) return -1;
-    const length = readVarint32(at);
-    const start = cursor;
-    if (start == 0 || length < RECORD_BYTES_MIN - 1 || length > <i32>(end - start)) return -1;
-    if (dense) {
-      if (i == offsetDelta) {
-        if (decodeRecord(at, end, previous, columns) == 0) return -1;
-        return load<i32>(columns, COLUMN_OFFSET_DELTA) == offsetDelta ? 1 : -1;
-      }
-    } else {
-      readVarint64(start + 1);
-      if (cursor == 0) return -1;
-      const delta = readVarint32(cursor);
-      if (cursor == 0 || cursor > start + length || delta <= previous || delta > lastDelta) return -1;
-      if (delta == offsetDelta) return decodeRecord(at, end, previous, columns) == 0 ? -1 : 1;
-      if (delta > offsetDelta) return 0;
-      previous = delta;
-    }
-    at = start + length;
+  // Offset deltas rise from 0 to `lastDelta`: where there are as many records, they number them.
+  if (recordCount - 1 == lastDelta) {
+    at = skipRecords(at, end, offsetDelta);
+  } else {
+    at = seekRecord(at, end, offsetDelta);
+    if (at == end) return 0;
   }
-  return 0;
+  if (at == 0 || decodeRecords(at, end, 1, offsetDelta - 1, columns) == 0) return -1;
+  return load<i32>(columns, COLUMN_OFFSET_DELTA) == offsetDelta ? 1 : -1;
 }
 
 /** Reads what records need to know of the header; false where it contradicts itself. */
@@ -102,117 +78,233 @@ function readHead(address: usize, size: i32): bool {
   return isSafe(baseTimestamp);
 }
 
-/** Decodes the record at `at` into `column`; returns the address behind it, or 0 where it is broken. */
-// @ts-ignore: decorator
-@inline
-function decodeRecord(at: usize, end: usize, previousDelta: i32, column: usize): usize {
-  if (at >= end) return 0;
-  const length = readVarint32(at);
-  at = cursor;
-  if (at == 0 || length < RECORD_BYTES_MIN - 1 || length > <i32>(end - at)) return 0;
-  const recordEnd = at + length;
+/** Skips `count` records by their length alone; returns the address behind them, or 0 where one is broken. */
+function skipRecords(at: usize, end: usize, count: i32): usize {
+  for (; count > 0; count--) {
+    if (at >= end) return 0;
+    let raw: u32 = load<u8>(at);
+    let bytes: u32 = 1;
+    if (raw >= 0x80) {
+      bytes = bytes32(at);
+      raw = value32(at);
+    }
+    at += bytes;
+    // Lengths are not negative: the lowest bit, which has the sign, is not set.
+    if (at > end || (raw & 1) != 0) return 0;
+    const length = raw >> 1;
+    if (length < RECORD_BODY_MIN || length > <u32>(end - at)) return 0;
+    at += length;
+  }
+  return at;
+}
 
-  const timestampDelta = readVarint64(at + 1) & deltaMask;
-  at = cursor;
-  if (at == 0) return 0;
-  // Two safe numbers cannot add up to one that wrapped around.
-  const timestamp = baseTimestamp + timestampDelta;
-  if (!isSafe(timestampDelta >> 1) || !isSafe(timestamp)) return 0;
-  store<f64>(column, <f64>timestamp, COLUMN_TIMESTAMP);
+/**
+ * The address of the record with a delta, in a batch that has gaps; `end` if there is none, and 0 where one
+ * before it is broken.
+ */
+function seekRecord(at: usize, end: usize, offsetDelta: i32): usize {
+  let previous = -1;
+  for (let i = 0; i < recordCount; i++) {
+    const next = skipRecords(at, end, 1);
+    if (next == 0) return 0;
+    let field = at + bytes32(at) + 1;
+    field += bytes64(field);
+    if (field >= next) return 0;
+    const delta = unzigzag32(value32(field));
+    field += bytes32(field);
+    if (field > next || delta <= previous || delta > lastDelta) return 0;
+    if (delta == offsetDelta) return at;
+    if (delta > offsetDelta) return end;
+    previous = delta;
+    at = next;
+  }
+  return end;
+}
 
-  const delta = readVarint32(at);
-  at = cursor;
-  if (at == 0 || delta <= previousDelta || delta > lastDelta) return 0;
-  store<i32>(column, delta, COLUMN_OFFSET_DELTA);
+/**
+ * Decodes `count` records from `at` on; returns the address behind them, or 0 where one is broken.
+ *
+ * @param previous the offset delta that the first must exceed
+ */
+function decodeRecords(at: usize, end: usize, count: i32, previous: i32, column: usize): usize {
+  const base = baseTimestamp;
+  const mask = deltaMask;
+  const last = lastDelta;
+  for (; count > 0; count--) {
+    if (at >= end) return 0;
+    let raw: u32 = load<u8>(at);
+    let bytes: u32 = 1;
+    if (raw >= 0x80) {
+      bytes = bytes32(at);
+      raw = value32(at);
+    }
+    at += bytes;
+    if (at > end || (raw & 1) != 0) return 0;
+    const length = raw >> 1;
+    if (length < RECORD_BODY_MIN || length > <u32>(end - at)) return 0;
+    const recordEnd = at + length;
 
-  const keyLength = readVarint32(at);
-  at = cursor;
-  if (at == 0 || at > recordEnd || keyLength < -1 || keyLength > <i32>(recordEnd - at)) return 0;
-  store<u32>(column, <u32>at, COLUMN_KEY);
-  store<i32>(column, keyLength, COLUMN_KEY_LENGTH);
-  at += max<i32>(keyLength, 0);
+    at += 1; // the record's attributes, none of which are in use
+    let raw64: u64 = load<u8>(at);
+    bytes = 1;
+    if (raw64 >= 0x80) {
+      bytes = bytes64(at);
+      raw64 = value64(at);
+    }
+    at += bytes;
+    if (at >= recordEnd) return 0;
+    const timestampDelta = unzigzag64(raw64) & mask;
+    const timestamp = base + timestampDelta;
+    // The difference of two safe numbers is below twice the limit; with one, the sum cannot wrap around.
+    if (!isSafe(timestampDelta >> 1) || !isSafe(timestamp)) return 0;
+    store<f64>(column, <f64>timestamp, COLUMN_TIMESTAMP);
 
-  const valueLength = readVarint32(at);
-  at = cursor;
-  if (at == 0 || at > recordEnd || valueLength < -1 || valueLength > <i32>(recordEnd - at)) return 0;
-  store<u32>(column, <u32>at, COLUMN_VALUE);
-  store<i32>(column, valueLength, COLUMN_VALUE_LENGTH);
-  at += max<i32>(valueLength, 0);
+    raw = load<u8>(at);
+    bytes = 1;
+    if (raw >= 0x80) {
+      bytes = bytes32(at);
+      raw = value32(at);
+    }
+    at += bytes;
+    const delta = unzigzag32(raw);
+    if (at >= recordEnd || delta <= previous || delta > last) return 0;
+    previous = delta;
+    store<i32>(column, delta, COLUMN_OFFSET_DELTA);
 
-  const headersCount = readVarint32(at);
-  at = cursor;
-  if (at == 0 || at > recordEnd) return 0;
-  store<u32>(column, <u32>at, COLUMN_HEADERS);
-  store<i32>(column, headersCount, COLUMN_HEADERS_COUNT);
-  store<u32>(column, <u32>recordEnd, COLUMN_END);
-  if (headersCount != 0) at = skipHeaders(at, recordEnd, headersCount);
-  return at == recordEnd ? at : 0;
+    raw = load<u8>(at);
+    bytes = 1;
+    if (raw >= 0x80) {
+      bytes = bytes32(at);
+      raw = value32(at);
+    }
+    at += bytes;
+    const keyLength = unzigzag32(raw);
+    if (at > recordEnd || keyLength < -1 || keyLength > <i32>(recordEnd - at)) return 0;
+    store<u32>(column, <u32>at, COLUMN_KEY);
+    store<i32>(column, keyLength, COLUMN_KEY_LENGTH);
+    at += max<i32>(keyLength, 0);
+
+    raw = load<u8>(at);
+    bytes = 1;
+    if (raw >= 0x80) {
+      bytes = bytes32(at);
+      raw = value32(at);
+    }
+    at += bytes;
+    const valueLength = unzigzag32(raw);
+    if (at > recordEnd || valueLength < -1 || valueLength > <i32>(recordEnd - at)) return 0;
+    store<u32>(column, <u32>at, COLUMN_VALUE);
+    store<i32>(column, valueLength, COLUMN_VALUE_LENGTH);
+    at += max<i32>(valueLength, 0);
+
+    raw = load<u8>(at);
+    bytes = 1;
+    if (raw >= 0x80) {
+      bytes = bytes32(at);
+      raw = value32(at);
+    }
+    at += bytes;
+    const headersCount = unzigzag32(raw);
+    if (at > recordEnd || headersCount < 0) return 0;
+    store<u32>(column, <u32>at, COLUMN_HEADERS);
+    store<i32>(column, headersCount, COLUMN_HEADERS_COUNT);
+    store<u32>(column, <u32>recordEnd, COLUMN_END);
+    if (headersCount != 0) at = skipHeaders(at, recordEnd, headersCount);
+    if (at != recordEnd) return 0;
+    at = recordEnd;
+    column += COLUMN_BYTES;
+  }
+  return at;
 }
 
 /** Walks `count` headers; returns the address behind them, or 0 where they are broken. */
 function skipHeaders(at: usize, end: usize, count: i32): usize {
-  if (count < 0 || count > <i32>(end - at) / HEADER_BYTES_MIN) return 0;
-  for (let i = 0; i < count; i++) {
-    const keyLength = readVarint32(at);
-    at = cursor;
-    if (at == 0 || at > end || keyLength < 0 || keyLength > <i32>(end - at)) return 0;
+  if (count > <i32>(end - at) / HEADER_BYTES_MIN) return 0;
+  for (; count > 0; count--) {
+    let raw: u32 = load<u8>(at);
+    let bytes: u32 = 1;
+    if (raw >= 0x80) {
+      bytes = bytes32(at);
+      raw = value32(at);
+    }
+    at += bytes;
+    const keyLength = unzigzag32(raw);
+    if (at > end || keyLength < 0 || keyLength > <i32>(end - at)) return 0;
     at += keyLength;
-    const valueLength = readVarint32(at);
-    at = cursor;
-    if (at == 0 || at > end || valueLength < -1 || valueLength > <i32>(end - at)) return 0;
+
+    raw = load<u8>(at);
+    bytes = 1;
+    if (raw >= 0x80) {
+      bytes = bytes32(at);
+      raw = value32(at);
+    }
+    at += bytes;
+    const valueLength = unzigzag32(raw);
+    if (at > end || valueLength < -1 || valueLength > <i32>(end - at)) return 0;
     at += max<i32>(valueLength, 0);
   }
   return at;
 }
 
-/** Reads a varint of at most 5 bytes and sets `cursor`. Bits beyond the 32nd are dropped, as Kafka does. */
+// Varints. One of a single byte is read on the spot, so that the address of the next field does not wait for
+// what the byte says; these functions take over where there are more.
+
+/** Bytes of the varint at `at`, which has five at most. */
 // @ts-ignore: decorator
 @inline
-function readVarint32(at: usize): i32 {
-  const byte: u32 = load<u8>(at);
-  if (byte < 0x80) {
-    cursor = at + 1;
-    return (byte >> 1) ^ -(byte & 1);
-  }
-  return readLongVarint32(at, byte);
+function bytes32(at: usize): u32 {
+  return load<u8>(at) < 0x80 ? 1 : load<u8>(at, 1) < 0x80 ? 2 : longBytes(at, 5);
 }
 
-function readLongVarint32(at: usize, first: u32): i32 {
-  let value: u32 = first & 0x7f;
-  for (let shift: u32 = 7; shift <= 28; shift += 7) {
-    const byte: u32 = load<u8>(++at);
-    value |= (byte & 0x7f) << shift;
-    if (byte < 0x80) {
-      cursor = at + 1;
-      return (value >> 1) ^ -(value & 1);
-    }
-  }
-  cursor = 0;
-  return 0;
-}
-
-/** The same for at most 10 bytes and 64 bits. */
+/** The same for one that has ten at most. */
 // @ts-ignore: decorator
 @inline
-function readVarint64(at: usize): i64 {
-  const byte: u64 = load<u8>(at);
-  if (byte < 0x80) {
-    cursor = at + 1;
-    return (byte >> 1) ^ -(byte & 1);
-  }
-  return readLongVarint64(at, byte);
+function bytes64(at: usize): u32 {
+  return load<u8>(at) < 0x80 ? 1 : load<u8>(at, 1) < 0x80 ? 2 : longBytes(at, 10);
 }
 
-function readLongVarint64(at: usize, first: u64): i64 {
-  let value: u64 = first & 0x7f;
-  for (let shift: u64 = 7; shift <= 63; shift += 7) {
-    const byte: u64 = load<u8>(++at);
-    value |= (byte & 0x7f) << shift;
-    if (byte < 0x80) {
-      cursor = at + 1;
-      return (value >> 1) ^ -(value & 1);
-    }
+function longBytes(at: usize, most: u32): u32 {
+  for (let bytes: u32 = 3; bytes <= most; bytes++) {
+    if (load<u8>(at + bytes - 1) < 0x80) return bytes;
   }
-  cursor = 0;
-  return 0;
+  return BROKEN_BYTES;
+}
+
+/** Its value, zigzag-coded. Bits beyond the 32nd are dropped, as Kafka does. */
+// @ts-ignore: decorator
+@inline
+function value32(at: usize): u32 {
+  const pair: u32 = load<u16>(at);
+  if ((pair & 0x80) == 0) return pair & 0x7f;
+  return (pair & 0x8000) == 0 ? (pair & 0x7f) | (pair >> 8 << 7) : <u32>longValue(at, 5);
+}
+
+// @ts-ignore: decorator
+@inline
+function value64(at: usize): u64 {
+  const pair: u32 = load<u16>(at);
+  if ((pair & 0x80) == 0) return pair & 0x7f;
+  return (pair & 0x8000) == 0 ? (pair & 0x7f) | (pair >> 8 << 7) : longValue(at, 10);
+}
+
+function longValue(at: usize, most: u32): u64 {
+  let value: u64 = 0;
+  for (let i: u32 = 0; i < most; i++) {
+    const byte: u64 = load<u8>(at + i);
+    value |= (byte & 0x7f) << (i * 7);
+    if (byte < 0x80) break;
+  }
+  return value;
+}
+
+// @ts-ignore: decorator
+@inline
+function unzigzag32(zigzag: u32): i32 {
+  return (zigzag >> 1) ^ -(zigzag & 1);
+}
+
+// @ts-ignore: decorator
+@inline
+function unzigzag64(zigzag: u64): i64 {
+  return (zigzag >> 1) ^ -(zigzag & 1);
 }

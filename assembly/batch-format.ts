@@ -39,5 +39,6 @@ export const LENGTH_MAX = BATCH_BYTES_MAX - BATCH_PREFIX_BYTES;
 
 /** No record is shorter: length, attributes, two deltas, two lengths, the number of headers. */
 export const RECORD_BYTES_MIN = 7;
+export const RECORD_BODY_MIN: u32 = 6;
 /** No header is shorter: two lengths. */
 export const HEADER_BYTES_MIN = 2;

@@ -98,29 +98,84 @@ export function writeVarint64(out: usize, zigzag: u64): usize {
   return out + 1;
 }
 
+/** Varints below this have one or two bytes. */
+// @ts-ignore: decorator
+@inline export const SHORT_VARINT: u32 = 0x4000;
+
+/** Writes a varint below `SHORT_VARINT`, and returns the address behind it. */
+// @ts-ignore: decorator
+@inline
+export function writeShortVarint(out: usize, zigzag: u32): usize {
+  if (zigzag < 0x80) {
+    store<u8>(out, zigzag);
+    return out + 1;
+  }
+  store<u16>(out, (zigzag & 0x7f) | 0x80 | ((zigzag & 0x3f80) << 1));
+  return out + 2;
+}
+
 /**
- * Copies up to `SHORT_COPY_BYTES` in steps of 16: reads and writes up to 15 bytes beyond the end, which
- * the callers allow for. `memory.copy` leaves the generated code for a call and is worth it only for more.
+ * Copies. What is short is copied as 16 bytes, whatever its length: up to 16 bytes beyond the end are read
+ * and written, which the callers allow for. Else, the last bytes are copied from the end, over what is there
+ * already, so that there are few cases and hardly one needs a loop.
  */
 // @ts-ignore: decorator
 @inline
 export function copy(to: usize, from: usize, length: u32): void {
-  if (length <= SHORT_COPY_BYTES) {
-    const end = from + length;
-    while (from < end) {
-      if (ASC_FEATURE_SIMD) {
-        v128.store(to, v128.load(from));
-      } else {
-        store<u64>(to, load<u64>(from));
-        store<u64>(to, load<u64>(from, 8), 8);
-      }
-      from += 16;
-      to += 16;
-    }
+  if (length <= 16) {
+    copy16(to, from);
+  } else if (length <= 32) {
+    copy16(to, from);
+    copy16(to + length - 16, from + length - 16);
+  } else if (length <= 64) {
+    copy32(to, from);
+    copy32(to + length - 32, from + length - 32);
+  } else if (length <= 128) {
+    copy32(to, from);
+    copy32(to + 32, from + 32);
+    copy32(to + length - 64, from + length - 64);
+    copy32(to + length - 32, from + length - 32);
   } else {
+    copyLong(to, from, length);
+  }
+}
+
+/** Copies more than 128 bytes. */
+function copyLong(to: usize, from: usize, length: u32): void {
+  if (length > CALL_BYTES) {
     memory.copy(to, from, length);
+    return;
+  }
+  while (length > 64) {
+    copy32(to, from);
+    copy32(to + 32, from + 32);
+    to += 64;
+    from += 64;
+    length -= 64;
+  }
+  if (length > 32) copy32(to, from);
+  copy32(to + length - 32, from + length - 32);
+}
+
+/** `memory.copy` leaves the generated code for a call, which is worth it for more than this. */
+// @ts-ignore: decorator
+@inline const CALL_BYTES: u32 = 1024;
+
+// @ts-ignore: decorator
+@inline
+function copy16(to: usize, from: usize): void {
+  if (ASC_FEATURE_SIMD) {
+    v128.store(to, v128.load(from));
+  } else {
+    const high = load<u64>(from, 8);
+    store<u64>(to, load<u64>(from));
+    store<u64>(to, high, 8);
   }
 }
 
 // @ts-ignore: decorator
-@inline const SHORT_COPY_BYTES: u32 = 512;
+@inline
+function copy32(to: usize, from: usize): void {
+  copy16(to, from);
+  copy16(to + 16, from + 16);
+}

@@ -179,8 +179,8 @@ export function fold8(at: usize, count: i32, state: u32, out: usize): u32 {
 /**
  * The state after `count` vectors, at least `FOLD6_MIN`.
  *
- * The store in each step has no use but one: it keeps V8 from moving the loads of later steps before it, which would
- * take registers that the state needs. Without it, this is a sixth slower. The loop is a `do` within an
+ * The store in each step has no use but one: it keeps V8 from moving the loads of later steps before it, which
+ * would take registers that the state needs. Without it, this is a sixth slower. The loop is a `do` within an
  * `if` for a like reason: V8 would otherwise compute what the last steps share with the loop in every turn.
  *
  * @param out `FOLD6_SCRATCH`

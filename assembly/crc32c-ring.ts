@@ -1,23 +1,23 @@
 /**
- * CRC-32C of long input: folding with the multiple x^7890 + x^7818 + x^205 + 1, whose distances are 72, 7685 and
- * 7890 bytes. It was found by a search over all multiples with four terms for one whose first distance, and
- * the difference of the others (205), are so short that the vectors are still at hand. So there is one load
- * instead of two, from a ring that keeps sums:
+ * CRC-32C of long input: folding with the multiple x^7890 + x^7818 + x^205 + 1, whose distances are 72, 7685
+ * and 7890 bytes. It was found by a search over all multiples with four terms for one whose first distance,
+ * and the difference of the others (205), are so short that the vectors are still at hand. So there is one
+ * load instead of two, from a ring that keeps sums:
  *
  *     v[i] = message[i] + v[i - 72] + w[i - 7685]        w[i] = v[i] + v[i - 205]
  *
  * 7685 bytes are far enough for what is loaded to have left the processor's store buffer, and near enough for
  * the ring to stay in its first-level cache.
  *
- *     0              RING        + MIRROR               + VECTORS     + LEFT                    + FOLD6_SCRATCH
- *     +--------------+--------------------+--------------+-------------+-----------------------+
- *     |     ring     | its first bytes,   | the last     | what the    | scratch of the next   |
- *     |     of w     |              again | 13 of v      | fold leaves |    smaller fold       |
- *     +--------------+--------------------+--------------+-------------+-----------------------+
+ *     0           RING             + MIRROR       + VECTORS     + LEFT            + FOLD6_SCRATCH
+ *     +-----------+------------------+--------------+-------------+-----------------+
+ *     |   ring    | its first bytes, | the last     | what the    | scratch of the  |
+ *     |   of w    |            again | 13 of v      | fold leaves |    smaller fold |
+ *     +-----------+------------------+--------------+-------------+-----------------+
  *
- * Work is done in turns of 13 vectors. There are three places: where the message is read (`at`), and where the
- * ring is written (`here`) and read (`near`). The last two go back from the ring's end to its start, but only
- * between turns; because the first bytes are there twice, `near` may pass the end in between.
+ * Work is done in turns of 13 vectors. There are three places: where the message is read (`at`), and where
+ * the ring is written (`here`) and read (`near`). The last two go back from the ring's end to its start, but
+ * only between turns; because the first bytes are there twice, `near` may pass the end in between.
  */
 
 import { SCRATCH_BYTES } from '../src/memory/layout';

@@ -46,9 +46,9 @@ export function buildTables(): void {
 }
 
 /**
- * The state after 1 to 15 bytes, of which 16 are read. They are taken for the last of 16, behind zeros: zeros leave an empty state
- * empty, so the state before is moved to where the bytes begin. Of a state that is longer than the bytes,
- * the rest falls on those that follow.
+ * The state after 1 to 15 bytes, of which 16 are read. They are taken for the last of 16, behind zeros: zeros
+ * leave an empty state empty, so the state before is moved to where the bytes begin. Of a state that is longer
+ * than the bytes, the rest falls on those that follow.
  */
 export function sliceHead(at: usize, length: u32, state: u32): u32 {
   const t = tables;
@@ -63,22 +63,24 @@ export function sliceHead(at: usize, length: u32, state: u32): u32 {
     low <<= padding << 3;
   }
   const rest = select<u32>(state >> ((length & 3) << 3), 0, length < 4);
+  const word0 = <u32>low;
+  const word1 = <u32>(low >> 32);
+  const word2 = <u32>high;
+  const word3 = <u32>(high >> 32);
   return (
     rest ^
-    (load<u32>(t + ((<u32>low & 0xff) << 2), 15360) ^
-      load<u32>(t + ((<u32>(low >> 8) & 0xff) << 2), 14336) ^
-      (load<u32>(t + ((<u32>(low >> 16) & 0xff) << 2), 13312) ^
-        load<u32>(t + ((<u32>(low >> 24) & 0xff) << 2), 12288))) ^
-    (load<u32>(t + ((<u32>(low >> 32) & 0xff) << 2), 11264) ^
-      load<u32>(t + ((<u32>(low >> 40) & 0xff) << 2), 10240) ^
-      (load<u32>(t + ((<u32>(low >> 48) & 0xff) << 2), 9216) ^ load<u32>(t + (<u32>(low >> 56) << 2), 8192))) ^
-    (load<u32>(t + ((<u32>high & 0xff) << 2), 7168) ^
-      load<u32>(t + ((<u32>(high >> 8) & 0xff) << 2), 6144) ^
-      (load<u32>(t + ((<u32>(high >> 16) & 0xff) << 2), 5120) ^
-        load<u32>(t + ((<u32>(high >> 24) & 0xff) << 2), 4096))) ^
-    (load<u32>(t + ((<u32>(high >> 32) & 0xff) << 2), 3072) ^
-      load<u32>(t + ((<u32>(high >> 40) & 0xff) << 2), 2048) ^
-      (load<u32>(t + ((<u32>(high >> 48) & 0xff) << 2), 1024) ^ load<u32>(t + (<u32>(high >> 56) << 2))))
+    (load<u32>(t + ((word0 & 0xff) << 2), 15360) ^
+      load<u32>(t + (((word0 >> 8) & 0xff) << 2), 14336) ^
+      (load<u32>(t + (((word0 >> 16) & 0xff) << 2), 13312) ^ load<u32>(t + ((word0 >> 24) << 2), 12288))) ^
+    (load<u32>(t + ((word1 & 0xff) << 2), 11264) ^
+      load<u32>(t + (((word1 >> 8) & 0xff) << 2), 10240) ^
+      (load<u32>(t + (((word1 >> 16) & 0xff) << 2), 9216) ^ load<u32>(t + ((word1 >> 24) << 2), 8192))) ^
+    (load<u32>(t + ((word2 & 0xff) << 2), 7168) ^
+      load<u32>(t + (((word2 >> 8) & 0xff) << 2), 6144) ^
+      (load<u32>(t + (((word2 >> 16) & 0xff) << 2), 5120) ^ load<u32>(t + ((word2 >> 24) << 2), 4096))) ^
+    (load<u32>(t + ((word3 & 0xff) << 2), 3072) ^
+      load<u32>(t + (((word3 >> 8) & 0xff) << 2), 2048) ^
+      (load<u32>(t + (((word3 >> 16) & 0xff) << 2), 1024) ^ load<u32>(t + ((word3 >> 24) << 2))))
   );
 }
 

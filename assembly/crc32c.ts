@@ -35,8 +35,8 @@ export function init(tablesAddress: usize, scratchAddress: usize, build: i32): v
 export function crc32c(address: usize, length: u32, crc: u32): u32 {
   assert(hasTables());
   let state = ~crc;
-  // What does not fill a vector comes first, except where the vectors are many: there, aligned loads are worth
-  // having such bytes at both ends.
+  // What does not fill a vector comes first, except where the vectors are many: there, aligned loads are
+  // worth having such bytes at both ends.
   if (ASC_FEATURE_SIMD) {
     if (length >= FOLD4_BYTES) {
       const head: u32 = -(<u32>address) & 15;

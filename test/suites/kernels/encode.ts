@@ -12,6 +12,9 @@ const OUT = BYTES;
 const REFERENCE_OUT = BYTES + (1 << 20);
 const SOURCE = BYTES + (2 << 20);
 
+const range = (from: number, to: number): number[] =>
+  Array.from({ length: to - from + 1 }, (_, i) => from + i);
+
 function room(records: readonly TestRecord[]): number {
   const bytes = records.map(
     ({ key, value, headers }) => (key?.length ?? 0) + (value?.length ?? 0) + headersBytes(headers).length,
@@ -53,7 +56,31 @@ export function encodeSuite(arena: Arena, reference: Kernels): void {
 
     it('makes the bytes of the reference where lengths reach the next size of varint', () => {
       const random = createRandom(11);
-      for (const length of [0, 1, 15, 16, 17, 50, 63, 64, 65, 511, 512, 513, 8180, 8191, 8192, 70_000]) {
+      for (const length of [
+        0,
+        1,
+        15,
+        16,
+        17,
+        32,
+        33,
+        ...range(48, 66),
+        127,
+        128,
+        129,
+        511,
+        512,
+        513,
+        1024,
+        1025,
+        7995,
+        8000,
+        8001,
+        8180,
+        8191,
+        8192,
+        70_000,
+      ]) {
         const records = [
           { timestamp: 5, key: random.bytes(length), value: null, headers: [] },
           { timestamp: 5, key: null, value: random.bytes(length), headers: [] },
