@@ -6,10 +6,10 @@
  */
 
 import type { Clock } from '../clock.ts';
-import { BATCH_HEADER_BYTES, RECORD_OVERHEAD_MAX, SLACK_BYTES } from '../memory/layout.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Slab } from '../memory/slabs.ts';
 import { BatchBuilder, createMeasured, type Measured, measure } from '../record/builder.ts';
+import { MAX_TIMESTAMP_POSITION, readInt64 } from '../record/format.ts';
 import type { RecordInput } from '../record/record.ts';
 import type { FramedBatch } from './foreign.ts';
 import { Group } from './group.ts';
@@ -69,11 +69,7 @@ export class Intake {
   /** Makes room for the measured record. */
   admit(): Admission {
     const { bytes } = this.#measured;
-    const builder = this.#builder;
-    if (builder.isFull(bytes)) this.#closeBatch();
-    if (this.filling !== undefined && this.filling.roomBytes < builder.encodedBytesMax(bytes)) return 'full';
-    this.filling ??= this.#allocate(bytes);
-    return this.filling !== undefined && builder.reserve(bytes) ? 'yes' : 'no memory';
+    return this.#builder.hasRoom(bytes) ? 'yes' : this.#begin(bytes);
   }
 
   /** Takes the measured record, for which there is room. Returns its offset. */
@@ -138,20 +134,31 @@ export class Intake {
     this.#builder.release();
   }
 
-  #allocate(bytes: number): Group | undefined {
-    const needed = BATCH_HEADER_BYTES + bytes + 2 * RECORD_OVERHEAD_MAX + SLACK_BYTES;
-    const slab = this.#memory.slabs.tryAllocate(Math.max(needed, this.#options.bufferBytes), 'write buffer');
-    return slab === undefined ? undefined : new Group(this.nextOffset, slab.address, slab);
+  /** Begins a batch for a record of `bytes`. */
+  #begin(bytes: number): Admission {
+    this.#closeBatch();
+    const room = this.#builder.roomFor(bytes);
+    if (this.filling === undefined) {
+      const slab = this.#memory.slabs.tryAllocate(Math.max(room, this.#options.bufferBytes), 'write buffer');
+      if (slab === undefined) return 'no memory';
+      this.filling = new Group(this.nextOffset, slab.address, slab);
+    } else if (this.filling.roomBytes < room) {
+      return 'full';
+    }
+    if (this.#builder.begin(bytes, this.filling.roomBytes)) return 'yes';
+    this.#builder.clear();
+    return 'no memory';
   }
 
   /** Frames what the builder holds, at the end of the filling group. */
   #closeBatch(): void {
     const builder = this.#builder;
     const group = this.filling;
-    if (builder.count === 0 || group === undefined) return;
-    const { maxTimestamp, count } = builder;
-    const size = builder.encode(group.address + group.bytes, this.nextOffset - count);
-    group.add(size, this.nextOffset - 1, maxTimestamp);
+    const { count } = builder;
+    if (group === undefined || count === 0) return;
+    const address = group.address + group.bytes;
+    const size = builder.encode(address, this.nextOffset - count);
+    group.add(size, this.nextOffset - 1, readInt64(this.#memory.data, address + MAX_TIMESTAMP_POSITION));
   }
 
   /** The time of records that bring none. */

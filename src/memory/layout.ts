@@ -37,8 +37,11 @@ export const ENTRY_HEADERS = 24;
 export const ENTRY_HEADERS_LENGTH = 28;
 export const ENTRY_HEADERS_COUNT = 32;
 
-/** What a record can need beyond its key, value and headers: seven varints and the attributes. */
-export const RECORD_OVERHEAD_MAX = 41;
+/**
+ * What a record can need beyond its key, value and headers: six varints of 32 bits, one of 64 and the
+ * attributes make 36 bytes. It is stated as the size of an entry, so that one number bounds both.
+ */
+export const RECORD_OVERHEAD_MAX = 40;
 
 /**
  * A row: one valid batch, found by `scanBatches`.

@@ -36,6 +36,9 @@ import { encodeHeaders } from './headers.ts';
 import type { RecordInput } from './record.ts';
 
 const ENTRIES_BYTES = BATCH_RECORDS_MAX * ENTRY_BYTES;
+const ALIGN_BYTES = 8;
+/** More room than this no batch can use; it keeps sums of addresses small. */
+const ROOM_BYTES_MAX = 2 ** 28;
 const NULL_LENGTH = -1;
 
 /** A record whose strings are bytes and whose size is known. */
@@ -45,7 +48,7 @@ export interface Measured {
   headers: Uint8Array | null;
   headerCount: number;
   timestamp: number | undefined;
-  /** Key, value and headers together. */
+  /** Key, value and headers together, in bytes. */
   bytes: number;
 }
 
@@ -89,22 +92,21 @@ export function measure(record: RecordInput, into: Measured): void {
 }
 
 export class BatchBuilder {
-  /** Records gathered. */
-  count = 0;
-  /** Their keys, values and headers. */
-  bytes = 0;
-  /** The greatest of their timestamps. */
-  maxTimestamp = 0;
   readonly #memory: Memory;
   readonly #batchBytes: number;
-  #slab: Slab | undefined;
-  #large: Slab | undefined;
   readonly #staging: Uint8Array;
-  /** Address of the next entry. */
+  #slab: Slab | undefined;
+  /** Where the bytes of a record go that has a batch of its own. */
+  #large: Slab | undefined;
+  /** Address of the first and of the next entry. */
+  #first = 0;
   #entry = 0;
   /** Address of the records' bytes, and how many are gathered. */
   #data = 0;
   #used = 0;
+  /** What `used` must not exceed, and what it must not exceed together with the entries. */
+  #usedMax = 0;
+  #totalMax = 0;
 
   /** @param batchBytes a batch is full when its records have this many bytes */
   constructor(memory: Memory, batchBytes: number) {
@@ -113,102 +115,109 @@ export class BatchBuilder {
     this.#staging = new Uint8Array(batchBytes);
   }
 
-  /** Whether a record of `bytes` would go beyond a full batch. An empty builder takes any record. */
-  isFull(bytes: number): boolean {
-    return this.count > 0 && (this.bytes + bytes > this.#batchBytes || this.count === BATCH_RECORDS_MAX);
+  /** Records gathered. */
+  get count(): number {
+    return (this.#entry - this.#first) / ENTRY_BYTES;
   }
 
-  /** An upper bound of what the batch takes when `extra` bytes in one more record are added. */
-  encodedBytesMax(extra: number): number {
-    return BATCH_HEADER_BYTES + this.bytes + extra + (this.count + 1) * RECORD_OVERHEAD_MAX + SLACK_BYTES;
+  /** Their keys, values and headers. */
+  get bytes(): number {
+    return this.#used;
+  }
+
+  /** What a batch that begins with a record of `bytes` may need, and no other record is needed for it. */
+  roomFor(bytes: number): number {
+    return BATCH_HEADER_BYTES + bytes + RECORD_OVERHEAD_MAX + SLACK_BYTES;
   }
 
   /**
-   * Makes sure that a record of `bytes` has room: an ordinary one in the builder's own slab, a large one
-   * in a slab for it alone.
+   * Begins a batch.
    *
+   * @param bytes of its first record
+   * @param roomBytes how large it may become, encoded; at least `roomFor(bytes)`
    * @returns false where there is no memory
    */
-  reserve(bytes: number): boolean {
-    this.#slab ??= this.#memory.slabs.tryAllocate(ENTRIES_BYTES + this.#batchBytes, 'batch builder');
+  begin(bytes: number, roomBytes: number): boolean {
+    assert(this.count === 0 && roomBytes >= this.roomFor(bytes), 'a batch begins empty and has room');
+    const { slabs } = this.#memory;
+    this.#slab ??= slabs.tryAllocate(ENTRIES_BYTES + this.#batchBytes + ALIGN_BYTES, 'batch builder');
     if (this.#slab === undefined) return false;
-    if (this.count === 0) {
-      this.#entry = this.#slab.address;
-      this.#data = this.#slab.address + ENTRIES_BYTES;
-      this.#used = 0;
-    }
+    this.#first = this.#entry = this.#slab.address;
+    this.#data = this.#slab.address + ENTRIES_BYTES;
+    this.#used = 0;
+    this.#usedMax = this.#batchBytes;
+    // An entry takes as many bytes as a record may need beyond its own: one sum bounds both.
+    const entriesBytes = Math.min(roomBytes - BATCH_HEADER_BYTES - SLACK_BYTES - RECORD_OVERHEAD_MAX, ROOM_BYTES_MAX);
+    this.#totalMax = entriesBytes + this.#first;
     if (bytes <= this.#batchBytes) return true;
-    assert(this.count === 0, 'a large record has a batch of its own');
-    this.#large ??= this.#memory.slabs.tryAllocate(bytes, 'large record');
+    this.#large = slabs.tryAllocate(bytes, 'large record');
     if (this.#large === undefined) return false;
-    if (this.#large.bytes < bytes) {
-      this.#large.release();
-      this.#large = this.#memory.slabs.tryAllocate(bytes, 'large record');
-      if (this.#large === undefined) return false;
-    }
     this.#data = this.#large.address;
+    this.#usedMax = bytes;
     return true;
   }
 
-  /** Copies a record in; `reserve` has been called for it. */
+  /** Whether the batch that was begun takes a record of `bytes` too. */
+  hasRoom(bytes: number): boolean {
+    const used = this.#used + bytes;
+    return (
+      used <= this.#usedMax && used + this.#entry <= this.#totalMax && this.#entry < this.#first + ENTRIES_BYTES
+    );
+  }
+
+  /** Copies a record in, for which there is room. */
   add(record: Measured, timestamp: number): void {
     const { i32, f64 } = this.#memory;
-    const word = this.#entry >> 2;
+    const entry = this.#entry;
+    const word = entry >> 2;
     const { key, value, headers } = record;
-    const isLarge = this.#large !== undefined;
-    const target = isLarge ? this.#memory.u8 : this.#staging;
-    const shift = isLarge ? this.#data : 0;
     let used = this.#used;
-    f64[this.#entry >> 3] = timestamp;
+    f64[entry >> 3] = timestamp;
     i32[word + (ENTRY_KEY >> 2)] = this.#data + used;
-    if (key === null) {
-      i32[word + (ENTRY_KEY_LENGTH >> 2)] = NULL_LENGTH;
-    } else {
-      i32[word + (ENTRY_KEY_LENGTH >> 2)] = key.length;
-      target.set(key, shift + used);
+    i32[word + (ENTRY_KEY_LENGTH >> 2)] = key === null ? NULL_LENGTH : key.length;
+    if (key !== null) {
+      this.#copy(key, used);
       used += key.length;
     }
     i32[word + (ENTRY_VALUE >> 2)] = this.#data + used;
-    if (value === null) {
-      i32[word + (ENTRY_VALUE_LENGTH >> 2)] = NULL_LENGTH;
-    } else {
-      i32[word + (ENTRY_VALUE_LENGTH >> 2)] = value.length;
-      target.set(value, shift + used);
+    i32[word + (ENTRY_VALUE_LENGTH >> 2)] = value === null ? NULL_LENGTH : value.length;
+    if (value !== null) {
+      this.#copy(value, used);
       used += value.length;
     }
     i32[word + (ENTRY_HEADERS >> 2)] = this.#data + used;
     i32[word + (ENTRY_HEADERS_LENGTH >> 2)] = headers === null ? 0 : headers.length;
     i32[word + (ENTRY_HEADERS_COUNT >> 2)] = record.headerCount;
     if (headers !== null) {
-      target.set(headers, shift + used);
+      this.#copy(headers, used);
       used += headers.length;
     }
     this.#used = used;
-    this.#entry += ENTRY_BYTES;
-    if (this.count === 0 || timestamp > this.maxTimestamp) this.maxTimestamp = timestamp;
-    this.count++;
-    this.bytes += record.bytes;
+    this.#entry = entry + ENTRY_BYTES;
   }
 
   /**
    * Encodes what was gathered as one batch, and is empty again.
    *
-   * @param out an address with room for `encodedBytesMax(0)`
+   * @param out an address with the room that `begin` was told of
    * @returns the size of the batch in bytes
    */
   encode(out: number, baseOffset: number): number {
-    assert(this.count > 0 && this.#slab !== undefined, 'there is something to encode');
-    if (this.#large === undefined) this.#memory.u8.set(this.#staging.subarray(0, (this.#used + 7) & ~7), this.#data);
-    const bytes = this.#memory.kernels.encodeBatch(this.#slab.address, this.count, out, baseOffset, 0);
-    assert(bytes <= this.encodedBytesMax(0), 'a batch is never larger than its bound');
+    const { count } = this;
+    assert(count > 0 && this.#slab !== undefined, 'there is something to encode');
+    if (this.#large === undefined) {
+      this.#memory.u8.set(this.#staging.subarray(0, (this.#used + ALIGN_BYTES - 1) & -ALIGN_BYTES), this.#data);
+    }
+    const size = this.#memory.kernels.encodeBatch(this.#slab.address, count, out, baseOffset, 0);
+    assert(size <= BATCH_HEADER_BYTES + this.#used + count * RECORD_OVERHEAD_MAX, 'a batch keeps to its bound');
     this.clear();
-    return bytes;
+    return size;
   }
 
   /** Forgets what was gathered. */
   clear(): void {
-    this.count = 0;
-    this.bytes = 0;
+    this.#first = this.#entry = this.#used = 0;
+    this.#usedMax = this.#totalMax = -1;
     this.#large?.release();
     this.#large = undefined;
   }
@@ -220,5 +229,10 @@ export class BatchBuilder {
     this.#slab?.release();
     this.#slab = undefined;
     return bytes;
+  }
+
+  #copy(bytes: Uint8Array, used: number): void {
+    if (this.#large === undefined) this.#staging.set(bytes, used);
+    else this.#memory.u8.set(bytes, this.#data + used);
   }
 }
