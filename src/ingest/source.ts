@@ -82,20 +82,22 @@ class FileSource implements TextSource {
  * @param signal ends a wait for bytes that may never come
  */
 export function openStream(stream: AsyncIterable<Uint8Array | string>, signal?: AbortSignal): TextSource {
-  return new StreamSource(stream[Symbol.asyncIterator](), signal);
+  return new StreamSource(stream, signal);
 }
 
 const NO_BYTES = new Uint8Array(0);
 
 class StreamSource implements TextSource {
   readonly title: string = 'the stream';
+  readonly #stream: AsyncIterable<unknown>;
   readonly #iterator: AsyncIterator<unknown, unknown>;
   readonly #signal: AbortSignal | undefined;
   #rest: Uint8Array = NO_BYTES;
   #isOver = false;
 
-  constructor(iterator: AsyncIterator<unknown, unknown>, signal: AbortSignal | undefined) {
-    this.#iterator = iterator;
+  constructor(stream: AsyncIterable<unknown>, signal: AbortSignal | undefined) {
+    this.#stream = stream;
+    this.#iterator = stream[Symbol.asyncIterator]();
     this.#signal = signal;
   }
 
@@ -143,10 +145,11 @@ class StreamSource implements TextSource {
     }
   }
 
-  /** Lets the stream go. An iterator that waits for its next bytes may not answer before they come. */
+  /** Lets the stream go. An iterator that waits for its next bytes does not answer before they come. */
   async close(): Promise<void> {
-    if (this.#isOver) return;
+    const stream = this.#stream as { destroy?: () => void };
+    if (typeof stream.destroy === 'function') stream.destroy();
+    else if (!this.#isOver) void this.#iterator.return?.()?.catch(() => undefined);
     this.#isOver = true;
-    void this.#iterator.return?.()?.catch(() => undefined);
   }
 }
