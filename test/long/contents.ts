@@ -7,6 +7,7 @@
 
 import { createHash } from 'node:crypto';
 import type { HeaderInput, LogRecord } from '../../src/record/record.ts';
+import { batchBytes } from '../kit/batch-bytes.ts';
 import { createRandom, type Random } from '../kit/random.ts';
 
 /** A record as it is appended. */
@@ -23,11 +24,12 @@ export interface Origin {
   sequence: number;
 }
 
-const PAD_BYTES = 512 * 1024;
+/** The longest value. */
+export const VALUE_BYTES_MAX: number = 512 * 1024;
 const START_MS = 1_700_000_000_000;
 
 /** Most are small; one in three hundred is larger than what a log writes in one piece on its own thread. */
-function valueBytes(random: Random): number {
+function mostlySmall(random: Random): number {
   const kind = random.next();
   if (kind < 0.003) return random.int(65_000, 200_000);
   if (kind < 0.015) return random.int(8000, 30_000);
@@ -37,11 +39,14 @@ function valueBytes(random: Random): number {
 
 export class Contents {
   readonly #seed: number;
+  readonly #valueBytes: (random: Random, client: number) => number;
   readonly #pad: Buffer;
 
-  constructor(seed: number) {
+  /** @param valueBytes how long a value is, at most `VALUE_BYTES_MAX` */
+  constructor(seed: number, valueBytes: (random: Random, client: number) => number = mostlySmall) {
     this.#seed = seed;
-    this.#pad = Buffer.from(createRandom(seed).bytes(PAD_BYTES));
+    this.#valueBytes = valueBytes;
+    this.#pad = Buffer.from(createRandom(seed).bytes(VALUE_BYTES_MAX));
   }
 
   /** The record that a client appends as its `sequence`th. */
@@ -49,8 +54,8 @@ export class Contents {
     const random = createRandom(
       this.#seed ^ Math.imul(client + 1, 0x9e3779b1) ^ Math.imul(sequence + 1, 0x85ebca77),
     );
-    const bytes = valueBytes(random);
-    const start = random.int(0, PAD_BYTES - bytes);
+    const bytes = this.#valueBytes(random, client);
+    const start = random.int(0, VALUE_BYTES_MAX - bytes);
     const isNull = random.chance(0.02);
     const hasHeaders = random.chance(0.1);
     return {
@@ -99,4 +104,23 @@ export function hashOf({ key, value }: { key: Buffer | null; value: Buffer | nul
     .update(value ?? 'null')
     .digest()
     .readUInt32BE(0);
+}
+
+/** One record batch, as another program would make it. */
+export function frame(part: readonly Content[]): Uint8Array {
+  const baseTimestamp = part[0]?.timestamp as number;
+  return batchBytes({
+    baseTimestamp: BigInt(baseTimestamp),
+    maxTimestamp: BigInt(Math.max(...part.map(({ timestamp }) => timestamp))),
+    records: part.map(({ timestamp, key, value, headers }, i) => ({
+      offsetDelta: i,
+      timestampDelta: BigInt(timestamp - baseTimestamp),
+      key,
+      value,
+      headers: headers.map((header) => ({
+        key: Buffer.from(header.key),
+        value: header.value === null ? null : Buffer.from(header.value),
+      })),
+    })),
+  });
 }

@@ -8,9 +8,8 @@
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { isVarveError } from '../../src/errors.ts';
 import type { Log } from '../../src/log/log.ts';
-import { batchBytes } from '../kit/batch-bytes.ts';
 import type { Random } from '../kit/random.ts';
-import { type Content, type Contents, hashOf } from './contents.ts';
+import { type Content, type Contents, frame, hashOf } from './contents.ts';
 import type { Acknowledged, ClientKind } from './kill-plan.ts';
 
 /** What a client works with. */
@@ -119,24 +118,6 @@ async function framed(work: Work): Promise<void> {
     sequence += part.length;
     await pause(work);
   }
-}
-
-function frame(part: readonly Content[]): Uint8Array {
-  const baseTimestamp = part[0]?.timestamp as number;
-  return batchBytes({
-    baseTimestamp: BigInt(baseTimestamp),
-    maxTimestamp: BigInt(Math.max(...part.map(({ timestamp }) => timestamp))),
-    records: part.map(({ timestamp, key, value, headers }, i) => ({
-      offsetDelta: i,
-      timestampDelta: BigInt(timestamp - baseTimestamp),
-      key,
-      value,
-      headers: headers.map((header) => ({
-        key: Buffer.from(header.key),
-        value: header.value === null ? null : Buffer.from(header.value),
-      })),
-    })),
-  });
 }
 
 /** Reads along with those who write, and checks what it gets. */
