@@ -34,7 +34,8 @@ export class Intake {
   readonly #builder: BatchBuilder;
   readonly #measured: Measured = createMeasured();
   readonly #stopReclaim: () => void;
-  #stamp = 0;
+  /** A double from the start, so that it is never boxed. */
+  #stamp: number = Number.NaN;
   #stampUses = STAMP_USES_MAX;
 
   constructor(memory: Memory, clock: Clock, options: ResolvedLogOptions, nextOffset: number) {
@@ -74,7 +75,13 @@ export class Intake {
 
   /** Takes the measured record, for which there is room. Returns its offset. */
   accept(): number {
-    this.#builder.add(this.#measured, this.#measured.timestamp ?? this.#timestamp());
+    const measured = this.#measured;
+    if (Number.isNaN(measured.timestamp)) {
+      if (this.#stampUses === STAMP_USES_MAX) this.#renewStamp();
+      this.#stampUses++;
+      measured.timestamp = this.#stamp;
+    }
+    this.#builder.add(measured);
     return this.nextOffset++;
   }
 
@@ -161,17 +168,12 @@ export class Intake {
     group.add(size, this.nextOffset - 1, readInt64(this.#memory.data, address + MAX_TIMESTAMP_POSITION));
   }
 
-  /** The time of records that bring none. */
-  #timestamp(): number {
-    if (this.#stampUses < STAMP_USES_MAX) {
-      this.#stampUses++;
-      return this.#stamp;
-    }
+  /** Looks at the clock, for the records of this turn that bring no time. */
+  #renewStamp(): void {
     this.#stamp = this.#clock.now();
     this.#stampUses = 0;
     queueMicrotask(() => {
       this.#stampUses = STAMP_USES_MAX;
     });
-    return this.#stamp;
   }
 }

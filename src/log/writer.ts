@@ -343,8 +343,8 @@ export class Writer {
       if (this.#isFull) this.#wake();
       await this.#flush(group);
       this.#inFlight = undefined;
-      this.#wake();
-      for (let i = 0; i < JOIN_TURNS; i++) await undefined;
+      // Nobody can join a full buffer: the next turn makes room, and wakes who waits for it.
+      for (let i = 0; i < JOIN_TURNS && !this.#isFull; i++) await undefined;
     }
     this.#isRunning = false;
     if (this.#isFull) this.#wake();

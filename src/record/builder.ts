@@ -47,7 +47,8 @@ export interface Measured {
   value: Uint8Array | null;
   headers: Uint8Array | null;
   headerCount: number;
-  timestamp: number | undefined;
+  /** NaN where the record brings none. A number always, so that none is boxed on its way. */
+  timestamp: number;
   /** Key, value and headers together, in bytes. */
   bytes: number;
 }
@@ -61,7 +62,7 @@ function toBytes(name: string, value: unknown): Uint8Array | null {
 
 /** Makes the object that `measure` fills: one is enough for a log, since it is used at once. */
 export function createMeasured(): Measured {
-  return { key: null, value: null, headers: null, headerCount: 0, timestamp: undefined, bytes: 0 };
+  return { key: null, value: null, headers: null, headerCount: 0, timestamp: Number.NaN, bytes: 0 };
 }
 
 /**
@@ -80,7 +81,7 @@ export function measure(record: RecordInput, into: Measured): void {
   into.bytes = (into.key === null ? 0 : into.key.length) + (into.value === null ? 0 : into.value.length);
   into.headers = null;
   into.headerCount = 0;
-  into.timestamp = timestamp;
+  into.timestamp = timestamp ?? Number.NaN;
   if (timestamp !== undefined && !Number.isSafeInteger(timestamp)) {
     if (typeof timestamp !== 'number') throw new TypeError('the timestamp of a record must be a number');
     throw new RangeError(`the timestamp of a record must be a safe integer, not ${timestamp}`);
@@ -165,14 +166,14 @@ export class BatchBuilder {
     );
   }
 
-  /** Copies a record in, for which there is room. */
-  add(record: Measured, timestamp: number): void {
+  /** Copies a record in, for which there is room and which has its timestamp. */
+  add(record: Measured): void {
     const { i32, f64 } = this.#memory;
     const entry = this.#entry;
     const word = entry >> 2;
     const { key, value, headers } = record;
     let used = this.#used;
-    f64[entry >> 3] = timestamp;
+    f64[entry >> 3] = record.timestamp;
     i32[word + (ENTRY_KEY >> 2)] = this.#data + used;
     i32[word + (ENTRY_KEY_LENGTH >> 2)] = key === null ? NULL_LENGTH : key.length;
     if (key !== null) {
