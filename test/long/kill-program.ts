@@ -44,6 +44,6 @@ const clients = incarnation.clients.map((kind, i) =>
     acknowledge: report,
   }),
 );
-// It lives until it is killed, and ends by itself only where something is wrong.
-setInterval(() => undefined, 60_000);
+// It lives until it is killed, or until the one who would have done that is gone.
+process.stdin.on('end', () => process.exit(1)).resume();
 await Promise.all(clients);

@@ -10,9 +10,8 @@
  * @module
  */
 
-import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
 import type { LogOptions } from '../../src/log/options.ts';
 import type { SyncPolicy } from '../../src/log/sync-policy.ts';
 import { createRuntime, type Runtime } from '../../src/runtime.ts';
@@ -104,13 +103,11 @@ function chooseClients(random: Random): ClientKind[] {
   return clients;
 }
 
-type Child = ChildProcessByStdio<null, Readable, Readable>;
-
 /** Runs a process to its death. Resolves with what it got acknowledged; rejects where it was not killed. */
 function live(program: string, incarnation: Incarnation, kill: Kill): Promise<Acknowledged[]> {
   return new Promise((resolve, reject) => {
-    const child: Child = spawn(process.execPath, [program, JSON.stringify(incarnation)], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+    const child = spawn(process.execPath, [program, JSON.stringify(incarnation)], {
+      stdio: ['pipe', 'pipe', 'pipe'],
       env: {},
     });
     const chunks: Buffer[] = [];
