@@ -21,7 +21,7 @@
  *     | offset | offset |timestamp| that one |  at ms  |  u32   |entries |entries |  CRC   |  CRC  | u32  |
  *     +--------+--------+---------+----------+---------+--------+--------+--------+--------+-------+------+
  *
- * The checksum covers everything behind it. Flag 1: the log was closed, and the last segment is the
+ * The checksum covers everything but itself. Flag 1: the log was closed, and the last segment is the
  * active one.
  *
  * @module
@@ -38,7 +38,8 @@ const VERSION = 1;
 const FLAG_CLEAN = 1;
 const HEADER_BYTES = 24;
 const SEGMENT_BYTES = 64;
-const CRC_START = 12;
+const CRC_POSITION = 8;
+const CRC_BYTES = 4;
 
 /** What a checkpoint says of a segment. */
 export interface SegmentState {
@@ -67,18 +68,24 @@ export interface Checkpoint {
   segments: SegmentState[];
 }
 
+/** Stands for no timestamp at all; the least that a record can have is greater by one. */
+const NO_TIMESTAMP = -(2 ** 53);
+
 function toDisk(timestamp: number): number {
-  return timestamp === -Infinity ? Number.MIN_SAFE_INTEGER : timestamp;
+  return timestamp === -Infinity ? NO_TIMESTAMP : timestamp;
 }
 
 function fromDisk(timestamp: number): number {
-  return timestamp === Number.MIN_SAFE_INTEGER ? -Infinity : timestamp;
+  return timestamp === NO_TIMESTAMP ? -Infinity : timestamp;
 }
 
 function checksum(memory: Memory, bytes: Uint8Array): number {
-  const slab = memory.slabs.allocate(bytes.length, 'checkpoint');
-  memory.u8.set(bytes, slab.address);
-  const crc = memory.kernels.crc32c(slab.address, bytes.length, 0) >>> 0;
+  const { kernels, slabs, u8 } = memory;
+  const slab = slabs.allocate(bytes.length, 'checkpoint');
+  u8.set(bytes, slab.address);
+  const head = kernels.crc32c(slab.address, CRC_POSITION, 0);
+  const rest = CRC_POSITION + CRC_BYTES;
+  const crc = kernels.crc32c(slab.address + rest, bytes.length - rest, head) >>> 0;
   slab.release();
   return crc;
 }
@@ -106,7 +113,7 @@ export function encodeCheckpoint(memory: Memory, checkpoint: Checkpoint): Uint8A
     data.setUint32(at + 56, segment.timeCrc);
     at += SEGMENT_BYTES;
   }
-  data.setUint32(8, checksum(memory, bytes.subarray(CRC_START)));
+  data.setUint32(CRC_POSITION, checksum(memory, bytes));
   return bytes;
 }
 
@@ -120,7 +127,7 @@ export function decodeCheckpoint(memory: Memory, bytes: Uint8Array): Checkpoint 
   if (bytes.length < HEADER_BYTES) return undefined;
   const data = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (data.getUint32(0) !== MAGIC) return undefined;
-  if (data.getUint32(8) !== checksum(memory, bytes.subarray(CRC_START))) return undefined;
+  if (data.getUint32(CRC_POSITION) !== checksum(memory, bytes)) return undefined;
   if (data.getUint16(4) !== VERSION) {
     throw new VarveError('VERSION', `the recovery point has format ${data.getUint16(4)}; this build knows ${VERSION}`);
   }

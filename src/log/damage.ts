@@ -1,6 +1,9 @@
 /** Says of damaged bytes in a segment exactly which offsets are lost. */
 
 import type { VarveError } from '../errors.ts';
+import { ROW_BYTES } from '../memory/layout.ts';
+import { readRow } from '../record/batch.ts';
+import { BatchScan } from './scan.ts';
 import { corruptSegment, type Segment } from './segment.ts';
 import { findBehind } from './segment-scan.ts';
 
@@ -8,15 +11,37 @@ import { findBehind } from './segment-scan.ts';
  * Makes the error for a place where a segment stops being batches.
  *
  * @param position of the first byte that is no batch
- * @param offset that the batch there should begin with
+ * @param offset that the batch there should begin with; undefined where that is to be found out
  * @param limit where the bytes of the segment end
+ * @param wanted an offset that is lost for certain
  */
 export async function describeDamage(
   segment: Segment,
   position: number,
-  offset: number,
+  offset: number | undefined,
   limit: number,
+  wanted: number,
 ): Promise<VarveError> {
-  const behind = await findBehind(segment.context.memory, await segment.open(), position, limit, offset);
-  return corruptSegment(segment, position, offset, (behind.first?.offset ?? segment.nextOffset) - 1);
+  const first = offset ?? (await offsetAt(segment, position)) ?? wanted;
+  const behind = await findBehind(segment.context.memory, await segment.open(), position + 1, limit, first);
+  return corruptSegment(segment, position, first, (behind.first?.offset ?? segment.nextOffset) - 1);
+}
+
+/** The offset that belongs to a position, from the batches before it; undefined where they are damaged too. */
+async function offsetAt(segment: Segment, position: number): Promise<number | undefined> {
+  const { memory } = segment.context;
+  const scan = new BatchScan(memory, await segment.open(), 0, position, true);
+  let offset = segment.baseOffset;
+  try {
+    for (let count = await scan.next(); count > 0; count = await scan.next()) {
+      for (let i = 0; i < count; i++) {
+        const row = readRow(memory, scan.rows + i * ROW_BYTES);
+        if (row.baseOffset !== offset) return undefined;
+        offset = row.lastOffset + 1;
+      }
+    }
+    return scan.position === position ? offset : undefined;
+  } finally {
+    await scan.close();
+  }
 }

@@ -9,7 +9,7 @@
 import { BATCH_PREFIX_BYTES, ROW_BYTES, SCAN_STATUS_ADDRESS, SCAN_STATUS_BYTES, SLACK_BYTES } from '../memory/layout.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Slab } from '../memory/slabs.ts';
-import { checkReadable, columnsBytes, decodeRecord, readRow } from '../record/batch.ts';
+import { type BatchRow, checkReadable, columnsBytes, decodeRecord, readRow } from '../record/batch.ts';
 import { ATTRIBUTES_POSITION, BATCH_LENGTH_POSITION, LAST_DELTA_POSITION, readInt64 } from '../record/format.ts';
 import { LogRecord } from '../record/record.ts';
 import type { VfsFile } from '../vfs/vfs.ts';
@@ -25,7 +25,8 @@ const ROWS_BYTES = ROWS_MAX * ROW_BYTES + SCAN_STATUS_BYTES + 4;
 /** A place in a segment where no batch is, though one should be. */
 interface Broken {
   position: number;
-  offset: number;
+  /** The offset that should come there, where that is known. */
+  offset: number | undefined;
 }
 
 export class PointReader {
@@ -53,11 +54,15 @@ export class PointReader {
     const relativeOffset = offset - segment.baseOffset;
     // Where an extent has many batches, the record is rarely in the one that the entry names.
     const isBefore = index.hasSmallBatches;
-    let found = this.#readExtent(segment, file, index, index.extentOf(relativeOffset, isBefore), offset, limit);
-    found ??= this.#readExtent(segment, file, index, index.extentOf(relativeOffset, !isBefore), offset, limit);
-    if (found === undefined || found instanceof LogRecord) return found ?? null;
+    const found = this.#readExtent(segment, file, index, index.extentOf(relativeOffset, isBefore), offset, limit);
+    if (found instanceof LogRecord) return found;
+    const other = this.#readExtent(segment, file, index, index.extentOf(relativeOffset, !isBefore), offset, limit);
+    if (other instanceof LogRecord) return other;
+    // Where the end of one and the beginning of the other are broken, it is one damage.
+    const broken = found !== undefined && found.position < (other?.position ?? Infinity) ? found : other;
+    if (broken === undefined) return null;
     this.#metrics.corruptions++;
-    throw await describeDamage(segment, found.position, found.offset, limit);
+    throw await describeDamage(segment, broken.position, broken.offset, limit, offset);
   }
 
   /** Gives the memory back. */
@@ -90,8 +95,9 @@ export class PointReader {
     try {
       const address = slab.address + ROWS_BYTES;
       const read = file.readSync(u8.subarray(address, address + bytes), extent.start);
-      const broken = this.#check(segment, index, extent, address, read, bytes, slab.address, offset);
-      if (broken !== undefined) return broken;
+      if (!this.#check(segment, index, extent, address, read, bytes, slab.address)) {
+        return this.#findAmongBroken(segment, index, extent, address, read, bytes, slab.address, offset);
+      }
       if (extent.end === end) this.#cache.add(key, address, bytes);
       return this.#find(extent, address, bytes, offset);
     } finally {
@@ -99,7 +105,7 @@ export class PointReader {
     }
   }
 
-  /** Checks every batch of an extent that was read from disk. */
+  /** Whether every batch of an extent that was read from disk is what it must be. */
   #check(
     segment: Segment,
     index: SegmentIndex,
@@ -108,29 +114,60 @@ export class PointReader {
     read: number,
     bytes: number,
     rows: number,
-    offset: number,
-  ): Broken | undefined {
+  ): boolean {
     const { kernels, i32 } = this.#memory;
     const status = rows + ROWS_MAX * ROW_BYTES;
     let expected = extent.entry < 0 ? segment.baseOffset : undefined;
-    let at = address;
-    while (at < address + bytes) {
+    for (let at = address; at < address + bytes; ) {
       const count = kernels.scanBatches(at, address + read - at, rows, ROWS_MAX, status);
+      if (count === 0) return false;
       for (let i = 0; i < count; i++) {
         const row = readRow(this.#memory, rows + i * ROW_BYTES);
-        const entryOffset = extent.entry >= 0 && row.address === address ? index.lastOffset(extent.entry) : undefined;
-        const isWrongEntry = entryOffset !== undefined && row.lastOffset - segment.baseOffset !== entryOffset;
-        if (isWrongEntry || (expected !== undefined && row.baseOffset !== expected)) {
-          const position = extent.start + (row.address - address);
-          if (segment.damaged.some(({ end }) => end === position)) continue;
-          return { position, offset: expected ?? offset };
-        }
+        if (!isExpected(segment, index, extent, row, expected)) return false;
         expected = row.lastOffset + 1;
       }
       at = i32[(status + SCAN_STATUS_ADDRESS) >> 2] as number;
-      if (count === 0) return { position: extent.start + (at - address), offset: expected ?? offset };
     }
-    return undefined;
+    return true;
+  }
+
+  /**
+   * Finds a record in an extent that is damaged: what lies before and behind the damage is as good as ever.
+   *
+   * @returns undefined where the extent has not lost the record but never had it
+   */
+  #findAmongBroken(
+    segment: Segment,
+    index: SegmentIndex,
+    extent: Extent,
+    address: number,
+    read: number,
+    bytes: number,
+    rows: number,
+    offset: number,
+  ): LogRecord | Broken | undefined {
+    const { kernels, i32 } = this.#memory;
+    const status = rows + ROWS_MAX * ROW_BYTES;
+    const end = address + read;
+    let expected = extent.entry < 0 ? segment.baseOffset : undefined;
+    for (let at = address; at < end; ) {
+      const count = kernels.scanBatches(at, end - at, rows, 1, status);
+      const row = readRow(this.#memory, rows);
+      if (count === 1 && isExpected(segment, index, extent, row, expected)) {
+        if (offset < row.baseOffset) return undefined;
+        if (offset <= row.lastOffset) return this.#find(extent, row.address, row.size, offset);
+        expected = row.lastOffset + 1;
+        at = i32[(status + SCAN_STATUS_ADDRESS) >> 2] as number;
+        continue;
+      }
+      const broken = { position: extent.start + (at - address), offset: expected };
+      const behind = kernels.findBatch(at + 1, end - at - 1, expected ?? segment.baseOffset, segment.nextOffset);
+      if (behind < 0) return broken;
+      expected = readInt64(this.#memory.data, behind);
+      if (offset < expected) return broken;
+      at = behind;
+    }
+    return read < bytes ? { position: extent.start + read, offset: expected } : undefined;
   }
 
   /** Finds a record among checked batches. */
@@ -152,4 +189,18 @@ export class PointReader {
     }
     return undefined;
   }
+}
+
+/** Whether a batch is the one that comes next in an extent; its first is the one that the index names. */
+function isExpected(
+  segment: Segment,
+  index: SegmentIndex,
+  extent: Extent,
+  row: BatchRow,
+  expected: number | undefined,
+): boolean {
+  if (expected === undefined && extent.entry >= 0) {
+    return row.lastOffset - segment.baseOffset === index.lastOffset(extent.entry);
+  }
+  return row.baseOffset === expected;
 }

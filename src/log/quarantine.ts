@@ -49,9 +49,10 @@ export async function quarantineTail(
   end: number,
 ): Promise<Quarantined> {
   const path = await quarantinePath(vfs, directory, baseOffset, position);
-  const target = await vfs.open(path, 'create');
   const slab = memory.slabs.allocate(COPY_BYTES, 'quarantine');
+  let target: VfsFile | undefined;
   try {
+    target = await vfs.open(path, 'create');
     for (let at = position; at < end; ) {
       const view = memory.u8.subarray(slab.address, slab.address + Math.min(COPY_BYTES, end - at));
       const bytes = await file.read(view, at);
@@ -62,7 +63,7 @@ export async function quarantineTail(
     await target.datasync();
   } finally {
     slab.release();
-    await target.close();
+    await target?.close();
   }
   await vfs.syncDir(joinPath(directory, QUARANTINE_DIRECTORY));
   await file.truncate(position);

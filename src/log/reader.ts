@@ -12,6 +12,7 @@ import { type BatchRow, readRow } from '../record/batch.ts';
 import { describeDamage } from './damage.ts';
 import { BatchScan } from './scan.ts';
 import type { Segment } from './segment.ts';
+import { findBehind } from './segment-scan.ts';
 import type { Segments } from './segments.ts';
 
 /** With this much before it, a reader starts with large windows at once. */
@@ -107,7 +108,12 @@ export class LogReader {
     const row = readRow(this.#source.memory, scan.rows + this.#row * ROW_BYTES);
     const position = scan.positionOf(row.address);
     const expected = position === 0 ? segment.baseOffset : this.#expected;
-    if (expected !== undefined && row.baseOffset !== expected) throw await this.#corrupt(position, expected);
+    if (expected !== undefined && row.baseOffset !== expected) {
+      this.#rowCount = 0;
+      await this.#meetDamage(segment, position);
+      await this.#endScan(scan);
+      return undefined;
+    }
     this.#row++;
     this.#expected = row.lastOffset + 1;
     if (row.lastOffset < this.#offset) return undefined;
@@ -122,22 +128,32 @@ export class LogReader {
     const segment = this.#segment as Segment;
     this.#position = scan.position;
     if (scan.position < this.#limit) await this.#meetDamage(segment, scan.position);
+    await this.#endScan(scan);
+  }
+
+  async #endScan(scan: BatchScan): Promise<void> {
     await scan.close();
     this.#scan = undefined;
   }
 
-  /** Steps over damage that recovery was told to live with; anything else is an error. */
+  /** Steps over damage before what is to be read, and over what recovery was told to live with; else it is an error. */
   async #meetDamage(segment: Segment, position: number): Promise<void> {
     const known = segment.damaged.find(({ start, end }) => position >= start && position < end);
-    if (known === undefined) throw await this.#corrupt(position, this.#expected ?? this.#offset);
-    this.#position = known.end;
-    this.#expected = known.lastOffset + 1;
-    this.#offset = Math.max(this.#offset, known.lastOffset + 1);
-  }
-
-  async #corrupt(position: number, offset: number): Promise<VarveError> {
-    this.#source.onCorrupt();
-    return await describeDamage(this.#segment as Segment, position, offset, this.#limit);
+    if (known !== undefined) {
+      this.#position = known.end;
+      this.#expected = known.lastOffset + 1;
+      this.#offset = Math.max(this.#offset, known.lastOffset + 1);
+      return;
+    }
+    const { memory, onCorrupt } = this.#source;
+    const least = this.#expected ?? segment.baseOffset;
+    const behind = await findBehind(memory, await segment.open(), position + 1, this.#limit, least);
+    if (behind.first === undefined || behind.first.offset > this.#offset) {
+      onCorrupt();
+      throw await describeDamage(segment, position, this.#expected, this.#limit, this.#offset);
+    }
+    this.#position = behind.first.position;
+    this.#expected = behind.first.offset;
   }
 
   /** Begins to scan the segment that holds the next offset. */

@@ -83,13 +83,19 @@ class Recovery {
       await this.#recoverAll();
       if (this.#hasChanged && !this.#options.readOnly) await this.#makeDurable();
     } catch (error) {
-      for (const segment of this.#segments) await segment.release();
+      for (const segment of this.#segments) await segment.release().catch(() => undefined);
       throw error;
     }
-    const first = this.#segments[0]?.baseOffset ?? 0;
-    const firstOffset = Math.max(first, this.#checkpoint?.firstOffset ?? 0);
     this.#report.elapsedMs = clock.monotonic() - startMs;
-    return { segments: this.#segments, firstOffset, report: this.#report };
+    return { segments: this.#segments, firstOffset: this.#firstOffset, report: this.#report };
+  }
+
+  /** The first offset that can be read. */
+  get #firstOffset(): number {
+    const asked = this.#checkpoint?.firstOffset ?? 0;
+    // What was removed may never have been durable itself: then the log begins at its end, and not behind it.
+    const end = this.#segments.at(-1)?.nextOffset ?? asked;
+    return Math.max(this.#segments[0]?.baseOffset ?? 0, Math.min(asked, end));
   }
 
   async #recoverAll(): Promise<void> {
@@ -104,8 +110,9 @@ class Recovery {
       const state = known.get(base);
       if (expected !== undefined && base !== expected && !(await this.#acceptGap(base, expected, bases.slice(i)))) return;
       const isActiveState = this.#checkpoint?.isClean === true && base === lastKnown;
-      // The other modes promise something of every byte, so they read every byte.
-      const isQuick = this.#options.mode === 'tolerateCorruptedTail';
+      // The other modes promise something of every byte, so they read every byte. What was the active segment
+      // when the log was closed has been sealed since where another one follows it.
+      const isQuick = this.#options.mode === 'tolerateCorruptedTail' && !(isActiveState && i < bases.length - 1);
       if (isQuick && state !== undefined && (await this.#takeKnown(state, isActiveState))) continue;
       const laterSyncs = base < lastKnown;
       const goesOn = await this.#scan(base, state, laterSyncs, bases.slice(i + 1));
@@ -169,13 +176,16 @@ class Recovery {
     this.#report.scannedBytes += fileBytes;
     this.#hasChanged = true;
     let isWhole = true;
-    const wasSynced = async (): Promise<boolean> => laterSyncs || (await this.#isSyncWitness(later));
+    // Where the next segment goes on with the next offset, nothing is missing: what follows here is space that
+    // was made ahead, or what a failed write left.
+    const isComplete = (): boolean => segment.nextOffset === later[0];
+    const wasSynced = async (): Promise<boolean> => !isComplete() && (laterSyncs || (await this.#isSyncWitness(later)));
     for (;;) {
       const found = await scanSegment(segment, file, Math.max(fileBytes, segment.bytes), knownBytes, wasSynced);
       if (found === undefined) break;
-      const resume = await this.#settle(segment, file, found, fileBytes);
+      const resume = await this.#settle(segment, file, found, fileBytes, later[0] ?? state?.nextOffset ?? 0);
       if (!resume) {
-        isWhole = false;
+        isWhole = found.kind !== 'damaged' && isComplete();
         break;
       }
     }
@@ -197,11 +207,12 @@ class Recovery {
   /**
    * Deals with a break in a segment's chain.
    *
+   * @param end the offset that something else knows to lie behind the segment, or 0
    * @returns whether to scan on behind it
    */
-  async #settle(segment: Segment, file: VfsFile, found: Break, fileBytes: number): Promise<boolean> {
+  async #settle(segment: Segment, file: VfsFile, found: Break, fileBytes: number, end: number): Promise<boolean> {
     const { mode } = this.#options;
-    const lastLost = (found.resume?.offset ?? found.offset) - 1;
+    const lastLost = (found.resume?.offset ?? Math.max(found.offset, found.kind === 'damaged' ? end : 0)) - 1;
     const error = corruptSegment(segment, found.position, found.offset, lastLost);
     if (found.kind !== 'zeros' && mode === 'absoluteConsistency') throw error;
     if (found.kind === 'damaged') {
@@ -236,10 +247,18 @@ class Recovery {
     const previous = this.#segments.at(-1) as Segment;
     const isDamage = previous.isSealed && (this.#isKnown(previous) || (await this.#isSyncWitness(rest)));
     if (isDamage || base < expected || this.#options.mode === 'absoluteConsistency') {
-      this.#tolerate(corruptSegment(previous, previous.bytes, expected, base - 1));
-      if (this.#options.mode === 'skipAnyCorrupted' && base > expected) return true;
+      const isNoted = this.#report.damage.some((one) => one.firstOffset <= expected && one.lastOffset >= base - 1);
+      if (!isNoted) this.#tolerate(corruptSegment(previous, previous.bytes, expected, base - 1));
+      if (this.#options.mode === 'skipAnyCorrupted' && base > expected) {
+        const position = previous.bytes;
+        previous.damaged.push({ start: position, end: position, firstOffset: expected, lastOffset: base - 1 });
+        return true;
+      }
     }
     previous.isSealed = false;
+    // Its time index was ended: it is made anew without that.
+    previous.releaseIndex();
+    previous.state = undefined;
     await this.#setAside(rest);
     return false;
   }
@@ -297,7 +316,7 @@ class Recovery {
       await segment.writeIndex();
     }
     await writeCheckpoint(memory, vfs, directory, {
-      firstOffset: Math.max(this.#checkpoint?.firstOffset ?? 0, this.#segments[0]?.baseOffset ?? 0),
+      firstOffset: this.#firstOffset,
       isClean: false,
       segments: sealed.map((segment) => segment.snapshot()),
     });

@@ -311,13 +311,10 @@ export class Segments {
     }
   }
 
-  #releaseIndexes(): number {
-    let bytes = 0;
+  #releaseIndexes(): void {
     for (const segment of this.list) {
-      if (!segment.isSealed || segment.state === undefined || segment.index === undefined) continue;
-      bytes += segment.index.bytes;
-      segment.releaseIndex();
+      // Who has pinned a segment may be looking something up.
+      if (segment.isSealed && segment.state !== undefined && !segment.isPinned) segment.releaseIndex();
     }
-    return bytes;
   }
 }

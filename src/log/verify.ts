@@ -70,7 +70,7 @@ export async function verifySegment(segment: Segment, limit: number, into: LogVe
     }
     if (position >= limit) break;
     isDamaged = true;
-    const error = await describeDamage(segment, position, offset, limit);
+    const error = await describeDamage(segment, position, offset, limit, offset);
     into.problems.push({ file: segment.path, position, offsets: error.offsets, message: error.message });
     const resume = await resumeAfter(segment, position, limit, offset);
     if (resume === undefined) break;

@@ -217,3 +217,33 @@ export async function tree(vfs: Vfs, directory: string = DIRECTORY): Promise<Map
   }
   return files;
 }
+
+/** A disk with the same files, as it would be found if the machine stopped now and had written everything. */
+export async function copyDisk(from: Vfs, directory: string = DIRECTORY): Promise<Vfs> {
+  const to = createMemoryVfs();
+  await to.mkdir(directory);
+  for (const [path, bytes] of await tree(from, directory)) {
+    await to.mkdir(path.slice(0, path.lastIndexOf('/')));
+    await putFile(to, path, bytes);
+  }
+  return to;
+}
+
+/** Cuts a file off, or extends it with zeros. */
+export async function resizeFile(vfs: Vfs, path: string, bytes: number): Promise<void> {
+  const file = await vfs.open(path, 'write');
+  try {
+    await file.truncate(bytes);
+  } finally {
+    await file.close();
+  }
+}
+
+/** The paths whose files are not the same in two trees. */
+export function differences(before: Map<string, Buffer>, after: Map<string, Buffer>): string[] {
+  const paths = new Set([...before.keys(), ...after.keys()]);
+  return [...paths].filter((path) => {
+    const [old, now] = [before.get(path), after.get(path)];
+    return old === undefined || now === undefined || !old.equals(now);
+  });
+}
