@@ -153,10 +153,9 @@ function decodeRecords(at: usize, end: usize, count: i32, previous: i32, column:
     }
     at += bytes;
     if (at >= recordEnd) return 0;
-    const timestampDelta = unzigzag64(raw64) & mask;
-    const timestamp = base + timestampDelta;
-    // The difference of two safe numbers is below twice the limit; with one, the sum cannot wrap around.
-    if (!isSafe(timestampDelta >> 1) || !isSafe(timestamp)) return 0;
+    // The base is safe, so that a sum which wraps around is far from safe.
+    const timestamp = base + (unzigzag64(raw64) & mask);
+    if (!isSafe(timestamp)) return 0;
     store<f64>(column, <f64>timestamp, COLUMN_TIMESTAMP);
 
     raw = load<u8>(at);
@@ -205,7 +204,7 @@ function decodeRecords(at: usize, end: usize, count: i32, previous: i32, column:
     }
     at += bytes;
     const headersCount = unzigzag32(raw);
-    if (at > recordEnd || headersCount < 0) return 0;
+    if (headersCount < 0) return 0;
     store<u32>(column, <u32>at, COLUMN_HEADERS);
     store<i32>(column, headersCount, COLUMN_HEADERS_COUNT);
     store<u32>(column, <u32>recordEnd, COLUMN_END);

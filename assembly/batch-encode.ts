@@ -27,6 +27,7 @@ import {
   BATCH_PRODUCER_EPOCH,
   BATCH_PRODUCER_ID,
   BATCH_RECORD_COUNT,
+  HEADER_BYTES_MIN,
   MAGIC,
 } from './batch-format';
 import {
@@ -86,11 +87,12 @@ export function encodeBatch(entries: usize, count: i32, out: usize, baseOffset: 
 @inline const INTEGER_BIAS: f64 = 6755399441055744;
 
 /**
- * With fewer bytes than this of key, value and headers, a record whose other varints have two bytes at most
- * is shorter than 64 bytes, so that its length takes one byte.
+ * With fewer bytes than this of key, value and headers, their lengths and the number of headers take a byte
+ * each. With the attributes, and two bytes each for the deltas, that makes less than 64, which is what a
+ * length of one byte can say.
  */
-const ONE_BYTE_PAYLOAD = 53;
-/** With no more than this, its length takes two at most. */
+const ONE_BYTE_PAYLOAD = 56;
+/** With no more than this, all of them take two bytes at most. (A header has two bytes at least.) */
 const TWO_BYTE_PAYLOAD: u32 = 8000;
 
 /**
@@ -110,10 +112,9 @@ function encodeRecord(entry: usize, at: usize, first: f64, offsetDelta: i32): us
   const valueBytes = max<i32>(valueLength, 0);
   const payload = keyBytes + valueBytes + headersLength;
   const limit = <i32>(SHORT_VARINT / 2);
-  const isShort = <u32>payload <= TWO_BYTE_PAYLOAD && offsetDelta < limit && headersCount < limit;
-  if (!isShort || !(abs(timestampDelta) < <f64>limit)) {
-    return encodeLongRecord(entry, at, <i64>first, offsetDelta);
-  }
+  const isShort = <u32>payload <= TWO_BYTE_PAYLOAD && offsetDelta < limit && abs(timestampDelta) < <f64>limit;
+  if (!isShort) return encodeLongRecord(entry, at, <i64>first, offsetDelta);
+  assert(headersCount * HEADER_BYTES_MIN <= headersLength);
 
   const start = at + (payload < ONE_BYTE_PAYLOAD ? 1 : 2);
   store<u8>(start, 0);

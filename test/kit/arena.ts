@@ -74,8 +74,8 @@ export interface Arena {
   u8: Uint8Array;
   view: DataView;
   kernels: Kernels;
-  /** Writes entries and what they point at, the latter from `at` on; returns the address behind. */
-  putEntries(records: readonly TestRecord[], at: number): number;
+  /** Writes entries to `ENTRIES`, or elsewhere, and what they point at from `at` on; returns the address behind. */
+  putEntries(records: readonly TestRecord[], at: number, entries?: number): number;
   column(index: number): Decoded;
   /** What is at `address`, copied. */
   slice(address: number, length: number): Uint8Array;
@@ -111,8 +111,8 @@ export function createArena(factory: (memory: WasmMemory) => Kernels): Arena {
     view,
     kernels,
     slice,
-    putEntries(records, at) {
-      let entry = ENTRIES;
+    putEntries(records, at, entries = ENTRIES) {
+      let entry = entries;
       for (const record of records) {
         view.setFloat64(entry + ENTRY_TIMESTAMP, record.timestamp, true);
         at = putBytes(entry + ENTRY_KEY, entry + ENTRY_KEY_LENGTH, record.key, at);

@@ -4,7 +4,15 @@ import { describe, expect, it } from 'vitest';
 
 import type { Kernels } from '../../../src/memory/kernels.ts';
 import { BATCH_HEADER_BYTES, RECORD_OVERHEAD_MAX, SLACK_BYTES } from '../../../src/memory/layout.ts';
-import { type Arena, BYTES, ENTRIES, headersBytes, randomRecords, type TestRecord } from '../../kit/arena.ts';
+import {
+  type Arena,
+  BYTES,
+  COLUMNS,
+  ENTRIES,
+  headersBytes,
+  randomRecords,
+  type TestRecord,
+} from '../../kit/arena.ts';
 import { crc32cOf } from '../../kit/batch-bytes.ts';
 import { createRandom } from '../../kit/random.ts';
 
@@ -89,6 +97,58 @@ export function encodeSuite(arena: Arena, reference: Kernels): void {
         const { actual, expected } = encodeBoth(records, 0, 0);
         expect(actual.equals(expected), `length ${length}`).toBe(true);
       }
+    });
+
+    it('makes the bytes of the reference where times reach the next size of varint', () => {
+      const limits = [0, 63, 64, 8191, 8192, 2 ** 20, 2 ** 27, 2 ** 34, 2 ** 41, 2 ** 48, 2 ** 52];
+      const deltas = limits.flatMap((limit) =>
+        [limit - 1, limit, limit + 1].flatMap((delta) => [delta, -delta]),
+      );
+      for (const base of [0, 1_700_000_000_000, -3, 2 ** 53 - 1, -(2 ** 53) + 1]) {
+        const times = deltas.map((delta) => base + delta).filter(Number.isSafeInteger);
+        const records = [base, ...times].map((timestamp) => ({
+          timestamp,
+          key: null,
+          value: null,
+          headers: [],
+        }));
+        const { actual, expected } = encodeBoth(records, 0, 0);
+        expect(actual.toString('hex')).toBe(expected.toString('hex'));
+      }
+    });
+
+    it('makes the bytes of the reference where a record reaches the next size of its length', () => {
+      const random = createRandom(13);
+      for (const longest of [70, 8200]) {
+        const records = Array.from({ length: 150 }, (_, i) => {
+          const payload = longest - 40 + (i % 50);
+          const value = random.bytes(random.pick([0, payload >> 1, payload]));
+          return {
+            timestamp: random.int(0, 200),
+            key: random.bytes(payload - value.length),
+            value,
+            headers: [],
+          };
+        });
+        const { actual, expected } = encodeBoth(records, 0, 0);
+        expect(actual.equals(expected), `up to ${longest} bytes`).toBe(true);
+      }
+    });
+
+    it('makes the bytes of the reference from more records than two bytes can count', () => {
+      const value = Buffer.from('v');
+      const records = Array.from({ length: 8200 }, (_, i) => ({
+        timestamp: i,
+        key: null,
+        value,
+        headers: [],
+      }));
+      const entries = SOURCE + 100_000;
+      arena.putEntries(records, SOURCE, entries);
+      const size = kernels.encodeBatch(entries, records.length, OUT, 7, 0);
+      const expected = reference.encodeBatch(entries, records.length, REFERENCE_OUT, 7, 0);
+      expect(Buffer.compare(arena.slice(OUT, size), arena.slice(REFERENCE_OUT, expected))).toBe(0);
+      expect(kernels.decodeBatch(OUT, size, COLUMNS)).toBe(8200);
     });
 
     it('writes the header that Kafka documents', () => {
