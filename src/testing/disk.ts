@@ -106,7 +106,14 @@ export class Disk implements DiskObserver {
     if (source.length === 0) return;
     const lengthBefore = file.bytes.length;
     const lengthAfter = Math.max(lengthBefore, position + source.length);
-    this.#changeFile(file, { source: source.slice(), position, lengthBefore, lengthAfter, over: false });
+    // A copy: `slice` of a Buffer is a view, and its caller goes on to use the memory for something else.
+    this.#changeFile(file, {
+      source: Uint8Array.from(source),
+      position,
+      lengthBefore,
+      lengthAfter,
+      over: false,
+    });
   }
 
   truncated(file: FileNode, bytes: number): void {

@@ -18,6 +18,13 @@ async function start(bytes: number): Promise<void> {
 
 beforeEach(() => start(1024));
 
+test('a write keeps the bytes that it was given, though their Buffer is used again', async () => {
+  const buffer = Buffer.from(new SharedArrayBuffer(512)).fill(2);
+  await file.write(buffer, 0);
+  buffer.fill(3);
+  expect(await contentsIn(vfs, '/a')).toEqual(['1x1024', '2x512 1x512']);
+});
+
 describe('what a sync covers', () => {
   test('survives every crash', async () => {
     expect(vfs.crashChoices()).toEqual([]);
