@@ -22,7 +22,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -30,6 +30,8 @@ const RELEASE_TARGETS = ['plain-release', 'simd-release'];
 const DEBUG_TARGETS = ['plain-debug', 'simd-debug'];
 const GENERATED = 'src/memory/kernels.generated.ts';
 const EXECUTABLE = 'dist/cli/main.js';
+/** What tsc says before the name of a file it wrote. */
+const EMITTED = 'TSFILE: ';
 
 /**
  * @param {string} folder relative to the root
@@ -151,14 +153,23 @@ function buildPackage() {
   ];
   const hash = hashFiles(inputs);
   if (isFresh('dist', hash, 'dist/index.js')) return true;
-  // What a file that is gone left behind must not be published.
-  rmSync(join(root, 'dist'), { recursive: true, force: true });
+  // From here until it succeeds, dist/ is of no known state.
+  rmSync(join(root, 'build/dist.stamp'), { force: true });
   const tsc = join(root, 'node_modules/typescript/bin/tsc');
-  const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], {
+  const args = [tsc, '-p', 'tsconfig.build.json', '--listEmittedFiles'];
+  const { status, stdout } = spawnSync(process.execPath, args, {
     cwd: root,
-    stdio: 'inherit',
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
   });
+  const lines = stdout.split('\n');
+  const emitted = new Set(
+    lines.filter((line) => line.startsWith(EMITTED)).map((line) => resolve(root, line.slice(EMITTED.length))),
+  );
+  for (const line of lines) if (line !== '' && !line.startsWith(EMITTED)) console.log(line);
   if (status !== 0) return false;
+  // What a file that is gone left behind must not be published.
+  for (const file of listFiles('dist')) if (!emitted.has(join(root, file))) rmSync(join(root, file));
   if (existsSync(join(root, EXECUTABLE))) chmodSync(join(root, EXECUTABLE), 0o755);
   writeFile('build/dist.stamp', hash);
   console.log('built dist/');

@@ -6,7 +6,10 @@
  * @module
  */
 
-/** Bytes below this address belong to nobody, so that address 0 is never valid. */
+/**
+ * Bytes below this address belong to nobody, so that address 0 is never valid. (Debug builds of the kernels keep
+ * the names of their source files there, for what they say when an assumption does not hold.)
+ */
 export const RESERVED_BYTES = 1024;
 
 /** What a kernel instance is given by `init`: tables that all threads share, and scratch of its own. */
