@@ -7,6 +7,7 @@
 
 import { cpus } from 'node:os';
 import type { Log } from '../log/log.ts';
+import type { Memory } from '../memory/memory.ts';
 import { type Database, open } from '../open.ts';
 import { generateHdfsSample } from '../parse/sample.ts';
 import { nodeVfs } from '../vfs/node.ts';
@@ -26,6 +27,7 @@ import {
 } from './format.ts';
 import { renderDetails } from './info.ts';
 import { ingestSources, renderIngested } from './ingest.ts';
+import { RecordPrinter } from './record-printer.ts';
 import { findSources, logNameOf } from './sources.ts';
 import { type LogTally, tallyLog } from './tally.ts';
 
@@ -94,7 +96,7 @@ class Demo {
       const log = await this.#ingest(database, path);
       const tally = await this.#statistics(database, log);
       if (tally.records > 0) {
-        await this.#timeRange(log, tally);
+        await this.#timeRange(log, tally, database.runtime.memory);
         await this.#randomReads(log);
       }
       await this.#policies(database);
@@ -159,7 +161,8 @@ class Demo {
     return tally;
   }
 
-  async #timeRange(log: Log, { minTimestamp, maxTimestamp, records }: LogTally): Promise<void> {
+  async #timeRange(log: Log, tally: LogTally, memory: Memory): Promise<void> {
+    const { minTimestamp, maxTimestamp, records } = tally;
     const { clock, signal } = this.#context;
     const durationMs = maxTimestamp - minTimestamp;
     const since = Math.floor((minTimestamp + durationMs / 2) / 1000) * 1000;
@@ -169,12 +172,20 @@ class Demo {
       `varve read DIR ${log.name} --since ${formatTime(since)} --until ${formatTime(until)}`,
     );
     const startMs = clock.monotonic();
+    const selection = { fromOffset: 0, toOffset: Infinity, fromTimestamp: since, toTimestamp: until };
+    const pieces: Uint8Array[] = [];
+    const printer = new RecordPrinter(memory, { give: (bytes) => pieces.push(bytes) }, false);
     let count = 0;
-    const lines: string[] = [];
-    for await (const record of log.read({ fromTimestamp: since, toTimestamp: until, signal })) {
-      if (count++ < QUERY_LINES) lines.push(record.value?.toString() ?? '');
+    try {
+      for await (const batch of log.batches({ fromTimestamp: since, signal })) {
+        count += printer.print(batch, selection, Infinity);
+      }
+      printer.flush();
+    } finally {
+      printer.close();
     }
     const elapsedMs = clock.monotonic() - startMs;
+    const lines = Buffer.concat(pieces).toString().split('\n', Math.min(count, QUERY_LINES));
     for (const line of lines) this.#context.stdout.line(`  ${shorten(line)}`);
     await this.#say(`${plural(count, 'record')} of ${formatCount(records)} in ${formatDuration(elapsedMs)}`);
   }

@@ -13,8 +13,7 @@ const NEWLINE = 10;
 /** What an {@link Output} needs of a stream; `process.stdout` has it. */
 export interface OutputStream {
   write(piece: Uint8Array, done?: (error?: Error | null) => void): boolean;
-  on(event: 'error' | 'close', listener: (error?: Error) => void): unknown;
-  once(event: 'drain', listener: () => void): unknown;
+  on(event: 'error' | 'close' | 'drain', listener: (error?: Error) => void): unknown;
 }
 
 /**
@@ -46,11 +45,18 @@ export class Output {
       this.#close();
     });
     stream.on('close', () => this.#close());
+    // It may drain before anybody waits for that.
+    stream.on('drain', () => this.#release());
   }
 
   /** Whether `flush` should be awaited before more is written. */
   get full(): boolean {
     return this.#isFull;
+  }
+
+  /** Adds bytes that are the caller's to give away: they are not copied, and must not change any more. */
+  give(bytes: Uint8Array): void {
+    this.#send(bytes);
   }
 
   /** Adds text or bytes; they are copied. */
@@ -95,7 +101,6 @@ export class Output {
     if (this.#isFull && !this.#isClosed) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
-        this.#stream.once('drain', () => this.#release());
       });
     }
     if (this.#failure !== undefined) throw this.#failure;

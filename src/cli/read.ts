@@ -5,13 +5,11 @@
  * @module
  */
 
-import { isUtf8 } from 'node:buffer';
 import type { Log } from '../log/log.ts';
-import type { LogRecord } from '../record/record.ts';
 import type { Context, ExitCode } from './context.ts';
 import { findLog, withDatabase } from './database.ts';
-import { isoTime } from './format.ts';
 import { pause } from './pause.ts';
+import { RecordPrinter, type Selection } from './record-printer.ts';
 
 /** How long a follower waits before it looks again. */
 const FOLLOW_DELAY_MS = 100;
@@ -36,35 +34,50 @@ export async function read(
 ): Promise<ExitCode> {
   await withDatabase(directory, async (database) => {
     const log = await findLog(database, name);
-    const printer = new Printer(options, context);
-    let from = options.fromOffset;
-    for (;;) {
-      from = await printer.print(log, from);
-      if (options.follow !== true || printer.isDone(from)) return;
-      await context.stdout.flush();
-      await pause(context.clock, FOLLOW_DELAY_MS, context.signal);
-      await log.refresh();
-      // What was removed meanwhile by retention is not waited for.
-      from = Math.max(from, log.firstOffset);
+    const printer = new RecordPrinter(database.runtime.memory, context.stdout, options.json === true);
+    try {
+      await new Reading(log, printer, options, context).run();
+    } finally {
+      printer.flush();
+      printer.close();
     }
   });
   return 0;
 }
 
-class Printer {
+class Reading {
+  readonly #log: Log;
+  readonly #printer: RecordPrinter;
   readonly #options: ReadCommandOptions;
   readonly #context: Context;
+  readonly #selection: Selection;
   #left: number;
 
-  constructor(options: ReadCommandOptions, context: Context) {
+  constructor(log: Log, printer: RecordPrinter, options: ReadCommandOptions, context: Context) {
+    this.#log = log;
+    this.#printer = printer;
     this.#options = options;
     this.#context = context;
     this.#left = options.limit ?? Number.POSITIVE_INFINITY;
+    this.#selection = {
+      fromOffset: options.fromOffset ?? 0,
+      toOffset: options.toOffset ?? Number.POSITIVE_INFINITY,
+      fromTimestamp: options.since ?? Number.NEGATIVE_INFINITY,
+      toTimestamp: options.until ?? Number.POSITIVE_INFINITY,
+    };
   }
 
-  /** Whether nothing that comes later will be printed. */
-  isDone(nextOffset: number): boolean {
-    return this.#left <= 0 || nextOffset >= (this.#options.toOffset ?? Number.POSITIVE_INFINITY);
+  async run(): Promise<void> {
+    const { stdout, clock, signal } = this.#context;
+    let from = await this.#print(this.#options.fromOffset);
+    while (this.#options.follow === true && this.#left > 0 && from < this.#selection.toOffset) {
+      this.#printer.flush();
+      await stdout.flush();
+      await pause(clock, FOLLOW_DELAY_MS, signal);
+      await this.#log.refresh();
+      // What was removed meanwhile by retention is not waited for.
+      from = await this.#print(Math.max(from, this.#log.firstOffset));
+    }
   }
 
   /**
@@ -72,42 +85,22 @@ class Printer {
    *
    * @returns where to go on when there is more
    */
-  async print(log: Log, fromOffset: number | undefined): Promise<number> {
-    const { toOffset = Number.POSITIVE_INFINITY, since, until, json } = this.#options;
+  async #print(fromOffset: number | undefined): Promise<number> {
     const { stdout, signal } = this.#context;
-    const end = log.nextOffset;
+    const { toOffset } = this.#selection;
+    const end = this.#log.nextOffset;
     if (this.#left <= 0 || fromOffset === end) return end;
-    const records = log.read({
+    const batches = this.#log.batches({
       fromOffset,
       toOffset: toOffset < end ? toOffset : undefined,
-      fromTimestamp: since,
-      toTimestamp: until,
-      limit: Number.isFinite(this.#left) ? this.#left : undefined,
+      fromTimestamp: this.#options.since,
       signal,
     });
-    for await (const record of records) {
-      if (json === true) stdout.json(recordJson(record));
-      else stdout.line(record.value ?? '');
-      this.#left--;
+    for await (const batch of batches) {
+      this.#left -= this.#printer.print(batch, this.#selection, this.#left);
+      if (this.#left <= 0) break;
       if (stdout.full) await stdout.flush();
     }
     return end;
   }
-}
-
-/** A record as JSON: text as text, and bytes that are none as `{ "base64": … }`. */
-export function recordJson(record: LogRecord): unknown {
-  return {
-    offset: record.offset,
-    timestamp: record.timestamp,
-    time: isoTime(record.timestamp) ?? null,
-    key: bytesJson(record.key),
-    value: bytesJson(record.value),
-    headers: record.headers.map(({ key, value }) => ({ key, value: bytesJson(value) })),
-  };
-}
-
-function bytesJson(bytes: Buffer | null): string | { base64: string } | null {
-  if (bytes === null) return null;
-  return isUtf8(bytes) ? bytes.toString() : { base64: bytes.toString('base64') };
 }

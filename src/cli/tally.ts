@@ -8,9 +8,8 @@
 import type { Log } from '../log/log.ts';
 import { COLUMN_BYTES, COLUMN_HEADERS, COLUMN_HEADERS_COUNT, COLUMN_TIMESTAMP } from '../memory/layout.ts';
 import type { Memory } from '../memory/memory.ts';
-import type { Slab } from '../memory/slabs.ts';
-import { columnsBytes, type RecordBatch } from '../record/batch.ts';
-import { COMPRESSION_MASK } from '../record/format.ts';
+import type { RecordBatch } from '../record/batch.ts';
+import { Columns, HeaderCursor } from './columns.ts';
 
 const LEVEL_KEY: Buffer = Buffer.from('level');
 /** Values that are longer, or come when there are so many already, are no levels. */
@@ -75,12 +74,14 @@ export async function tallyLog(
 
 class LevelCounter {
   readonly #memory: Memory;
+  readonly #columns: Columns;
+  readonly #headers: HeaderCursor;
   readonly #known: Level[] = [];
-  #columns: Slab | undefined;
-  #at = 0;
 
   constructor(memory: Memory) {
     this.#memory = memory;
+    this.#columns = new Columns(memory);
+    this.#headers = new HeaderCursor(memory);
   }
 
   /**
@@ -88,17 +89,14 @@ class LevelCounter {
    * @throws VarveError `CORRUPT` where they are broken
    */
   add(batch: RecordBatch, tally: LogTally): boolean {
-    const { bytes, recordCount } = batch;
-    if ((batch.attributes & COMPRESSION_MASK) !== 0) {
+    const columns = this.#columns.decode(batch);
+    if (columns === undefined) {
       tally.minTimestamp = Math.min(tally.minTimestamp, batch.baseTimestamp);
       tally.maxTimestamp = Math.max(tally.maxTimestamp, batch.maxTimestamp);
       return false;
     }
-    const columns = this.#room(columnsBytes(recordCount));
-    // The batch is a view on the shared memory, so its place there is its address.
-    if (this.#memory.kernels.decodeBatch(bytes.byteOffset, bytes.length, columns) < 0) batch.records();
     const { i32, f64 } = this.#memory;
-    for (let i = 0; i < recordCount; i++) {
+    for (let i = 0; i < batch.recordCount; i++) {
       const column = columns + i * COLUMN_BYTES;
       const timestamp = f64[(column + COLUMN_TIMESTAMP) >> 3] as number;
       if (timestamp < tally.minTimestamp) tally.minTimestamp = timestamp;
@@ -116,23 +114,17 @@ class LevelCounter {
   }
 
   close(): void {
-    this.#columns?.release();
+    this.#columns.close();
   }
 
-  /** Looks for the first header of that name; the kernels have checked every length. */
+  /** Looks for the first header of that name. */
   #addHeaders(address: number, count: number): void {
-    this.#at = address;
-    for (let i = 0; i < count; i++) {
-      const keyLength = this.#length();
-      const key = this.#at;
-      this.#at += keyLength;
-      const valueLength = this.#length();
-      const value = this.#at;
-      this.#at += Math.max(0, valueLength);
-      if (keyLength === LEVEL_KEY.length && valueLength >= 0 && this.#equals(LEVEL_KEY, key, keyLength)) {
-        this.#count(value, valueLength);
-        return;
-      }
+    const headers = this.#headers;
+    headers.start(address, count);
+    while (headers.next()) {
+      if (!this.#equals(LEVEL_KEY, headers.keyAddress, headers.keyLength)) continue;
+      if (headers.valueLength >= 0) this.#count(headers.valueAddress, headers.valueLength);
+      return;
     }
   }
 
@@ -152,25 +144,5 @@ class LevelCounter {
     const { u8 } = this.#memory;
     for (let i = 0; i < length; i++) if (u8[address + i] !== expected[i]) return false;
     return true;
-  }
-
-  /** Reads a zigzag varint; -1 stands for null. */
-  #length(): number {
-    const { u8 } = this.#memory;
-    let zigzag = 0;
-    for (let shift = 0; ; shift += 7) {
-      const byte = u8[this.#at++] as number;
-      zigzag |= (byte & 0x7f) << shift;
-      if (byte < 0x80 || shift >= 28) return (zigzag >>> 1) ^ -(zigzag & 1);
-    }
-  }
-
-  #room(bytes: number): number {
-    if (this.#columns === undefined || this.#columns.bytes < bytes) {
-      this.#columns?.release();
-      this.#columns = undefined;
-      this.#columns = this.#memory.slabs.allocate(bytes, 'batch columns');
-    }
-    return this.#columns.address;
   }
 }

@@ -76,6 +76,27 @@ test('a slow reader holds the writer back until it has drained', async () => {
   expect(output.full).toBe(false);
 });
 
+test('a stream that drains before anybody waits for it holds nobody up', async () => {
+  const stream = new PassThrough({ highWaterMark: 1 });
+  stream.resume();
+  const output = new Output(stream);
+  output.give(Buffer.alloc(100_000));
+  expect(output.full).toBe(true);
+  await new Promise<void>((resolve) => stream.once('drain', resolve));
+  expect(output.full).toBe(false);
+  await output.end();
+});
+
+test('what is given is not copied, and keeps its place', async () => {
+  const stream = new PassThrough({ highWaterMark: 10_000_000 });
+  const output = new Output(stream);
+  output.write('1');
+  output.give(Buffer.from('2'));
+  output.write('3');
+  await output.end();
+  expect(await textOf(stream)).toBe('123');
+});
+
 test('a reader that goes away is told once, and later writes are dropped', async () => {
   let closed = 0;
   const stream = new Writable({

@@ -121,6 +121,70 @@ describe('varve read', () => {
     expect((await varve(['read', directory, 'orders'])).stdout).toBe('partition 0\n');
   });
 
+  test('prints much to a slow reader, all of it and in order', async () => {
+    const directory = join(temporaryDirectory(), 'data');
+    await withWriter(directory, async (database) => {
+      const log = await database.log('many', { sync: { mode: 'never' } });
+      const long = 'y'.repeat(900_000);
+      for (let i = 0; i < 10; i++) {
+        const values = Array.from({ length: 1000 }, (_, r) => ({
+          value: `${i * 1000 + r} ${'x'.repeat(i * 37)}`,
+        }));
+        await log.appendMany([...values, { value: long }]);
+      }
+    });
+    const child = startVarve(['read', directory, 'many']);
+    child.stdout?.pause();
+    await new Promise<void>((resolve) => child.stdout?.once('readable', resolve));
+    const { code, stdout } = await finished(child);
+    const lines = stdout.trimEnd().split('\n');
+    expect(lines).toHaveLength(10_010);
+    expect(lines.filter((line) => line.length === 900_000)).toHaveLength(10);
+    const numbers = lines.filter((line) => line.length < 900_000).map((line) => Number.parseInt(line, 10));
+    expect(numbers).toEqual(Array.from({ length: 10_000 }, (_, i) => i));
+    expect(code).toBe(0);
+  });
+
+  test('JSON that it puts together itself is what JSON.stringify would make', async () => {
+    const directory = join(temporaryDirectory(), 'data');
+    const values = [
+      'plain',
+      '',
+      'a "quote"',
+      'back\\slash',
+      'tab\there',
+      'line\nbreak',
+      'grün 日本 👍',
+      '\u007f\u0000',
+      '~ }',
+    ];
+    const records = values.map((value, i) => ({
+      key: i % 2 === 0 ? value : null,
+      value,
+      timestamp: i === 0 ? -1 : START_MS + i * 7,
+      headers: [
+        { key: value, value },
+        { key: 'none', value: null },
+      ].slice(0, i % 3),
+    }));
+    await withWriter(directory, async (database) => {
+      const log = await database.log('texts');
+      await log.appendMany(records);
+    });
+    const { stdout } = await varve(['read', directory, 'texts', '--json']);
+    const expected = records.map(({ key, value, timestamp, headers }, offset) =>
+      JSON.stringify({
+        offset,
+        timestamp,
+        time: timestamp < 0 ? null : new Date(timestamp).toISOString(),
+        key,
+        value,
+        headers,
+      }),
+    );
+    expect(stdout.trimEnd().split('\n')).toEqual(expected);
+  });
+
   test('ends quietly when nobody reads any more', async () => {
     const directory = join(temporaryDirectory(), 'data');
     await withWriter(directory, async (database) => {
