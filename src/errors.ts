@@ -9,6 +9,8 @@
  * @module
  */
 
+import { constants } from 'node:os';
+
 /**
  * What went wrong, as documented API: a code is never renamed, and new ones are only added.
  *
@@ -87,10 +89,17 @@ export function isVarveError(error: unknown, code?: ErrorCode): error is VarveEr
 const NO_SPACE_CODES = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 const READ_ONLY_CODES = new Set(['EROFS', 'EACCES', 'EPERM']);
 
+/** The codes that Node has no name for: it says `Unknown system error -122` where the quota is used up. */
+function nameOf(errno: number): string | undefined {
+  return Object.entries(constants.errno).find(([, number]) => number === -errno)?.[0];
+}
+
 /** The operating system's own code of an error (`ENOSPC`, ...), or undefined. */
 export function systemCode(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
-  return typeof error.code === 'string' ? error.code : undefined;
+  if (typeof error.code !== 'string') return undefined;
+  const isUnknown = error.code.startsWith('Unknown system error') && 'errno' in error;
+  return isUnknown && typeof error.errno === 'number' ? (nameOf(error.errno) ?? error.code) : error.code;
 }
 
 /**
