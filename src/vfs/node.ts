@@ -10,6 +10,7 @@
  */
 
 import fs from 'node:fs';
+import { dirname } from 'node:path';
 import { fromSystem, systemCode, type VarveError } from '../errors.ts';
 import { checkLength, checkPosition, closedError, readOnlyError, systemError } from './checks.ts';
 import { Flights } from './flights.ts';
@@ -291,6 +292,31 @@ async function stat(path: string): Promise<FileStat | undefined> {
   }
 }
 
+/** The first directory on the way to a path that is not there. */
+async function firstMissing(path: string): Promise<string> {
+  let missing = path;
+  for (let parent = dirname(path); parent !== missing; parent = dirname(missing)) {
+    if ((await stat(parent)) !== undefined) break;
+    missing = parent;
+  }
+  return missing;
+}
+
+async function mkdir(path: string): Promise<void> {
+  const make = (name: string, recursive: boolean): Promise<unknown> =>
+    call<unknown>('make the directory', path, (done) => fs.mkdir(name, { recursive }, done));
+  try {
+    await make(path, true);
+  } catch (error) {
+    if (causeCode(error) !== 'ENOENT') throw error;
+    // Node says so too where the file system is full or takes no writes; a single call tells which it was.
+    await make(await firstMissing(path), false).catch((reason: unknown) => {
+      if (causeCode(reason) !== 'EEXIST') throw reason;
+    });
+    await make(path, true);
+  }
+}
+
 async function rename(from: string, to: string): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -325,9 +351,7 @@ export const nodeVfs: Vfs = {
     const names = await call<string[]>('list', path, (done) => fs.readdir(path, done));
     return names.sort();
   },
-  async mkdir(path) {
-    await call<unknown>('make the directory', path, (done) => fs.mkdir(path, { recursive: true }, done));
-  },
+  mkdir,
   async remove(path) {
     await call<void>('remove', path, (done) => fs.unlink(path, done)).catch(absentIsFine);
   },
