@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import type { Worker } from 'node:worker_threads';
 
@@ -231,6 +232,24 @@ describe('a pool', () => {
     expect((await running).records).toBeGreaterThan(5000);
     await expect(pool.run('encodeWindow', windowArgs())).rejects.toMatchObject({ code: 'CLOSED' });
     await new Pool(memory).close();
+  });
+
+  it('does not keep the process alive when its threads have nothing to do', () => {
+    const program = `
+      const { createRuntime } = await import(${JSON.stringify(new URL('../../dist/runtime.js', import.meta.url).href)});
+      const { memory, pool } = createRuntime({ memoryBytes: ${16 * MIB}, threads: 2 });
+      const text = memory.slabs.allocate(100_000, 'text').address;
+      const out = memory.slabs.allocate(100_000, 'out').address;
+      const args = { format: 'lines', text, textBytes: 5, last: true, out, outBytes: 100_000 };
+      const more = { batchBytes: 1000, recordBytesMax: 1000, carried: 0, samples: 0 };
+      const [first] = await Promise.all([1, 2].map(() => pool.run('encodeWindow', { ...args, ...more })));
+      console.log(first.records);
+    `;
+    const ran = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+      encoding: 'utf8',
+      timeout: 20_000,
+    });
+    expect(ran).toMatchObject({ status: 0, stdout: '1\n', signal: null });
   });
 
   it('refuses options that make no sense', () => {
