@@ -16,6 +16,7 @@ export type { Durability, SyncPolicy } from './log/sync-policy.ts';
 export type { LogVerifyReport, Problem } from './log/verify.ts';
 export { type Database, type MetricsSnapshot, type OpenOptions, open, type VerifyReport } from './open.ts';
 export type { RecordBatch } from './record/batch.ts';
-export type { Bytes, Header, HeaderInput, LogRecord, RecordInput } from './record/record.ts';
+export type { Bytes, Header, HeaderInput } from './record/headers.ts';
+export type { LogRecord, RecordInput } from './record/record.ts';
 export { createRuntime, type Runtime, type RuntimeOptions } from './runtime.ts';
 export type { FileStat, OpenMode, Vfs, VfsFile, VfsLock } from './vfs/vfs.ts';

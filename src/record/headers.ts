@@ -13,7 +13,21 @@
  */
 
 import { assert } from '../assert.ts';
-import type { Header, HeaderInput } from './record.ts';
+
+/** Bytes; a string stands for its UTF-8. */
+export type Bytes = Uint8Array | string;
+
+/** A name and a value beside the record's value; names may repeat. */
+export interface HeaderInput {
+  key: string;
+  value: Bytes | null;
+}
+
+/** A header as it was read. */
+export interface Header {
+  key: string;
+  value: Buffer | null;
+}
 
 const NO_BYTES: Buffer = Buffer.alloc(0);
 

@@ -4,16 +4,7 @@
  * @module
  */
 
-import { decodeHeaders } from './headers.ts';
-
-/** Bytes; a string stands for its UTF-8. */
-export type Bytes = Uint8Array | string;
-
-/** A name and a value beside the record's value; names may repeat. */
-export interface HeaderInput {
-  key: string;
-  value: Bytes | null;
-}
+import { type Bytes, decodeHeaders, type Header, type HeaderInput } from './headers.ts';
 
 /** What is appended. */
 export interface RecordInput {
@@ -24,12 +15,6 @@ export interface RecordInput {
   /** Milliseconds since the epoch, a safe integer; the log's clock unless given. */
   timestamp?: number;
   headers?: readonly HeaderInput[];
-}
-
-/** A header as it was read. */
-export interface Header {
-  key: string;
-  value: Buffer | null;
 }
 
 const NO_HEADERS: Buffer = Buffer.alloc(0);

@@ -6,7 +6,8 @@
  */
 
 import { createHash } from 'node:crypto';
-import type { HeaderInput, LogRecord } from '../../src/record/record.ts';
+import type { HeaderInput } from '../../src/record/headers.ts';
+import type { LogRecord } from '../../src/record/record.ts';
 import { batchBytes } from '../kit/batch-bytes.ts';
 import { createRandom, type Random } from '../kit/random.ts';
 
