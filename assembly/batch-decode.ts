@@ -17,6 +17,8 @@ import {
   COLUMN_TIMESTAMP,
   COLUMN_VALUE,
   COLUMN_VALUE_LENGTH,
+  MARK_BYTES,
+  MARK_RECORDS,
 } from '../src/memory/layout';
 import {
   ATTRIBUTE_LOG_APPEND_TIME,
@@ -65,6 +67,32 @@ export function findRecord(address: usize, size: i32, offsetDelta: i32, columns:
   return load<i32>(columns, COLUMN_OFFSET_DELTA) == offsetDelta ? 1 : -1;
 }
 
+export function markRecords(address: usize, size: i32, marks: usize): i32 {
+  if (!readHead(address, size)) return -1;
+  if (recordCount - 1 != lastDelta) return 0;
+  const end = address + size;
+  let at = address + BATCH_HEADER_BYTES;
+  let mark = marks;
+  for (let left = recordCount; left > 0; left -= MARK_RECORDS) {
+    store<i32>(mark, <i32>(at - address));
+    mark += MARK_BYTES;
+    at = skipRecords(at, end, min<i32>(left, MARK_RECORDS));
+    if (at == 0) return -1;
+  }
+  return at == end ? <i32>((mark - marks) / MARK_BYTES) : -1;
+}
+
+export function findMarked(address: usize, size: i32, offsetDelta: i32, marks: usize, columns: usize): i32 {
+  if (!readHead(address, size)) return -1;
+  if (offsetDelta < 0 || offsetDelta > lastDelta) return 0;
+  const position = load<i32>(marks + (offsetDelta / MARK_RECORDS) * MARK_BYTES);
+  if (position < BATCH_HEADER_BYTES || position >= size) return -1;
+  const end = address + size;
+  const at = skipRecords(address + position, end, offsetDelta % MARK_RECORDS);
+  if (at == 0 || decodeRecords(at, end, 1, offsetDelta - 1, columns) == 0) return -1;
+  return load<i32>(columns, COLUMN_OFFSET_DELTA) == offsetDelta ? 1 : -1;
+}
+
 /** Reads what records need to know of the header; false where it contradicts itself. */
 function readHead(address: usize, size: i32): bool {
   if (size < BATCH_HEADER_BYTES) return false;
@@ -82,13 +110,8 @@ function readHead(address: usize, size: i32): bool {
 function skipRecords(at: usize, end: usize, count: i32): usize {
   for (; count > 0; count--) {
     if (at >= end) return 0;
-    let raw: u32 = load<u8>(at);
-    let bytes: u32 = 1;
-    if (raw >= 0x80) {
-      bytes = bytes32(at);
-      raw = value32(at);
-    }
-    at += bytes;
+    const raw = value32(at);
+    at += bytes32(at);
     // Lengths are not negative: the lowest bit, which has the sign, is not set.
     if (at > end || (raw & 1) != 0) return 0;
     const length = raw >> 1;
@@ -132,78 +155,44 @@ function decodeRecords(at: usize, end: usize, count: i32, previous: i32, column:
   const last = lastDelta;
   for (; count > 0; count--) {
     if (at >= end) return 0;
-    let raw: u32 = load<u8>(at);
-    let bytes: u32 = 1;
-    if (raw >= 0x80) {
-      bytes = bytes32(at);
-      raw = value32(at);
-    }
-    at += bytes;
+    const raw = value32(at);
+    at += bytes32(at);
     if (at > end || (raw & 1) != 0) return 0;
     const length = raw >> 1;
     if (length < RECORD_BODY_MIN || length > <u32>(end - at)) return 0;
     const recordEnd = at + length;
 
     at += 1; // the record's attributes, none of which are in use
-    let raw64: u64 = load<u8>(at);
-    bytes = 1;
-    if (raw64 >= 0x80) {
-      bytes = bytes64(at);
-      raw64 = value64(at);
-    }
-    at += bytes;
+    const timestampDelta = unzigzag64(value64(at));
+    at += bytes64(at);
     if (at >= recordEnd) return 0;
     // The base is safe, so that a sum which wraps around is far from safe.
-    const timestamp = base + (unzigzag64(raw64) & mask);
+    const timestamp = base + (timestampDelta & mask);
     if (!isSafe(timestamp)) return 0;
     store<f64>(column, <f64>timestamp, COLUMN_TIMESTAMP);
 
-    raw = load<u8>(at);
-    bytes = 1;
-    if (raw >= 0x80) {
-      bytes = bytes32(at);
-      raw = value32(at);
-    }
-    at += bytes;
-    const delta = unzigzag32(raw);
+    const delta = unzigzag32(value32(at));
+    at += bytes32(at);
     if (at >= recordEnd || delta <= previous || delta > last) return 0;
     previous = delta;
     store<i32>(column, delta, COLUMN_OFFSET_DELTA);
 
-    raw = load<u8>(at);
-    bytes = 1;
-    if (raw >= 0x80) {
-      bytes = bytes32(at);
-      raw = value32(at);
-    }
-    at += bytes;
-    const keyLength = unzigzag32(raw);
+    const keyLength = unzigzag32(value32(at));
+    at += bytes32(at);
     if (at > recordEnd || keyLength < -1 || keyLength > <i32>(recordEnd - at)) return 0;
     store<u32>(column, <u32>at, COLUMN_KEY);
     store<i32>(column, keyLength, COLUMN_KEY_LENGTH);
     at += max<i32>(keyLength, 0);
 
-    raw = load<u8>(at);
-    bytes = 1;
-    if (raw >= 0x80) {
-      bytes = bytes32(at);
-      raw = value32(at);
-    }
-    at += bytes;
-    const valueLength = unzigzag32(raw);
+    const valueLength = unzigzag32(value32(at));
+    at += bytes32(at);
     if (at > recordEnd || valueLength < -1 || valueLength > <i32>(recordEnd - at)) return 0;
     store<u32>(column, <u32>at, COLUMN_VALUE);
     store<i32>(column, valueLength, COLUMN_VALUE_LENGTH);
     at += max<i32>(valueLength, 0);
 
-    raw = load<u8>(at);
-    bytes = 1;
-    if (raw >= 0x80) {
-      bytes = bytes32(at);
-      raw = value32(at);
-    }
-    at += bytes;
-    const headersCount = unzigzag32(raw);
+    const headersCount = unzigzag32(value32(at));
+    at += bytes32(at);
     if (headersCount < 0) return 0;
     store<u32>(column, <u32>at, COLUMN_HEADERS);
     store<i32>(column, headersCount, COLUMN_HEADERS_COUNT);
@@ -220,33 +209,21 @@ function decodeRecords(at: usize, end: usize, count: i32, previous: i32, column:
 function skipHeaders(at: usize, end: usize, count: i32): usize {
   if (count > <i32>(end - at) / HEADER_BYTES_MIN) return 0;
   for (; count > 0; count--) {
-    let raw: u32 = load<u8>(at);
-    let bytes: u32 = 1;
-    if (raw >= 0x80) {
-      bytes = bytes32(at);
-      raw = value32(at);
-    }
-    at += bytes;
-    const keyLength = unzigzag32(raw);
+    const keyLength = unzigzag32(value32(at));
+    at += bytes32(at);
     if (at > end || keyLength < 0 || keyLength > <i32>(end - at)) return 0;
     at += keyLength;
 
-    raw = load<u8>(at);
-    bytes = 1;
-    if (raw >= 0x80) {
-      bytes = bytes32(at);
-      raw = value32(at);
-    }
-    at += bytes;
-    const valueLength = unzigzag32(raw);
+    const valueLength = unzigzag32(value32(at));
+    at += bytes32(at);
     if (at > end || valueLength < -1 || valueLength > <i32>(end - at)) return 0;
     at += max<i32>(valueLength, 0);
   }
   return at;
 }
 
-// Varints. One of a single byte is read on the spot, so that the address of the next field does not wait for
-// what the byte says; these functions take over where there are more.
+// Varints. How long one is decides a branch, which processors predict, so that the address of the next field
+// does not wait for what was read.
 
 /** Bytes of the varint at `at`, which has five at most. */
 // @ts-ignore: decorator

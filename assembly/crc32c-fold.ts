@@ -85,36 +85,24 @@ function step6(
 export function fold8(at: usize, count: i32, state: u32, out: usize): u32 {
   assert(count >= FOLD8_MIN);
   const zero = i64x2.splat(0);
-  let s0 = zero;
-  let s1 = zero;
-  let s2 = zero;
-  let s3 = zero;
-  let s4 = zero;
-  let s5 = zero;
-  let s6 = zero;
+  let s0 = zero, s1 = zero, s2 = zero, s3 = zero, s4 = zero, s5 = zero, s6 = zero;
   let left = count - 7;
   // The first turn begins in its midst, so that whole turns are left.
   const first = <i32>((<u32>left - 1) % 7) + 1;
   let x = v128.xor(v128.load(at), i32x4.replace_lane(zero, 0, state));
   switch (first) {
     case 7:
-      s0 = step8(x, s0, s1, s2, s3, s4, s5, s6);
-      x = v128.load((at += 16));
+      s0 = step8(x, s0, s1, s2, s3, s4, s5, s6); x = v128.load((at += 16));
     case 6:
-      s1 = step8(x, s1, s2, s3, s4, s5, s6, s0);
-      x = v128.load((at += 16));
+      s1 = step8(x, s1, s2, s3, s4, s5, s6, s0); x = v128.load((at += 16));
     case 5:
-      s2 = step8(x, s2, s3, s4, s5, s6, s0, s1);
-      x = v128.load((at += 16));
+      s2 = step8(x, s2, s3, s4, s5, s6, s0, s1); x = v128.load((at += 16));
     case 4:
-      s3 = step8(x, s3, s4, s5, s6, s0, s1, s2);
-      x = v128.load((at += 16));
+      s3 = step8(x, s3, s4, s5, s6, s0, s1, s2); x = v128.load((at += 16));
     case 3:
-      s4 = step8(x, s4, s5, s6, s0, s1, s2, s3);
-      x = v128.load((at += 16));
+      s4 = step8(x, s4, s5, s6, s0, s1, s2, s3); x = v128.load((at += 16));
     case 2:
-      s5 = step8(x, s5, s6, s0, s1, s2, s3, s4);
-      x = v128.load((at += 16));
+      s5 = step8(x, s5, s6, s0, s1, s2, s3, s4); x = v128.load((at += 16));
     case 1:
       s6 = step8(x, s6, s0, s1, s2, s3, s4, s5);
   }
@@ -134,41 +122,24 @@ export function fold8(at: usize, count: i32, state: u32, out: usize): u32 {
     } while (left > 0);
   }
   // The last 7 vectors do not move. A distance that reaches beyond the state finds nothing there.
-  v128.store(
-    out,
-    sum8(
-      v128.load(at), from14(s0, s1), from2(s1, s2), from10(s2, s3), from15(s2, s3), from4(s3, s4),
-      from1(s4, s5), from11(s5, s6),
-    ),
-  );
-  v128.store(
-    out,
-    sum8(
-      v128.load(at, 16), from14(s1, s2), from2(s2, s3), from10(s3, s4), from15(s3, s4), from4(s4, s5),
-      from1(s5, s6), from11(s6, zero),
-    ),
-    16,
-  );
+  v128.store(out, step8(v128.load(at), s0, s1, s2, s3, s4, s5, s6));
+  v128.store(out, step8(v128.load(at, 16), s1, s2, s3, s4, s5, s6, zero), 16);
   v128.store(
     out,
     sum7(
-      v128.load(at, 32), from14(s2, s3), from2(s3, s4), from10(s4, s5), from15(s4, s5), from4(s5, s6),
-      from1(s6, zero),
+      v128.load(at, 32),
+      from14(s2, s3), from2(s3, s4), from10(s4, s5), from15(s4, s5), from4(s5, s6), from1(s6, zero),
     ),
     32,
   );
   v128.store(
     out,
-    sum6(
-      v128.load(at, 48), from14(s3, s4), from2(s4, s5), from10(s5, s6), from15(s5, s6), from4(s6, zero),
-    ),
+    sum6(v128.load(at, 48), from14(s3, s4), from2(s4, s5), from10(s5, s6), from15(s5, s6), from4(s6, zero)),
     48,
   );
   v128.store(
     out,
-    sum5(
-      v128.load(at, 64), from14(s4, s5), from2(s5, s6), from10(s6, zero), from15(s6, zero),
-    ),
+    sum5(v128.load(at, 64), from14(s4, s5), from2(s5, s6), from10(s6, zero), from15(s6, zero)),
     64,
   );
   v128.store(out, sum3(v128.load(at, 80), from14(s5, s6), from2(s6, zero)), 80);
@@ -179,72 +150,48 @@ export function fold8(at: usize, count: i32, state: u32, out: usize): u32 {
 /**
  * The state after `count` vectors, at least `FOLD6_MIN`.
  *
- * The store in each step has no use but one: it keeps V8 from moving the loads of later steps before it, which
- * would take registers that the state needs. Without it, this is a sixth slower. The loop is a `do` within an
- * `if` for a like reason: V8 would otherwise compute what the last steps share with the loop in every turn.
+ * The store in each step has no use but one: it keeps V8 from moving the loads of later steps before it,
+ * which would take registers that the state needs. Without it, this is a sixth slower. The loop is a `do`
+ * within an `if` for a like reason: V8 would otherwise compute in every turn what the last steps share with
+ * the first of a turn.
  *
  * @param out `FOLD6_SCRATCH`
  */
 export function fold6(at: usize, count: i32, state: u32, out: usize): u32 {
   assert(count >= FOLD6_MIN);
   const zero = i64x2.splat(0);
-  let s0 = zero;
-  let s1 = zero;
-  let s2 = zero;
-  let s3 = zero;
-  let s4 = zero;
-  let s5 = zero;
-  let s6 = zero;
-  let s7 = zero;
-  let s8 = zero;
-  let s9 = zero;
-  let s10 = zero;
-  let s11 = zero;
-  let s12 = zero;
-  let s13 = zero;
+  let s0 = zero, s1 = zero, s2 = zero, s3 = zero, s4 = zero, s5 = zero, s6 = zero, s7 = zero, s8 = zero,
+    s9 = zero, s10 = zero, s11 = zero, s12 = zero, s13 = zero;
   let left = count - 14;
   const first = <i32>((<u32>left - 1) % 14) + 1;
   let x = v128.xor(v128.load(at), i32x4.replace_lane(zero, 0, state));
   switch (first) {
     case 14:
-      s0 = step6(x, s0, s1, s2, s3, s4, s5, s9, s10);
-      x = v128.load((at += 16));
+      s0 = step6(x, s0, s1, s2, s3, s4, s5, s9, s10); x = v128.load((at += 16));
     case 13:
-      s1 = step6(x, s1, s2, s3, s4, s5, s6, s10, s11);
-      x = v128.load((at += 16));
+      s1 = step6(x, s1, s2, s3, s4, s5, s6, s10, s11); x = v128.load((at += 16));
     case 12:
-      s2 = step6(x, s2, s3, s4, s5, s6, s7, s11, s12);
-      x = v128.load((at += 16));
+      s2 = step6(x, s2, s3, s4, s5, s6, s7, s11, s12); x = v128.load((at += 16));
     case 11:
-      s3 = step6(x, s3, s4, s5, s6, s7, s8, s12, s13);
-      x = v128.load((at += 16));
+      s3 = step6(x, s3, s4, s5, s6, s7, s8, s12, s13); x = v128.load((at += 16));
     case 10:
-      s4 = step6(x, s4, s5, s6, s7, s8, s9, s13, s0);
-      x = v128.load((at += 16));
+      s4 = step6(x, s4, s5, s6, s7, s8, s9, s13, s0); x = v128.load((at += 16));
     case 9:
-      s5 = step6(x, s5, s6, s7, s8, s9, s10, s0, s1);
-      x = v128.load((at += 16));
+      s5 = step6(x, s5, s6, s7, s8, s9, s10, s0, s1); x = v128.load((at += 16));
     case 8:
-      s6 = step6(x, s6, s7, s8, s9, s10, s11, s1, s2);
-      x = v128.load((at += 16));
+      s6 = step6(x, s6, s7, s8, s9, s10, s11, s1, s2); x = v128.load((at += 16));
     case 7:
-      s7 = step6(x, s7, s8, s9, s10, s11, s12, s2, s3);
-      x = v128.load((at += 16));
+      s7 = step6(x, s7, s8, s9, s10, s11, s12, s2, s3); x = v128.load((at += 16));
     case 6:
-      s8 = step6(x, s8, s9, s10, s11, s12, s13, s3, s4);
-      x = v128.load((at += 16));
+      s8 = step6(x, s8, s9, s10, s11, s12, s13, s3, s4); x = v128.load((at += 16));
     case 5:
-      s9 = step6(x, s9, s10, s11, s12, s13, s0, s4, s5);
-      x = v128.load((at += 16));
+      s9 = step6(x, s9, s10, s11, s12, s13, s0, s4, s5); x = v128.load((at += 16));
     case 4:
-      s10 = step6(x, s10, s11, s12, s13, s0, s1, s5, s6);
-      x = v128.load((at += 16));
+      s10 = step6(x, s10, s11, s12, s13, s0, s1, s5, s6); x = v128.load((at += 16));
     case 3:
-      s11 = step6(x, s11, s12, s13, s0, s1, s2, s6, s7);
-      x = v128.load((at += 16));
+      s11 = step6(x, s11, s12, s13, s0, s1, s2, s6, s7); x = v128.load((at += 16));
     case 2:
-      s12 = step6(x, s12, s13, s0, s1, s2, s3, s7, s8);
-      x = v128.load((at += 16));
+      s12 = step6(x, s12, s13, s0, s1, s2, s3, s7, s8); x = v128.load((at += 16));
     case 1:
       s13 = step6(x, s13, s0, s1, s2, s3, s4, s8, s9);
   }
@@ -252,112 +199,66 @@ export function fold6(at: usize, count: i32, state: u32, out: usize): u32 {
   left -= first;
   if (left > 0) {
     do {
-      s0 = step6(v128.load(at), s0, s1, s2, s3, s4, s5, s9, s10);
-      v128.store(out, s0);
-      s1 = step6(v128.load(at, 16), s1, s2, s3, s4, s5, s6, s10, s11);
-      v128.store(out, s1);
-      s2 = step6(v128.load(at, 32), s2, s3, s4, s5, s6, s7, s11, s12);
-      v128.store(out, s2);
-      s3 = step6(v128.load(at, 48), s3, s4, s5, s6, s7, s8, s12, s13);
-      v128.store(out, s3);
-      s4 = step6(v128.load(at, 64), s4, s5, s6, s7, s8, s9, s13, s0);
-      v128.store(out, s4);
-      s5 = step6(v128.load(at, 80), s5, s6, s7, s8, s9, s10, s0, s1);
-      v128.store(out, s5);
-      s6 = step6(v128.load(at, 96), s6, s7, s8, s9, s10, s11, s1, s2);
-      v128.store(out, s6);
-      s7 = step6(v128.load(at, 112), s7, s8, s9, s10, s11, s12, s2, s3);
-      v128.store(out, s7);
-      s8 = step6(v128.load(at, 128), s8, s9, s10, s11, s12, s13, s3, s4);
-      v128.store(out, s8);
-      s9 = step6(v128.load(at, 144), s9, s10, s11, s12, s13, s0, s4, s5);
-      v128.store(out, s9);
-      s10 = step6(v128.load(at, 160), s10, s11, s12, s13, s0, s1, s5, s6);
-      v128.store(out, s10);
-      s11 = step6(v128.load(at, 176), s11, s12, s13, s0, s1, s2, s6, s7);
-      v128.store(out, s11);
-      s12 = step6(v128.load(at, 192), s12, s13, s0, s1, s2, s3, s7, s8);
-      v128.store(out, s12);
-      s13 = step6(v128.load(at, 208), s13, s0, s1, s2, s3, s4, s8, s9);
-      v128.store(out, s13);
+      s0 = step6(v128.load(at), s0, s1, s2, s3, s4, s5, s9, s10); v128.store(out, s0);
+      s1 = step6(v128.load(at, 16), s1, s2, s3, s4, s5, s6, s10, s11); v128.store(out, s1);
+      s2 = step6(v128.load(at, 32), s2, s3, s4, s5, s6, s7, s11, s12); v128.store(out, s2);
+      s3 = step6(v128.load(at, 48), s3, s4, s5, s6, s7, s8, s12, s13); v128.store(out, s3);
+      s4 = step6(v128.load(at, 64), s4, s5, s6, s7, s8, s9, s13, s0); v128.store(out, s4);
+      s5 = step6(v128.load(at, 80), s5, s6, s7, s8, s9, s10, s0, s1); v128.store(out, s5);
+      s6 = step6(v128.load(at, 96), s6, s7, s8, s9, s10, s11, s1, s2); v128.store(out, s6);
+      s7 = step6(v128.load(at, 112), s7, s8, s9, s10, s11, s12, s2, s3); v128.store(out, s7);
+      s8 = step6(v128.load(at, 128), s8, s9, s10, s11, s12, s13, s3, s4); v128.store(out, s8);
+      s9 = step6(v128.load(at, 144), s9, s10, s11, s12, s13, s0, s4, s5); v128.store(out, s9);
+      s10 = step6(v128.load(at, 160), s10, s11, s12, s13, s0, s1, s5, s6); v128.store(out, s10);
+      s11 = step6(v128.load(at, 176), s11, s12, s13, s0, s1, s2, s6, s7); v128.store(out, s11);
+      s12 = step6(v128.load(at, 192), s12, s13, s0, s1, s2, s3, s7, s8); v128.store(out, s12);
+      s13 = step6(v128.load(at, 208), s13, s0, s1, s2, s3, s4, s8, s9); v128.store(out, s13);
       at += 224;
       left -= 14;
     } while (left > 0);
   }
+  leave6(at, out, s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11, s12, s13);
+  return fold8(out, 14, 0, out + 14 * 16);
+}
+
+/** Writes the last 14 vectors, which do not move, with what has moved to them. */
+// @ts-ignore: decorator
+@inline
+function leave6(
+  at: usize, out: usize, s0: v128, s1: v128, s2: v128, s3: v128, s4: v128, s5: v128, s6: v128, s7: v128,
+  s8: v128, s9: v128, s10: v128, s11: v128, s12: v128, s13: v128,
+): void {
+  const zero = i64x2.splat(0);
+  v128.store(out, step6(v128.load(at), s0, s1, s2, s3, s4, s5, s9, s10));
+  v128.store(out, step6(v128.load(at, 16), s1, s2, s3, s4, s5, s6, s10, s11), 16);
+  v128.store(out, step6(v128.load(at, 32), s2, s3, s4, s5, s6, s7, s11, s12), 32);
+  v128.store(out, step6(v128.load(at, 48), s3, s4, s5, s6, s7, s8, s12, s13), 48);
+  v128.store(out, step6(v128.load(at, 64), s4, s5, s6, s7, s8, s9, s13, zero), 64);
+  v128.store(out, sum5(v128.load(at, 80), from15(s5, s6), from13(s6, s7), from6(s8, s9), from5(s9, s10)), 80);
   v128.store(
     out,
-    sum6(
-      v128.load(at), from15(s0, s1), from13(s1, s2), from6(s3, s4), from5(s4, s5), from15(s9, s10),
-    ),
-  );
-  v128.store(
-    out,
-    sum6(
-      v128.load(at, 16), from15(s1, s2), from13(s2, s3), from6(s4, s5), from5(s5, s6), from15(s10, s11),
-    ),
-    16,
-  );
-  v128.store(
-    out,
-    sum6(
-      v128.load(at, 32), from15(s2, s3), from13(s3, s4), from6(s5, s6), from5(s6, s7), from15(s11, s12),
-    ),
-    32,
-  );
-  v128.store(
-    out,
-    sum6(
-      v128.load(at, 48), from15(s3, s4), from13(s4, s5), from6(s6, s7), from5(s7, s8), from15(s12, s13),
-    ),
-    48,
-  );
-  v128.store(
-    out,
-    sum6(
-      v128.load(at, 64), from15(s4, s5), from13(s5, s6), from6(s7, s8), from5(s8, s9), from15(s13, zero),
-    ),
-    64,
-  );
-  v128.store(
-    out,
-    sum5(
-      v128.load(at, 80), from15(s5, s6), from13(s6, s7), from6(s8, s9), from5(s9, s10),
-    ),
-    80,
-  );
-  v128.store(
-    out,
-    sum5(
-      v128.load(at, 96), from15(s6, s7), from13(s7, s8), from6(s9, s10), from5(s10, s11),
-    ),
+    sum5(v128.load(at, 96), from15(s6, s7), from13(s7, s8), from6(s9, s10), from5(s10, s11)),
     96,
   );
   v128.store(
     out,
-    sum5(
-      v128.load(at, 112), from15(s7, s8), from13(s8, s9), from6(s10, s11), from5(s11, s12),
-    ),
+    sum5(v128.load(at, 112), from15(s7, s8), from13(s8, s9), from6(s10, s11), from5(s11, s12)),
     112,
   );
   v128.store(
     out,
-    sum5(
-      v128.load(at, 128), from15(s8, s9), from13(s9, s10), from6(s11, s12), from5(s12, s13),
-    ),
+    sum5(v128.load(at, 128), from15(s8, s9), from13(s9, s10), from6(s11, s12), from5(s12, s13)),
     128,
   );
   v128.store(
     out,
-    sum5(
-      v128.load(at, 144), from15(s9, s10), from13(s10, s11), from6(s12, s13), from5(s13, zero),
-    ),
+    sum5(v128.load(at, 144), from15(s9, s10), from13(s10, s11), from6(s12, s13), from5(s13, zero)),
     144,
   );
   v128.store(out, sum4(v128.load(at, 160), from15(s10, s11), from13(s11, s12), from6(s13, zero)), 160);
   v128.store(out, sum3(v128.load(at, 176), from15(s11, s12), from13(s12, s13)), 176);
   v128.store(out, sum3(v128.load(at, 192), from15(s12, s13), from13(s13, zero)), 192);
   v128.store(out, sum2(v128.load(at, 208), from15(s13, zero)), 208);
-  return fold8(out, 14, 0, out + 14 * 16);
 }
 
 // @ts-ignore: decorator

@@ -122,78 +122,42 @@ function mirror(ring: usize): void {
   for (let i: u32 = 0; i < MIRROR; i += 16) v128.store(ring + RING + i, v128.load(ring + i));
 }
 
+/** Turns in which nothing arrives from the ring yet; `state` is added to the first four bytes. */
 function firstTurns(at: usize, here: usize, vectors: usize, state: u32): void {
   const zero = i64x2.splat(0);
-  let s0 = zero;
-  let s1 = zero;
-  let s2 = zero;
-  let s3 = zero;
-  let s4 = zero;
-  let s5 = zero;
-  let s6 = zero;
-  let s7 = zero;
-  let s8 = zero;
-  let s9 = zero;
-  let s10 = zero;
-  let s11 = zero;
-  let s12 = zero;
+  let s0 = zero, s1 = zero, s2 = zero, s3 = zero, s4 = zero, s5 = zero, s6 = zero, s7 = zero, s8 = zero,
+    s9 = zero, s10 = zero, s11 = zero, s12 = zero;
   let x = v128.xor(v128.load(at), i32x4.replace_lane(zero, 0, state));
   const end = here + FIRST_TURNS * TURN_BYTES;
   do {
     x = v128.xor(x, from8(s8, s9));
-    v128.store(here, v128.xor(x, from3(s0, s1)));
-    s0 = x;
-    x = v128.load(at, 16);
-    x = v128.xor(x, from8(s9, s10));
-    v128.store(here, v128.xor(x, from3(s1, s2)), 16);
-    s1 = x;
-    x = v128.load(at, 32);
-    x = v128.xor(x, from8(s10, s11));
-    v128.store(here, v128.xor(x, from3(s2, s3)), 32);
-    s2 = x;
-    x = v128.load(at, 48);
-    x = v128.xor(x, from8(s11, s12));
-    v128.store(here, v128.xor(x, from3(s3, s4)), 48);
-    s3 = x;
-    x = v128.load(at, 64);
-    x = v128.xor(x, from8(s12, s0));
-    v128.store(here, v128.xor(x, from3(s4, s5)), 64);
-    s4 = x;
-    x = v128.load(at, 80);
-    x = v128.xor(x, from8(s0, s1));
-    v128.store(here, v128.xor(x, from3(s5, s6)), 80);
-    s5 = x;
-    x = v128.load(at, 96);
-    x = v128.xor(x, from8(s1, s2));
-    v128.store(here, v128.xor(x, from3(s6, s7)), 96);
-    s6 = x;
-    x = v128.load(at, 112);
-    x = v128.xor(x, from8(s2, s3));
-    v128.store(here, v128.xor(x, from3(s7, s8)), 112);
-    s7 = x;
-    x = v128.load(at, 128);
-    x = v128.xor(x, from8(s3, s4));
-    v128.store(here, v128.xor(x, from3(s8, s9)), 128);
-    s8 = x;
-    x = v128.load(at, 144);
-    x = v128.xor(x, from8(s4, s5));
-    v128.store(here, v128.xor(x, from3(s9, s10)), 144);
-    s9 = x;
-    x = v128.load(at, 160);
-    x = v128.xor(x, from8(s5, s6));
-    v128.store(here, v128.xor(x, from3(s10, s11)), 160);
-    s10 = x;
-    x = v128.load(at, 176);
-    x = v128.xor(x, from8(s6, s7));
-    v128.store(here, v128.xor(x, from3(s11, s12)), 176);
-    s11 = x;
-    x = v128.load(at, 192);
-    x = v128.xor(x, from8(s7, s8));
-    v128.store(here, v128.xor(x, from3(s12, s0)), 192);
-    s12 = x;
-    at += TURN_BYTES;
+    v128.store(here, v128.xor(x, from3(s0, s1))); s0 = x;
+    x = v128.xor(v128.load(at, 16), from8(s9, s10));
+    v128.store(here, v128.xor(x, from3(s1, s2)), 16); s1 = x;
+    x = v128.xor(v128.load(at, 32), from8(s10, s11));
+    v128.store(here, v128.xor(x, from3(s2, s3)), 32); s2 = x;
+    x = v128.xor(v128.load(at, 48), from8(s11, s12));
+    v128.store(here, v128.xor(x, from3(s3, s4)), 48); s3 = x;
+    x = v128.xor(v128.load(at, 64), from8(s12, s0));
+    v128.store(here, v128.xor(x, from3(s4, s5)), 64); s4 = x;
+    x = v128.xor(v128.load(at, 80), from8(s0, s1));
+    v128.store(here, v128.xor(x, from3(s5, s6)), 80); s5 = x;
+    x = v128.xor(v128.load(at, 96), from8(s1, s2));
+    v128.store(here, v128.xor(x, from3(s6, s7)), 96); s6 = x;
+    x = v128.xor(v128.load(at, 112), from8(s2, s3));
+    v128.store(here, v128.xor(x, from3(s7, s8)), 112); s7 = x;
+    x = v128.xor(v128.load(at, 128), from8(s3, s4));
+    v128.store(here, v128.xor(x, from3(s8, s9)), 128); s8 = x;
+    x = v128.xor(v128.load(at, 144), from8(s4, s5));
+    v128.store(here, v128.xor(x, from3(s9, s10)), 144); s9 = x;
+    x = v128.xor(v128.load(at, 160), from8(s5, s6));
+    v128.store(here, v128.xor(x, from3(s10, s11)), 160); s10 = x;
+    x = v128.xor(v128.load(at, 176), from8(s6, s7));
+    v128.store(here, v128.xor(x, from3(s11, s12)), 176); s11 = x;
+    x = v128.xor(v128.load(at, 192), from8(s7, s8));
+    v128.store(here, v128.xor(x, from3(s12, s0)), 192); s12 = x;
     here += TURN_BYTES;
-    x = v128.load(at);
+    x = v128.load((at += TURN_BYTES));
   } while (here < end);
   v128.store(vectors, s0);
   v128.store(vectors, s1, 16);
@@ -210,6 +174,7 @@ function firstTurns(at: usize, here: usize, vectors: usize, state: u32): void {
   v128.store(vectors, s12, 192);
 }
 
+/** Whole turns; the vectors of state are kept in memory between calls. */
 function moveTurns(at: usize, here: usize, near: usize, vectors: usize, turns: u32): void {
   let s0 = v128.load(vectors);
   let s1 = v128.load(vectors, 16);
@@ -226,58 +191,32 @@ function moveTurns(at: usize, here: usize, near: usize, vectors: usize, turns: u
   let s12 = v128.load(vectors, 192);
   let x = s0;
   do {
-    x = v128.xor(v128.load(at), v128.load(near));
-    x = v128.xor(x, from8(s8, s9));
-    v128.store(here, v128.xor(x, from3(s0, s1)));
-    s0 = x;
-    x = v128.xor(v128.load(at, 16), v128.load(near, 16));
-    x = v128.xor(x, from8(s9, s10));
-    v128.store(here, v128.xor(x, from3(s1, s2)), 16);
-    s1 = x;
-    x = v128.xor(v128.load(at, 32), v128.load(near, 32));
-    x = v128.xor(x, from8(s10, s11));
-    v128.store(here, v128.xor(x, from3(s2, s3)), 32);
-    s2 = x;
-    x = v128.xor(v128.load(at, 48), v128.load(near, 48));
-    x = v128.xor(x, from8(s11, s12));
-    v128.store(here, v128.xor(x, from3(s3, s4)), 48);
-    s3 = x;
-    x = v128.xor(v128.load(at, 64), v128.load(near, 64));
-    x = v128.xor(x, from8(s12, s0));
-    v128.store(here, v128.xor(x, from3(s4, s5)), 64);
-    s4 = x;
-    x = v128.xor(v128.load(at, 80), v128.load(near, 80));
-    x = v128.xor(x, from8(s0, s1));
-    v128.store(here, v128.xor(x, from3(s5, s6)), 80);
-    s5 = x;
-    x = v128.xor(v128.load(at, 96), v128.load(near, 96));
-    x = v128.xor(x, from8(s1, s2));
-    v128.store(here, v128.xor(x, from3(s6, s7)), 96);
-    s6 = x;
-    x = v128.xor(v128.load(at, 112), v128.load(near, 112));
-    x = v128.xor(x, from8(s2, s3));
-    v128.store(here, v128.xor(x, from3(s7, s8)), 112);
-    s7 = x;
-    x = v128.xor(v128.load(at, 128), v128.load(near, 128));
-    x = v128.xor(x, from8(s3, s4));
-    v128.store(here, v128.xor(x, from3(s8, s9)), 128);
-    s8 = x;
-    x = v128.xor(v128.load(at, 144), v128.load(near, 144));
-    x = v128.xor(x, from8(s4, s5));
-    v128.store(here, v128.xor(x, from3(s9, s10)), 144);
-    s9 = x;
-    x = v128.xor(v128.load(at, 160), v128.load(near, 160));
-    x = v128.xor(x, from8(s5, s6));
-    v128.store(here, v128.xor(x, from3(s10, s11)), 160);
-    s10 = x;
-    x = v128.xor(v128.load(at, 176), v128.load(near, 176));
-    x = v128.xor(x, from8(s6, s7));
-    v128.store(here, v128.xor(x, from3(s11, s12)), 176);
-    s11 = x;
-    x = v128.xor(v128.load(at, 192), v128.load(near, 192));
-    x = v128.xor(x, from8(s7, s8));
-    v128.store(here, v128.xor(x, from3(s12, s0)), 192);
-    s12 = x;
+    x = v128.xor(v128.xor(v128.load(at), v128.load(near)), from8(s8, s9));
+    v128.store(here, v128.xor(x, from3(s0, s1))); s0 = x;
+    x = v128.xor(v128.xor(v128.load(at, 16), v128.load(near, 16)), from8(s9, s10));
+    v128.store(here, v128.xor(x, from3(s1, s2)), 16); s1 = x;
+    x = v128.xor(v128.xor(v128.load(at, 32), v128.load(near, 32)), from8(s10, s11));
+    v128.store(here, v128.xor(x, from3(s2, s3)), 32); s2 = x;
+    x = v128.xor(v128.xor(v128.load(at, 48), v128.load(near, 48)), from8(s11, s12));
+    v128.store(here, v128.xor(x, from3(s3, s4)), 48); s3 = x;
+    x = v128.xor(v128.xor(v128.load(at, 64), v128.load(near, 64)), from8(s12, s0));
+    v128.store(here, v128.xor(x, from3(s4, s5)), 64); s4 = x;
+    x = v128.xor(v128.xor(v128.load(at, 80), v128.load(near, 80)), from8(s0, s1));
+    v128.store(here, v128.xor(x, from3(s5, s6)), 80); s5 = x;
+    x = v128.xor(v128.xor(v128.load(at, 96), v128.load(near, 96)), from8(s1, s2));
+    v128.store(here, v128.xor(x, from3(s6, s7)), 96); s6 = x;
+    x = v128.xor(v128.xor(v128.load(at, 112), v128.load(near, 112)), from8(s2, s3));
+    v128.store(here, v128.xor(x, from3(s7, s8)), 112); s7 = x;
+    x = v128.xor(v128.xor(v128.load(at, 128), v128.load(near, 128)), from8(s3, s4));
+    v128.store(here, v128.xor(x, from3(s8, s9)), 128); s8 = x;
+    x = v128.xor(v128.xor(v128.load(at, 144), v128.load(near, 144)), from8(s4, s5));
+    v128.store(here, v128.xor(x, from3(s9, s10)), 144); s9 = x;
+    x = v128.xor(v128.xor(v128.load(at, 160), v128.load(near, 160)), from8(s5, s6));
+    v128.store(here, v128.xor(x, from3(s10, s11)), 160); s10 = x;
+    x = v128.xor(v128.xor(v128.load(at, 176), v128.load(near, 176)), from8(s6, s7));
+    v128.store(here, v128.xor(x, from3(s11, s12)), 176); s11 = x;
+    x = v128.xor(v128.xor(v128.load(at, 192), v128.load(near, 192)), from8(s7, s8));
+    v128.store(here, v128.xor(x, from3(s12, s0)), 192); s12 = x;
     at += TURN_BYTES;
     here += TURN_BYTES;
     near += TURN_BYTES;
@@ -297,6 +236,7 @@ function moveTurns(at: usize, here: usize, near: usize, vectors: usize, turns: u
   v128.store(vectors, s12, 192);
 }
 
+/** Turns in which nothing moves on. */
 function lastTurns(at: usize, near: usize, out: usize, turns: u32): void {
   do {
     v128.store(out, v128.xor(v128.load(at), v128.load(near)));

@@ -47,8 +47,8 @@ export function buildTables(): void {
 
 /**
  * The state after 1 to 15 bytes, of which 16 are read. They are taken for the last of 16, behind zeros: zeros
- * leave an empty state empty, so the state before is moved to where the bytes begin. Of a state that is longer
- * than the bytes, the rest falls on those that follow.
+ * leave an empty state empty, so the state before is moved to where the bytes begin. Of a state that is
+ * longer than the bytes, the rest falls on those that follow.
  */
 export function sliceHead(at: usize, length: u32, state: u32): u32 {
   const t = tables;

@@ -6,7 +6,7 @@
  */
 
 export { encodeBatch } from './batch-encode';
-export { decodeBatch, findRecord } from './batch-decode';
+export { decodeBatch, findMarked, findRecord, markRecords } from './batch-decode';
 export { findBatch, scanBatches } from './batch-scan';
 export { crc32c, init } from './crc32c';
 export { parseHdfs, plainFields } from './hdfs';

@@ -21,6 +21,8 @@ const ENTRIES_MAX = 2 ** 29;
 export interface CachedExtent {
   address: number;
   bytes: number;
+  /** Address of its marks, or 0 where it has none. */
+  marks: number;
 }
 
 interface Page {
@@ -70,16 +72,18 @@ export class ExtentCache {
     return entry;
   }
 
-  /** Copies an extent in, if there is room to be had. */
-  add(key: number, address: number, bytes: number): void {
+  /** Copies an extent and its marks in, if there is room to be had. */
+  add(key: number, address: number, bytes: number, marks: number, marksBytes: number): void {
     if (bytes > EXTENT_BYTES_MAX || this.#entries.has(key)) return;
-    const page = this.#pageFor(bytes);
+    const room = (bytes + 7) & ~7;
+    const page = this.#pageFor(room + marksBytes);
     if (page === undefined) return;
     const target = page.slab.address + page.used;
     this.#memory.u8.copyWithin(target, address, address + bytes);
-    page.used += (bytes + 7) & ~7;
+    if (marksBytes > 0) this.#memory.u8.copyWithin(target + room, marks, marks + marksBytes);
+    page.used += (room + marksBytes + 7) & ~7;
     page.keys.push(key);
-    this.#entries.set(key, { address: target, bytes, page });
+    this.#entries.set(key, { address: target, bytes, marks: marksBytes > 0 ? target + room : 0, page });
   }
 
   /** Gives all memory back; it must not be used again. */

@@ -6,11 +6,11 @@
  * @module
  */
 
-import { BATCH_PREFIX_BYTES, ROW_BYTES, SCAN_STATUS_ADDRESS, SCAN_STATUS_BYTES, SLACK_BYTES } from '../memory/layout.ts';
+import { BATCH_PREFIX_BYTES, MARK_BYTES, MARK_RECORDS, ROW_BYTES, SCAN_STATUS_ADDRESS, SCAN_STATUS_BYTES, SLACK_BYTES } from '../memory/layout.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Slab } from '../memory/slabs.ts';
 import { type BatchRow, checkReadable, columnsBytes, decodeRecord, readRow } from '../record/batch.ts';
-import { ATTRIBUTES_POSITION, BATCH_LENGTH_POSITION, LAST_DELTA_POSITION, readInt64 } from '../record/format.ts';
+import { ATTRIBUTES_POSITION, BATCH_LENGTH_POSITION, COMPRESSION_MASK, LAST_DELTA_POSITION, readInt64 } from '../record/format.ts';
 import { LogRecord } from '../record/record.ts';
 import type { VfsFile } from '../vfs/vfs.ts';
 import { describeDamage } from './damage.ts';
@@ -21,6 +21,14 @@ import type { Extent, SegmentIndex } from './segment-index.ts';
 
 const ROWS_MAX = 64;
 const ROWS_BYTES = ROWS_MAX * ROW_BYTES + SCAN_STATUS_BYTES + 4;
+
+/** No record has fewer bytes than 7: so many bytes of batch there are for each byte of marks, at least. */
+const BYTES_PER_MARK_BYTE: number = (7 * MARK_RECORDS) / MARK_BYTES;
+
+/** A multiple of 8, which an address of words needs. */
+function align(bytes: number): number {
+  return (bytes + 7) & ~7;
+}
 
 /** A place in a segment where no batch is, though one should be. */
 interface Broken {
@@ -84,21 +92,25 @@ export class PointReader {
     const cached = this.#cache.find(key);
     if (cached !== undefined) {
       this.#metrics.cacheHits++;
-      return this.#find(extent, cached.address, cached.bytes, offset);
+      return this.#find(extent, cached.address, cached.bytes, offset, cached.marks);
     }
     this.#metrics.cacheMisses++;
     const end = Math.min(extent.end ?? limit, limit);
     const bytes = end - extent.start;
     if (bytes <= 0) return undefined;
     const { slabs, u8 } = this.#memory;
-    const slab = slabs.allocate(ROWS_BYTES + bytes + SLACK_BYTES, 'point read');
+    const marksAt = align(ROWS_BYTES + bytes + SLACK_BYTES);
+    const slab = slabs.allocate(marksAt + Math.ceil(bytes / BYTES_PER_MARK_BYTE), 'point read');
     try {
       const address = slab.address + ROWS_BYTES;
       const read = file.readSync(u8.subarray(address, address + bytes), extent.start);
       if (!this.#check(segment, index, extent, address, read, bytes, slab.address)) {
         return this.#findAmongBroken(segment, index, extent, address, read, bytes, slab.address, offset);
       }
-      if (extent.end === end) this.#cache.add(key, address, bytes);
+      if (extent.end === end) {
+        const marks = slab.address + marksAt;
+        this.#cache.add(key, address, bytes, marks, this.#mark(address, bytes, marks));
+      }
       return this.#find(extent, address, bytes, offset);
     } finally {
       slab.release();
@@ -170,8 +182,21 @@ export class PointReader {
     return read < bytes ? { position: extent.start + read, offset: expected } : undefined;
   }
 
-  /** Finds a record among checked batches. */
-  #find(extent: Extent, address: number, bytes: number, offset: number): LogRecord | Broken | undefined {
+  /**
+   * Notes where the records of an extent begin, if it is one batch: walking through a large one costs a
+   * wait for the memory at every record.
+   *
+   * @returns how many bytes of marks there are
+   */
+  #mark(address: number, bytes: number, marks: number): number {
+    const { data, kernels } = this.#memory;
+    const isOneBatch = data.getInt32(address + BATCH_LENGTH_POSITION) + BATCH_PREFIX_BYTES === bytes;
+    const isPlain = (data.getInt16(address + ATTRIBUTES_POSITION) & COMPRESSION_MASK) === 0;
+    return isOneBatch && isPlain ? Math.max(0, kernels.markRecords(address, bytes, marks)) * MARK_BYTES : 0;
+  }
+
+  /** Finds a record among checked batches; `marks` is 0 or the address of the marks of the only one. */
+  #find(extent: Extent, address: number, bytes: number, offset: number, marks = 0): LogRecord | Broken | undefined {
     const { data, slabs } = this.#memory;
     const end = address + bytes;
     for (let at = address; at < end; ) {
@@ -181,7 +206,7 @@ export class PointReader {
       if (offset <= baseOffset + data.getInt32(at + LAST_DELTA_POSITION)) {
         checkReadable(data.getInt16(at + ATTRIBUTES_POSITION));
         this.#columns ??= slabs.allocate(columnsBytes(1), 'point read');
-        const record = decodeRecord(this.#memory, at, size, baseOffset, offset, this.#columns.address);
+        const record = decodeRecord(this.#memory, at, size, baseOffset, offset, this.#columns.address, marks);
         if (record === null) return undefined;
         return record ?? { position: extent.start + (at - address), offset: baseOffset };
       }

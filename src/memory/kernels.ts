@@ -84,6 +84,23 @@ export interface Kernels {
   findRecord(address: number, size: number, offsetDelta: number, columns: number): number;
 
   /**
+   * Notes where every `MARK_RECORDS`-th record of a batch begins, from the first on, so that `findMarked`
+   * need not walk from record to record through memory that is no longer in any cache.
+   *
+   * @param marks room for as many marks as the header's record count needs
+   * @returns how many marks there are: 0 where offsets are missing, so that records cannot be counted off;
+   * -1 where the structure is broken
+   */
+  markRecords(address: number, size: number, marks: number): number;
+
+  /**
+   * `findRecord`, from the nearest mark on.
+   *
+   * @param marks what `markRecords` made of the same bytes, at least one
+   */
+  findMarked(address: number, size: number, offsetDelta: number, marks: number, columns: number): number;
+
+  /**
    * Binary search over an offset index: the first entry whose relative offset is `>= key` (lower) or
    * `> key` (upper).
    *

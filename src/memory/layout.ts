@@ -105,6 +105,10 @@ export const COLUMN_HEADERS = 28;
 export const COLUMN_HEADERS_COUNT = 32;
 export const COLUMN_END = 36;
 
+/** A mark: where a record begins, as a position in its batch, i32; there is one for every so many records. */
+export const MARK_BYTES = 4;
+export const MARK_RECORDS = 8;
+
 /** Bytes of a record batch before its records (Kafka's DefaultRecordBatch, magic 2). */
 export const BATCH_HEADER_BYTES = 61;
 /** Bytes that `batchLength` does not count: the base offset and itself. */

@@ -19,6 +19,8 @@ const NAMES = [
   'findBatch',
   'decodeBatch',
   'findRecord',
+  'markRecords',
+  'findMarked',
   'offsetLowerBound',
   'offsetUpperBound',
   'timeLowerBound',

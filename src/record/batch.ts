@@ -137,6 +137,7 @@ export function decodeRecords(memory: Memory, row: BatchRow, columns: number): L
  * Decodes one record of an uncompressed batch.
  *
  * @param columns an address with room for `columnsBytes(1)`
+ * @param marks address of what `markRecords` noted of the batch, or 0
  * @returns the record, null where the batch has none with that offset, or undefined where it is broken
  */
 export function decodeRecord(
@@ -146,8 +147,14 @@ export function decodeRecord(
   baseOffset: number,
   offset: number,
   columns: number,
+  marks = 0,
 ): LogRecord | null | undefined {
-  const found = memory.kernels.findRecord(address, size, offset - baseOffset, columns);
+  const { kernels } = memory;
+  const delta = offset - baseOffset;
+  const found =
+    marks === 0
+      ? kernels.findRecord(address, size, delta, columns)
+      : kernels.findMarked(address, size, delta, marks, columns);
   if (found <= 0) return found === 0 ? null : undefined;
   const { i32 } = memory;
   const word = columns >> 2;

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 
-import { SLACK_BYTES } from '../../../src/memory/layout.ts';
+import { COLUMN_BYTES, MARK_RECORDS, SLACK_BYTES } from '../../../src/memory/layout.ts';
 import {
   type Arena,
   BYTES,
@@ -138,6 +138,14 @@ export function decodeSuite(arena: Arena): void {
           expect(kernels.findRecord(BYTES, size, delta, COLUMNS)).toBe(1);
           expect(arena.column(0)).toEqual(expectedOf(records[delta] as TestRecord, delta));
         }
+        const marks = COLUMNS + COLUMN_BYTES;
+        expect(kernels.markRecords(BYTES, size, marks)).toBe(Math.ceil(records.length / MARK_RECORDS));
+        for (const [delta, record] of records.entries()) {
+          expect(kernels.findMarked(BYTES, size, delta, marks, COLUMNS)).toBe(1);
+          expect(arena.column(0)).toEqual(expectedOf(record, delta));
+        }
+        expect(kernels.findMarked(BYTES, size, records.length, marks, COLUMNS)).toBe(0);
+        expect(kernels.findMarked(BYTES, size, -1, marks, COLUMNS)).toBe(0);
         expect(kernels.findRecord(BYTES, size, records.length, COLUMNS)).toBe(0);
         expect(kernels.findRecord(BYTES, size, -1, COLUMNS)).toBe(0);
       }

@@ -14,6 +14,7 @@ import {
   COLUMN_KEY_LENGTH,
   COLUMN_VALUE,
   COLUMN_VALUE_LENGTH,
+  MARK_BYTES,
   ROW_BYTES,
   SCAN_STATUS_BYTES,
 } from '../../../src/memory/layout.ts';
@@ -93,6 +94,10 @@ function runDecoders({ u8, view }: Arena, kernels: Kernels, isChecked: boolean):
     const found = kernels.findRecord(address, bytes.length, target, COLUMNS);
     if (isChecked && found === 1) checkBounds(view, COLUMNS, address, address + bytes.length);
     hash = fingerprint(u8, COLUMNS, found === 1 ? COLUMN_BYTES : 0, hash ^ found);
+    const marks = COLUMNS + COLUMN_BYTES;
+    const marked = kernels.markRecords(address, bytes.length, marks);
+    hash = fingerprint(u8, marks, Math.max(marked, 0) * MARK_BYTES, hash ^ marked);
+    if (marked > 0 && kernels.findMarked(address, bytes.length, target, marks, COLUMNS) !== found) hash ^= -1;
     results[i] = hash;
   }
   return results;
