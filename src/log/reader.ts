@@ -63,6 +63,11 @@ export class LogReader {
     this.#offset = options.fromOffset;
   }
 
+  /** The first offset that was asked for; the first batch may begin before it. */
+  get fromOffset(): number {
+    return this.#options.fromOffset;
+  }
+
   /**
    * Steps to the next batch. What was returned before is gone then.
    *

@@ -93,6 +93,7 @@ export class RecordStream extends Stream<LogRecord> {
   #columns: Slab | undefined;
   #records: LogRecord[] = [];
   #index = 0;
+  #fromOffset = 0;
   #left: number;
 
   constructor(memory: Memory, options: ResolvedReadOptions, open: OpenReader, describeBroken: DescribeBroken) {
@@ -102,11 +103,10 @@ export class RecordStream extends Stream<LogRecord> {
   }
 
   protected takeReady(): LogRecord | undefined {
-    const { fromOffset, toOffset, fromTimestamp, toTimestamp } = this.options;
+    const { toOffset, fromTimestamp, toTimestamp } = this.options;
     while (this.#index < this.#records.length && this.#left > 0) {
       const record = this.#records[this.#index++] as LogRecord;
-      if (fromOffset !== undefined && record.offset < fromOffset) continue;
-      if (record.offset >= toOffset) continue;
+      if (record.offset < this.#fromOffset || record.offset >= toOffset) continue;
       if (record.timestamp < fromTimestamp || record.timestamp >= toTimestamp) continue;
       this.#left--;
       return record;
@@ -123,6 +123,7 @@ export class RecordStream extends Stream<LogRecord> {
       const records = decodeRecords(this.memory, row, (this.#columns as Slab).address);
       if (records === undefined) throw this.#describeBroken(row.baseOffset, row.lastOffset);
       this.#records = records;
+      this.#fromOffset = reader.fromOffset;
       this.#index = 0;
       const record = this.takeReady();
       if (record !== undefined) return record;
