@@ -14,7 +14,7 @@ import { FORMAT_VERSION } from './limits.ts';
 import { Log } from './log/log.ts';
 import type { LogMetricsSnapshot } from './log/metrics.ts';
 import { checkLogName, logDirectoryName, parseLogDirectoryName } from './log/names.ts';
-import { type LogOptions, type RecoveryMode, RECOVERY_MODES, resolveLogOptions } from './log/options.ts';
+import { type LogOptions, RECOVERY_MODES, type RecoveryMode, resolveLogOptions } from './log/options.ts';
 import type { LogVerifyReport } from './log/verify.ts';
 import { booleanOption, checkOneOf, checkOptions } from './options.ts';
 import type { PoolMetrics } from './pool/pool.ts';
@@ -64,7 +64,13 @@ export class Database {
   #closing: Promise<void> | undefined;
 
   /** Use {@link open}. */
-  constructor(directory: string, runtime: Runtime, vfs: Vfs, lock: VfsLock | undefined, recovery: RecoveryMode | undefined) {
+  constructor(
+    directory: string,
+    runtime: Runtime,
+    vfs: Vfs,
+    lock: VfsLock | undefined,
+    recovery: RecoveryMode | undefined,
+  ) {
     this.directory = directory;
     this.runtime = runtime;
     this.readOnly = lock === undefined;
@@ -166,7 +172,9 @@ export class Database {
     const directory = joinPath(this.directory, LOGS_DIRECTORY, key);
     if ((await vfs.stat(directory)) === undefined) {
       if (this.readOnly) {
-        throw new VarveError('NOT_FOUND', `there is no log ${name} in ${this.directory}`, { file: directory });
+        throw new VarveError('NOT_FOUND', `there is no log ${name} in ${this.directory}`, {
+          file: directory,
+        });
       }
       await vfs.mkdir(directory);
       await vfs.syncDir(joinPath(this.directory, LOGS_DIRECTORY));
@@ -179,7 +187,8 @@ export class Database {
   }
 
   #checkOpen(): void {
-    if (this.#closing !== undefined) throw new VarveError('CLOSED', `the database ${this.directory} is closed`);
+    if (this.#closing !== undefined)
+      throw new VarveError('CLOSED', `the database ${this.directory} is closed`);
   }
 }
 
@@ -187,23 +196,35 @@ export class Database {
 async function checkVersion(vfs: Vfs, directory: string, canCreate: boolean): Promise<void> {
   const path = joinPath(directory, VERSION_FILE);
   if ((await vfs.stat(path)) === undefined) {
-    const names = (await vfs.readdir(directory)).filter((name) => name !== 'LOCK' && name !== `${VERSION_FILE}.tmp`);
-    if (!canCreate) throw new VarveError('NOT_FOUND', `${directory} is not a varve database`, { file: directory });
+    const names = (await vfs.readdir(directory)).filter(
+      (name) => name !== 'LOCK' && name !== `${VERSION_FILE}.tmp`,
+    );
+    if (!canCreate)
+      throw new VarveError('NOT_FOUND', `${directory} is not a varve database`, { file: directory });
     if (names.length > 0) {
-      throw new VarveError('NOT_FOUND', `${directory} is not a varve database, and not empty`, { file: directory });
+      throw new VarveError('NOT_FOUND', `${directory} is not a varve database, and not empty`, {
+        file: directory,
+      });
     }
     await writeVersion(vfs, directory, path);
     return;
   }
   const file = await vfs.open(path, 'read');
   const bytes = new Uint8Array(VERSION_BYTES_MAX);
-  const length = await file.read(bytes, 0).finally(() => file.close());
+  let length: number;
+  try {
+    length = await file.read(bytes, 0);
+  } finally {
+    await file.close();
+  }
   const text = Buffer.from(bytes.subarray(0, length)).toString('latin1').trim();
   if (!/^\d{1,9}$/.test(text)) {
     throw new VarveError('CORRUPT', `${path} holds no version number`, { file: path, position: 0 });
   }
   if (Number(text) > FORMAT_VERSION) {
-    throw new VarveError('VERSION', `${directory} has format ${text}; this build knows ${FORMAT_VERSION}`, { file: path });
+    throw new VarveError('VERSION', `${directory} has format ${text}; this build knows ${FORMAT_VERSION}`, {
+      file: path,
+    });
   }
 }
 
@@ -252,7 +273,8 @@ export async function open(directory: string, options: OpenOptions = {}): Promis
   const runtime = options.runtime ?? sharedRuntime();
   const stat = await vfs.stat(directory);
   if (stat === undefined) {
-    if (!canCreate) throw new VarveError('NOT_FOUND', `there is no directory ${directory}`, { file: directory });
+    if (!canCreate)
+      throw new VarveError('NOT_FOUND', `there is no directory ${directory}`, { file: directory });
     await makeDirectory(vfs, directory);
   } else if (stat.kind !== 'directory') {
     throw new VarveError('NOT_FOUND', `${directory} is not a directory`, { file: directory });

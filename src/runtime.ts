@@ -50,8 +50,15 @@ export class Runtime {
  */
 export function createRuntime(options: RuntimeOptions = {}): Runtime {
   checkOptions('runtime options', options, ['memoryBytes', 'threads', 'clock']);
-  const memoryBytes = integerOption('memoryBytes', options.memoryBytes, MEMORY_BYTES_DEFAULT, MEMORY_BYTES_MIN, MEMORY_BYTES_MAX);
-  const threads = options.threads === undefined ? undefined : integerOption('threads', options.threads, 1, 1, THREADS_MAX);
+  const memoryBytes = integerOption(
+    'memoryBytes',
+    options.memoryBytes,
+    MEMORY_BYTES_DEFAULT,
+    MEMORY_BYTES_MIN,
+    MEMORY_BYTES_MAX,
+  );
+  const threads =
+    options.threads === undefined ? undefined : integerOption('threads', options.threads, 1, 1, THREADS_MAX);
   const memory = Memory.create(memoryBytes);
   return new Runtime(memory, options.clock ?? systemClock, new Pool(memory, { threads }));
 }

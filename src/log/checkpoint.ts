@@ -129,7 +129,10 @@ export function decodeCheckpoint(memory: Memory, bytes: Uint8Array): Checkpoint 
   if (data.getUint32(0) !== MAGIC) return undefined;
   if (data.getUint32(CRC_POSITION) !== checksum(memory, bytes)) return undefined;
   if (data.getUint16(4) !== VERSION) {
-    throw new VarveError('VERSION', `the recovery point has format ${data.getUint16(4)}; this build knows ${VERSION}`);
+    throw new VarveError(
+      'VERSION',
+      `the recovery point has format ${data.getUint16(4)}; this build knows ${VERSION}`,
+    );
   }
   const count = data.getUint32(12);
   if (bytes.length !== HEADER_BYTES + count * SEGMENT_BYTES) return undefined;
@@ -152,7 +155,11 @@ export function decodeCheckpoint(memory: Memory, bytes: Uint8Array): Checkpoint 
 }
 
 /** Reads the checkpoint in a log's directory; undefined where there is none, or a damaged one. */
-export async function readCheckpoint(memory: Memory, vfs: Vfs, directory: string): Promise<Checkpoint | undefined> {
+export async function readCheckpoint(
+  memory: Memory,
+  vfs: Vfs,
+  directory: string,
+): Promise<Checkpoint | undefined> {
   const path = joinPath(directory, CHECKPOINT_FILE);
   const stat = await vfs.stat(path);
   if (stat?.kind !== 'file') return undefined;

@@ -71,7 +71,12 @@ export class LogCore {
   #refreshing: Promise<void> | undefined;
   #retentionTimer: Cancel | undefined;
 
-  private constructor(parts: LogParts, options: ResolvedLogOptions, context: SegmentContext, recovered: Recovered) {
+  private constructor(
+    parts: LogParts,
+    options: ResolvedLogOptions,
+    context: SegmentContext,
+    recovered: Recovered,
+  ) {
     const { memory } = parts;
     this.parts = parts;
     this.options = options;
@@ -141,7 +146,12 @@ export class LogCore {
       return { accepted: offset, written: offset, synced: offset, bytesAtRisk: 0 };
     }
     const bytesAtRisk = writer.written.bytes - synced.bytes + writer.pendingBytes;
-    return { accepted: writer.nextOffset, written: writer.written.offset, synced: synced.offset, bytesAtRisk };
+    return {
+      accepted: writer.nextOffset,
+      written: writer.written.offset,
+      synced: synced.offset,
+      bytesAtRisk,
+    };
   }
 
   /** The offset behind the last record that may be seen. */
@@ -166,8 +176,10 @@ export class LogCore {
     const { toOffset, follow, signal, fromTimestamp } = asked;
     const { firstOffset } = this.segments;
     let fromOffset = asked.fromOffset ?? firstOffset;
-    if (fromOffset < firstOffset || (fromOffset > this.visibleOffset && !follow)) throw this.outOfRange(fromOffset);
-    if (fromTimestamp !== -Infinity) fromOffset = Math.max(fromOffset, await this.#offsetBefore(fromTimestamp));
+    if (fromOffset < firstOffset || (fromOffset > this.visibleOffset && !follow))
+      throw this.outOfRange(fromOffset);
+    if (fromTimestamp !== -Infinity)
+      fromOffset = Math.max(fromOffset, await this.#offsetBefore(fromTimestamp));
     const reader = new LogReader(this.#source, { fromOffset, toOffset, follow, signal });
     this.#readers.add(reader);
     return reader;
@@ -177,9 +189,13 @@ export class LogCore {
     const { firstOffset } = this.segments;
     const last = this.visibleOffset - 1;
     const has = last < firstOffset ? 'is empty' : `has offsets ${firstOffset} to ${last}`;
-    return new VarveError('OUT_OF_RANGE', `offset ${offset} cannot be read: the log ${this.parts.name} ${has}`, {
-      offsets: { first: offset, last: offset },
-    });
+    return new VarveError(
+      'OUT_OF_RANGE',
+      `offset ${offset} cannot be read: the log ${this.parts.name} ${has}`,
+      {
+        offsets: { first: offset, last: offset },
+      },
+    );
   }
 
   /** Picks up what another process has done to a log that is open read-only. */

@@ -12,8 +12,8 @@ import {
   BATCH_LENGTH_POSITION,
   CONTROL_BIT,
   MAX_TIMESTAMP_POSITION,
-  readInt64,
   RECORD_COUNT_POSITION,
+  readInt64,
 } from '../record/format.ts';
 
 const ROWS_MAX = 256;
@@ -80,7 +80,8 @@ export function checkForeign(memory: Memory, address: number, bytes: number): Fr
         batches.push({ size: row.size, records: row.recordCount, maxTimestamp: row.maxTimestamp });
       }
       at = memory.i32[(status + SCAN_STATUS_ADDRESS) >> 2] as number;
-      if (count === 0) throw refuse(at - address, 'it is no whole record batch (magic 2), or its checksum is wrong');
+      if (count === 0)
+        throw refuse(at - address, 'it is no whole record batch (magic 2), or its checksum is wrong');
     }
   } finally {
     slab.release();

@@ -88,7 +88,8 @@ export class GroupWriter {
     const { file } = segment;
     if (file === undefined) throw new VarveError('CLOSED', `${segment.path} is closed`);
     const view = this.#parts.memory.buffer(address, bytes);
-    if (bytes > SYNC_WRITE_BYTES || this.#syncWrites >= SYNC_WRITES_A_TURN) return file.write(view, segment.bytes);
+    if (bytes > SYNC_WRITE_BYTES || this.#syncWrites >= SYNC_WRITES_A_TURN)
+      return file.write(view, segment.bytes);
     if (this.#syncWrites++ === 0) {
       this.#parts.clock.nextTurn(() => {
         this.#syncWrites = 0;

@@ -44,7 +44,9 @@ export class Intake {
     this.#clock = clock;
     this.#options = options;
     this.#builder = new BatchBuilder(memory, options.batchBytes);
-    this.#stopReclaim = memory.slabs.onPressure(() => (this.#builder.count === 0 ? this.#builder.release() : 0));
+    this.#stopReclaim = memory.slabs.onPressure(() =>
+      this.#builder.count === 0 ? this.#builder.release() : 0,
+    );
   }
 
   /** Bytes taken in that are not handed over yet. */
@@ -63,7 +65,9 @@ export class Intake {
     measure(record, this.#measured);
     const { maxRecordBytes } = this.#options;
     if (this.#measured.bytes > maxRecordBytes) {
-      throw new RangeError(`a record has at most ${maxRecordBytes} bytes (maxRecordBytes), not ${this.#measured.bytes}`);
+      throw new RangeError(
+        `a record has at most ${maxRecordBytes} bytes (maxRecordBytes), not ${this.#measured.bytes}`,
+      );
     }
   }
 

@@ -155,7 +155,10 @@ export class Log {
     options?: AppendOptions,
   ): Promise<{ firstOffset: number; lastOffset: number }> {
     if (!Array.isArray(records)) throw new TypeError('records must be an array');
-    const lastOffset = await this.#core.writer.appendMany(records as readonly RecordInput[], this.#level(options));
+    const lastOffset = await this.#core.writer.appendMany(
+      records as readonly RecordInput[],
+      this.#level(options),
+    );
     return { firstOffset: lastOffset - records.length + 1, lastOffset };
   }
 
@@ -166,7 +169,10 @@ export class Log {
    * @param bytes whole batches, end to end
    * @throws RangeError where one is not valid; VarveError `UNSUPPORTED` where one cannot be taken
    */
-  async appendBatches(bytes: Uint8Array, options?: AppendOptions): Promise<{ firstOffset: number; lastOffset: number }> {
+  async appendBatches(
+    bytes: Uint8Array,
+    options?: AppendOptions,
+  ): Promise<{ firstOffset: number; lastOffset: number }> {
     if (!(bytes instanceof Uint8Array)) throw new TypeError('batches must be bytes');
     if (bytes.length === 0) throw new RangeError('there is no batch to append');
     const level = this.#level(options);
@@ -274,7 +280,9 @@ export class Log {
       const unpinned = segment.unpin();
       if (unpinned !== undefined) await unpinned;
     }
-    const lost = segment.damaged.find(({ firstOffset, lastOffset }) => offset >= firstOffset && offset <= lastOffset);
+    const lost = segment.damaged.find(
+      ({ firstOffset, lastOffset }) => offset >= firstOffset && offset <= lastOffset,
+    );
     if (lost !== undefined) throw corruptSegment(segment, lost.start, lost.firstOffset, lost.lastOffset);
     throw this.#core.outOfRange(offset);
   }

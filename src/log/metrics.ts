@@ -41,7 +41,13 @@ export interface LogMetricsSnapshot {
   droppedSegments: number;
   failedWrites: number;
   isPoisoned: boolean;
-  recovery: { scannedSegments: number; scannedBytes: number; tornTails: number; quarantinedBytes: number; elapsedMs: number };
+  recovery: {
+    scannedSegments: number;
+    scannedBytes: number;
+    tornTails: number;
+    quarantinedBytes: number;
+    elapsedMs: number;
+  };
   /** Damage met by readers and by recovery. */
   corruptions: number;
   cache: { hits: number; misses: number; bytes: number };

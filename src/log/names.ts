@@ -21,7 +21,9 @@ export function segmentFileName(baseOffset: number, kind: SegmentFileKind): stri
 }
 
 /** What a file name in a log's directory stands for, or undefined where it is none of a segment's. */
-export function parseSegmentFileName(name: string): { baseOffset: number; kind: SegmentFileKind } | undefined {
+export function parseSegmentFileName(
+  name: string,
+): { baseOffset: number; kind: SegmentFileKind } | undefined {
   const match = SEGMENT_FILE.exec(name);
   if (match === null) return undefined;
   const baseOffset = Number(match[1]);
@@ -38,7 +40,9 @@ export function parseSegmentFileName(name: string): { baseOffset: number; kind: 
 export function checkLogName(name: unknown): string {
   if (typeof name !== 'string') throw new TypeError(`the name of a log must be a string, not ${typeof name}`);
   if (!LOG_NAME.test(name) || name === '.' || name === '..') {
-    throw new RangeError(`the name of a log has 1 to 200 letters, digits, dots, dashes or underscores: ${name}`);
+    throw new RangeError(
+      `the name of a log has 1 to 200 letters, digits, dots, dashes or underscores: ${name}`,
+    );
   }
   return name;
 }

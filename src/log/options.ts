@@ -23,7 +23,11 @@ import { type ResolvedSyncPolicy, resolveSyncPolicy, type SyncPolicy } from './s
  * - `pointInTime`: the log ends before the first damage; what lies behind it is kept aside.
  * - `skipAnyCorrupted`: everything that is whole stays readable; reads step over the rest.
  */
-export type RecoveryMode = 'tolerateCorruptedTail' | 'absoluteConsistency' | 'pointInTime' | 'skipAnyCorrupted';
+export type RecoveryMode =
+  | 'tolerateCorruptedTail'
+  | 'absoluteConsistency'
+  | 'pointInTime'
+  | 'skipAnyCorrupted';
 
 export const RECOVERY_MODES: readonly RecoveryMode[] = [
   'tolerateCorruptedTail',
@@ -118,9 +122,27 @@ export function resolveLogOptions(options: LogOptions = {}): ResolvedLogOptions 
       1,
       SEGMENT_BYTES_MAX,
     ),
-    batchBytes: integerOption('batchBytes', options.batchBytes, BATCH_BYTES_DEFAULT, BATCH_BYTES_MIN, BATCH_BYTES_MAX),
-    bufferBytes: integerOption('bufferBytes', options.bufferBytes, BUFFER_BYTES_DEFAULT, BUFFER_BYTES_MIN, BUFFER_BYTES_MAX),
-    maxRecordBytes: integerOption('maxRecordBytes', options.maxRecordBytes, RECORD_BYTES_DEFAULT, 1, RECORD_BYTES_MAX),
+    batchBytes: integerOption(
+      'batchBytes',
+      options.batchBytes,
+      BATCH_BYTES_DEFAULT,
+      BATCH_BYTES_MIN,
+      BATCH_BYTES_MAX,
+    ),
+    bufferBytes: integerOption(
+      'bufferBytes',
+      options.bufferBytes,
+      BUFFER_BYTES_DEFAULT,
+      BUFFER_BYTES_MIN,
+      BUFFER_BYTES_MAX,
+    ),
+    maxRecordBytes: integerOption(
+      'maxRecordBytes',
+      options.maxRecordBytes,
+      RECORD_BYTES_DEFAULT,
+      1,
+      RECORD_BYTES_MAX,
+    ),
     retention: {
       bytes: integerOption('retention.bytes', retention.bytes, Number.MAX_SAFE_INTEGER, 0),
       ageMs: integerOption('retention.ageMs', retention.ageMs, Number.MAX_SAFE_INTEGER, 0),

@@ -22,7 +22,12 @@ export interface Quarantined {
 }
 
 /** The path for bytes of a segment from a position on. */
-async function quarantinePath(vfs: Vfs, directory: string, baseOffset: number, position: number): Promise<string> {
+async function quarantinePath(
+  vfs: Vfs,
+  directory: string,
+  baseOffset: number,
+  position: number,
+): Promise<string> {
   const folder = joinPath(directory, QUARANTINE_DIRECTORY);
   await vfs.mkdir(folder);
   await vfs.syncDir(directory);
@@ -72,7 +77,11 @@ export async function quarantineTail(
 }
 
 /** Moves a whole segment aside. The caller syncs the directory. */
-export async function quarantineSegment(vfs: Vfs, directory: string, baseOffset: number): Promise<Quarantined> {
+export async function quarantineSegment(
+  vfs: Vfs,
+  directory: string,
+  baseOffset: number,
+): Promise<Quarantined> {
   const path = await quarantinePath(vfs, directory, baseOffset, 0);
   const from = joinPath(directory, segmentFileName(baseOffset, 'log'));
   const bytes = (await vfs.stat(from))?.bytes ?? 0;

@@ -39,11 +39,13 @@ const MAX = Number.MAX_SAFE_INTEGER;
 export function resolveReadOptions(options: ReadOptions = {}): ResolvedReadOptions {
   checkOptions('read options', options, NAMES);
   const { fromOffset, toOffset, fromTimestamp, toTimestamp, limit, signal } = options;
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw new TypeError('signal must be an AbortSignal');
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw new TypeError('signal must be an AbortSignal');
   return {
     fromOffset: fromOffset === undefined ? undefined : checkInteger('fromOffset', fromOffset, 0, MAX),
     toOffset: toOffset === undefined ? Infinity : checkInteger('toOffset', toOffset, 0, MAX),
-    fromTimestamp: fromTimestamp === undefined ? -Infinity : checkInteger('fromTimestamp', fromTimestamp, -MAX, MAX),
+    fromTimestamp:
+      fromTimestamp === undefined ? -Infinity : checkInteger('fromTimestamp', fromTimestamp, -MAX, MAX),
     toTimestamp: toTimestamp === undefined ? Infinity : checkInteger('toTimestamp', toTimestamp, -MAX, MAX),
     limit: limit === undefined ? Infinity : checkInteger('limit', limit, 0, MAX),
     follow: booleanOption('follow', options.follow, false),

@@ -12,7 +12,7 @@
  */
 
 import type { Clock } from '../clock.ts';
-import { VarveError } from '../errors.ts';
+import type { VarveError } from '../errors.ts';
 import { joinPath, type VfsFile } from '../vfs/vfs.ts';
 import { type Checkpoint, readCheckpoint, type SegmentState, writeCheckpoint } from './checkpoint.ts';
 import { parseSegmentFileName, segmentFileName } from './names.ts';
@@ -108,11 +108,17 @@ class Recovery {
     for (const [i, base] of bases.entries()) {
       const expected = this.#segments.at(-1)?.nextOffset;
       const state = known.get(base);
-      if (expected !== undefined && base !== expected && !(await this.#acceptGap(base, expected, bases.slice(i)))) return;
+      if (
+        expected !== undefined &&
+        base !== expected &&
+        !(await this.#acceptGap(base, expected, bases.slice(i)))
+      )
+        return;
       const isActiveState = this.#checkpoint?.isClean === true && base === lastKnown;
       // The other modes promise something of every byte, so they read every byte. What was the active segment
       // when the log was closed has been sealed since where another one follows it.
-      const isQuick = this.#options.mode === 'tolerateCorruptedTail' && !(isActiveState && i < bases.length - 1);
+      const isQuick =
+        this.#options.mode === 'tolerateCorruptedTail' && !(isActiveState && i < bases.length - 1);
       if (isQuick && state !== undefined && (await this.#takeKnown(state, isActiveState))) continue;
       const laterSyncs = base < lastKnown;
       const goesOn = await this.#scan(base, state, laterSyncs, bases.slice(i + 1));
@@ -162,7 +168,12 @@ class Recovery {
   }
 
   /** @returns whether to go on with the segments behind */
-  async #scan(base: number, state: SegmentState | undefined, laterSyncs: boolean, later: number[]): Promise<boolean> {
+  async #scan(
+    base: number,
+    state: SegmentState | undefined,
+    laterSyncs: boolean,
+    later: number[],
+  ): Promise<boolean> {
     const { vfs } = this.#context;
     const { clock, readOnly } = this.#options;
     const segment = new Segment(this.#context, base, state?.createdAtMs ?? clock.now());
@@ -179,9 +190,16 @@ class Recovery {
     // Where the next segment goes on with the next offset, nothing is missing: what follows here is space that
     // was made ahead, or what a failed write left.
     const isComplete = (): boolean => segment.nextOffset === later[0];
-    const wasSynced = async (): Promise<boolean> => !isComplete() && (laterSyncs || (await this.#isSyncWitness(later)));
+    const wasSynced = async (): Promise<boolean> =>
+      !isComplete() && (laterSyncs || (await this.#isSyncWitness(later)));
     for (;;) {
-      const found = await scanSegment(segment, file, Math.max(fileBytes, segment.bytes), knownBytes, wasSynced);
+      const found = await scanSegment(
+        segment,
+        file,
+        Math.max(fileBytes, segment.bytes),
+        knownBytes,
+        wasSynced,
+      );
       if (found === undefined) break;
       const resume = await this.#settle(segment, file, found, fileBytes, later[0] ?? state?.nextOffset ?? 0);
       if (!resume) {
@@ -190,7 +208,9 @@ class Recovery {
       }
     }
     if (segment.bytes < knownBytes && isWhole) {
-      this.#tolerate(corruptSegment(segment, segment.bytes, segment.nextOffset, (state?.nextOffset ?? 0) - 1));
+      this.#tolerate(
+        corruptSegment(segment, segment.bytes, segment.nextOffset, (state?.nextOffset ?? 0) - 1),
+      );
     }
     if (!readOnly) await file.datasync();
     segment.syncedPosition = segment.bytes;
@@ -210,7 +230,13 @@ class Recovery {
    * @param end the offset that something else knows to lie behind the segment, or 0
    * @returns whether to scan on behind it
    */
-  async #settle(segment: Segment, file: VfsFile, found: Break, fileBytes: number, end: number): Promise<boolean> {
+  async #settle(
+    segment: Segment,
+    file: VfsFile,
+    found: Break,
+    fileBytes: number,
+    end: number,
+  ): Promise<boolean> {
     const { mode } = this.#options;
     const lastLost = (found.resume?.offset ?? Math.max(found.offset, found.kind === 'damaged' ? end : 0)) - 1;
     const error = corruptSegment(segment, found.position, found.offset, lastLost);
@@ -219,7 +245,12 @@ class Recovery {
       this.#tolerate(error);
       if (mode === 'skipAnyCorrupted' && found.resume !== undefined) {
         const { position, offset } = found.resume;
-        segment.damaged.push({ start: found.position, end: position, firstOffset: found.offset, lastOffset: lastLost });
+        segment.damaged.push({
+          start: found.position,
+          end: position,
+          firstOffset: found.offset,
+          lastOffset: lastLost,
+        });
         segment.bytes = position;
         segment.nextOffset = offset;
         return true;
@@ -247,11 +278,18 @@ class Recovery {
     const previous = this.#segments.at(-1) as Segment;
     const isDamage = previous.isSealed && (this.#isKnown(previous) || (await this.#isSyncWitness(rest)));
     if (isDamage || base < expected || this.#options.mode === 'absoluteConsistency') {
-      const isNoted = this.#report.damage.some((one) => one.firstOffset <= expected && one.lastOffset >= base - 1);
+      const isNoted = this.#report.damage.some(
+        (one) => one.firstOffset <= expected && one.lastOffset >= base - 1,
+      );
       if (!isNoted) this.#tolerate(corruptSegment(previous, previous.bytes, expected, base - 1));
       if (this.#options.mode === 'skipAnyCorrupted' && base > expected) {
         const position = previous.bytes;
-        previous.damaged.push({ start: position, end: position, firstOffset: expected, lastOffset: base - 1 });
+        previous.damaged.push({
+          start: position,
+          end: position,
+          firstOffset: expected,
+          lastOffset: base - 1,
+        });
         return true;
       }
     }

@@ -25,7 +25,11 @@ export interface RetentionLimits {
  * @param segments from the oldest to the newest
  * @param now wall-clock time in milliseconds
  */
-export function chooseExpired(segments: readonly RetentionSegment[], limits: RetentionLimits, now: number): number {
+export function chooseExpired(
+  segments: readonly RetentionSegment[],
+  limits: RetentionLimits,
+  now: number,
+): number {
   let total = 0;
   for (const segment of segments) total += segment.bytes;
   let count = 0;

@@ -100,7 +100,9 @@ export class BatchScan {
 
   /** Where the next batch begins, or would begin. */
   get position(): number {
-    return this.#current === undefined && this.#large === undefined ? this.#readPosition : this.positionOf(this.#address);
+    return this.#current === undefined && this.#large === undefined
+      ? this.#readPosition
+      : this.positionOf(this.#address);
   }
 
   /**
@@ -115,7 +117,13 @@ export class BatchScan {
         return 0;
       }
       const { i32, kernels } = this.#memory;
-      const count = kernels.scanBatches(this.#address, this.#end - this.#address, this.rows, ROWS_MAX, this.#status);
+      const count = kernels.scanBatches(
+        this.#address,
+        this.#end - this.#address,
+        this.rows,
+        ROWS_MAX,
+        this.#status,
+      );
       const stop = i32[(this.#status + SCAN_STATUS_STOP) >> 2] as number;
       this.#address = i32[(this.#status + SCAN_STATUS_ADDRESS) >> 2] as number;
       if (count > 0) return count;
@@ -153,7 +161,11 @@ export class BatchScan {
     const position = this.position;
     if (position + Math.max(need, carry + 1) > this.#limit || need > BATCH_BYTES_MAX) return false;
     const window = this.#current;
-    if (this.#large !== undefined || (window !== undefined && carry > window.slab.bytes / 8) || need > READ_WINDOW_BYTES / 2) {
+    if (
+      this.#large !== undefined ||
+      (window !== undefined && carry > window.slab.bytes / 8) ||
+      need > READ_WINDOW_BYTES / 2
+    ) {
       return this.#restart(position, need);
     }
     const next = await (this.#next ?? this.#read(this.#readPosition));

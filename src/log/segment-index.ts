@@ -16,11 +16,11 @@
  * @module
  */
 
-import { readInt64, writeInt64 } from '../record/format.ts';
+import { SLAB_BYTES_MIN } from '../limits.ts';
 import { OFFSET_ENTRY_BYTES, TIME_ENTRY_BYTES } from '../memory/layout.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Slab } from '../memory/slabs.ts';
-import { SLAB_BYTES_MIN } from '../limits.ts';
+import { readInt64, writeInt64 } from '../record/format.ts';
 
 /** A part of a segment between two index entries. */
 export interface Extent {
@@ -45,7 +45,12 @@ export class SegmentIndex {
   #lastTimestamp = -Infinity;
 
   /** @throws VarveError `NO_MEMORY` */
-  constructor(memory: Memory, intervalBytes: number, offsetBytes: number = SLAB_BYTES_MIN, timeBytes: number = SLAB_BYTES_MIN) {
+  constructor(
+    memory: Memory,
+    intervalBytes: number,
+    offsetBytes: number = SLAB_BYTES_MIN,
+    timeBytes: number = SLAB_BYTES_MIN,
+  ) {
     this.#memory = memory;
     this.#intervalBytes = intervalBytes;
     this.#offsets = memory.slabs.allocate(Math.max(offsetBytes, SLAB_BYTES_MIN), 'offset index');
@@ -78,7 +83,11 @@ export class SegmentIndex {
    */
   reserve(batches: number): void {
     const entries = batches + 1;
-    this.#offsets = this.#grown(this.#offsets, this.#offsetCount * OFFSET_ENTRY_BYTES, entries * OFFSET_ENTRY_BYTES);
+    this.#offsets = this.#grown(
+      this.#offsets,
+      this.#offsetCount * OFFSET_ENTRY_BYTES,
+      entries * OFFSET_ENTRY_BYTES,
+    );
     this.#times = this.#grown(this.#times, this.#timeCount * TIME_ENTRY_BYTES, entries * TIME_ENTRY_BYTES);
   }
 
@@ -165,7 +174,10 @@ export class SegmentIndex {
 
   /** Whether there are several batches to an entry, as far as the distance of the entries tells. */
   get hasSmallBatches(): boolean {
-    return this.#offsetCount > 0 && this.position(this.#offsetCount - 1) < this.#offsetCount * this.#intervalBytes * 2;
+    return (
+      this.#offsetCount > 0 &&
+      this.position(this.#offsetCount - 1) < this.#offsetCount * this.#intervalBytes * 2
+    );
   }
 
   /**
@@ -186,7 +198,9 @@ export class SegmentIndex {
   /** A position at or before the batch of `relativeOffset` from which to walk towards it. */
   positionBefore(relativeOffset: number): number {
     const { kernels } = this.#memory;
-    return this.position(kernels.offsetLowerBound(this.#offsets.address, this.#offsetCount, relativeOffset) - 1);
+    return this.position(
+      kernels.offsetLowerBound(this.#offsets.address, this.#offsetCount, relativeOffset) - 1,
+    );
   }
 
   /** A relative offset before which every record is older than `timestamp`. */

@@ -47,7 +47,8 @@ async function walk(segment: Segment, scan: BatchScan, index: SegmentIndex): Pro
       const row = readRow(segment.context.memory, scan.rows + i * ROW_BYTES);
       if (row.baseOffset !== segment.nextOffset) return;
       segment.observe(scan.positionOf(row.address), row.size, row.lastOffset, row.maxTimestamp);
-      if (row.leaderEpoch > segment.syncedPosition) segment.syncedPosition = Math.min(row.leaderEpoch, segment.bytes);
+      if (row.leaderEpoch > segment.syncedPosition)
+        segment.syncedPosition = Math.min(row.leaderEpoch, segment.bytes);
     }
   }
 }
@@ -123,7 +124,10 @@ export async function findBehind(
         const hit = memory.kernels.findBatch(address, end - address, minOffset, maxOffset);
         if (hit < 0) break;
         found.first ??= { position: position + (hit - slab.address), offset: readInt64(memory.data, hit) };
-        found.syncedPosition = Math.max(found.syncedPosition, memory.data.getInt32(hit + LEADER_EPOCH_POSITION));
+        found.syncedPosition = Math.max(
+          found.syncedPosition,
+          memory.data.getInt32(hit + LEADER_EPOCH_POSITION),
+        );
         address = hit + 12 + memory.data.getInt32(hit + 8);
       }
       if (position + bytes >= fileBytes) break;
@@ -139,7 +143,8 @@ export async function findBehind(
 function allocateWindow(memory: Memory, bytes: number): Slab {
   const large = Math.min(Math.max(bytes + SLACK_BYTES, SEARCH_WINDOW_BYTES), 16 * SEARCH_WINDOW_BYTES);
   return (
-    memory.slabs.tryAllocate(large, 'recovery search') ?? memory.slabs.allocate(SEARCH_WINDOW_BYTES, 'recovery search')
+    memory.slabs.tryAllocate(large, 'recovery search') ??
+    memory.slabs.allocate(SEARCH_WINDOW_BYTES, 'recovery search')
   );
 }
 
@@ -147,7 +152,10 @@ async function isZero(memory: Memory, file: VfsFile, from: number, to: number): 
   const slab = memory.slabs.allocate(ZERO_WINDOW_BYTES, 'recovery');
   try {
     for (let position = from; position < to; ) {
-      const view = memory.u8.subarray(slab.address, slab.address + Math.min(ZERO_WINDOW_BYTES, to - position));
+      const view = memory.u8.subarray(
+        slab.address,
+        slab.address + Math.min(ZERO_WINDOW_BYTES, to - position),
+      );
       const bytes = await file.read(view, position);
       if (bytes === 0) return true;
       if (view.subarray(0, bytes).some((byte) => byte !== 0)) return false;

@@ -58,13 +58,25 @@ export function resolveSyncPolicy(policy: SyncPolicy = { mode: 'always' }): Reso
       checkOptions('sync (interval)', policy, ['mode', 'intervalMs']);
       return {
         mode: 'interval',
-        intervalMs: integerOption('sync.intervalMs', policy.intervalMs, SYNC_INTERVAL_MS_DEFAULT, 1, INTERVAL_MS_MAX),
+        intervalMs: integerOption(
+          'sync.intervalMs',
+          policy.intervalMs,
+          SYNC_INTERVAL_MS_DEFAULT,
+          1,
+          INTERVAL_MS_MAX,
+        ),
       };
     case 'adaptive':
       checkOptions('sync (adaptive)', policy, ['mode', 'maxDelayMs']);
       return {
         mode: 'adaptive',
-        maxDelayMs: integerOption('sync.maxDelayMs', policy.maxDelayMs, SYNC_ADAPTIVE_DELAY_MS_DEFAULT, 1, DELAY_MS_MAX),
+        maxDelayMs: integerOption(
+          'sync.maxDelayMs',
+          policy.maxDelayMs,
+          SYNC_ADAPTIVE_DELAY_MS_DEFAULT,
+          1,
+          DELAY_MS_MAX,
+        ),
       };
     case 'batch':
       checkOptions('sync (batch)', policy, ['mode', 'maxRecords', 'maxBytes', 'maxDelayMs']);
@@ -72,7 +84,13 @@ export function resolveSyncPolicy(policy: SyncPolicy = { mode: 'always' }): Reso
         mode: 'batch',
         maxRecords: integerOption('sync.maxRecords', policy.maxRecords, SYNC_BATCH_RECORDS_DEFAULT, 1),
         maxBytes: integerOption('sync.maxBytes', policy.maxBytes, SYNC_BATCH_BYTES_DEFAULT, 1),
-        maxDelayMs: integerOption('sync.maxDelayMs', policy.maxDelayMs, SYNC_BATCH_DELAY_MS_DEFAULT, 1, DELAY_MS_MAX),
+        maxDelayMs: integerOption(
+          'sync.maxDelayMs',
+          policy.maxDelayMs,
+          SYNC_BATCH_DELAY_MS_DEFAULT,
+          1,
+          DELAY_MS_MAX,
+        ),
       };
   }
 }

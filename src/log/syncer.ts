@@ -158,7 +158,8 @@ export class Syncer {
         this.#options.onSyncing();
         this.#lastSyncMs = clock.monotonic() - startMs;
         if (segments.length > 0) metrics.synced(this.#lastSyncMs, segments.length);
-        for (const { segment, bytes } of segments) segment.syncedPosition = Math.max(segment.syncedPosition, bytes);
+        for (const { segment, bytes } of segments)
+          segment.syncedPosition = Math.max(segment.syncedPosition, bytes);
         if (end.offset > this.synced.offset) {
           this.synced.offset = end.offset;
           this.synced.bytes = end.bytes;

@@ -79,10 +79,14 @@ export class Writer {
     const { memory, clock, options, metrics, segments, syncer } = parts;
     this.#parts = parts;
     this.#intake = new Intake(memory, clock, options, start.offset);
-    this.#disk = new GroupWriter({ memory, clock, segmentBytes: options.segmentBytes, metrics, segments, syncer }, start);
+    this.#disk = new GroupWriter(
+      { memory, clock, segmentBytes: options.segmentBytes, metrics, segments, syncer },
+      start,
+    );
     this.#isOwnLevelSynced = ownLevel(options.sync) === 'synced';
     this.#syncsEachWrite = syncsEachWrite(options.sync);
-    this.#adaptive = options.sync.mode === 'adaptive' ? createAdaptiveDelay(options.sync.maxDelayMs) : undefined;
+    this.#adaptive =
+      options.sync.mode === 'adaptive' ? createAdaptiveDelay(options.sync.maxDelayMs) : undefined;
   }
 
   /** The next offset to be given out. */
@@ -380,7 +384,8 @@ export class Writer {
     const { syncer, clock } = this.#parts;
     // Whoever waits for it is told by the syncer, of a failure too.
     await syncer.sync().catch(() => undefined);
-    if (this.#adaptive !== undefined) observeFlush(this.#adaptive, group.records, syncer.lastSyncMs, clock.monotonic());
+    if (this.#adaptive !== undefined)
+      observeFlush(this.#adaptive, group.records, syncer.lastSyncMs, clock.monotonic());
   }
 
   /** A write failed: cuts off what it left behind, and rejects it and all that was accepted behind it. */

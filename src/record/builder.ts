@@ -148,7 +148,10 @@ export class BatchBuilder {
     this.#used = 0;
     this.#usedMax = this.#batchBytes;
     // An entry takes as many bytes as a record may need beyond its own: one sum bounds both.
-    const entriesBytes = Math.min(roomBytes - BATCH_HEADER_BYTES - SLACK_BYTES - RECORD_OVERHEAD_MAX, ROOM_BYTES_MAX);
+    const entriesBytes = Math.min(
+      roomBytes - BATCH_HEADER_BYTES - SLACK_BYTES - RECORD_OVERHEAD_MAX,
+      ROOM_BYTES_MAX,
+    );
     this.#totalMax = entriesBytes + this.#first;
     if (bytes <= this.#batchBytes) return true;
     this.#large = slabs.tryAllocate(bytes, 'large record');
@@ -162,7 +165,9 @@ export class BatchBuilder {
   hasRoom(bytes: number): boolean {
     const used = this.#used + bytes;
     return (
-      used <= this.#usedMax && used + this.#entry <= this.#totalMax && this.#entry < this.#first + ENTRIES_BYTES
+      used <= this.#usedMax &&
+      used + this.#entry <= this.#totalMax &&
+      this.#entry < this.#first + ENTRIES_BYTES
     );
   }
 
@@ -207,10 +212,16 @@ export class BatchBuilder {
     const { count } = this;
     assert(count > 0 && this.#slab !== undefined, 'there is something to encode');
     if (this.#large === undefined) {
-      this.#memory.u8.set(this.#staging.subarray(0, (this.#used + ALIGN_BYTES - 1) & -ALIGN_BYTES), this.#data);
+      this.#memory.u8.set(
+        this.#staging.subarray(0, (this.#used + ALIGN_BYTES - 1) & -ALIGN_BYTES),
+        this.#data,
+      );
     }
     const size = this.#memory.kernels.encodeBatch(this.#slab.address, count, out, baseOffset, 0);
-    assert(size <= BATCH_HEADER_BYTES + this.#used + count * RECORD_OVERHEAD_MAX, 'a batch keeps to its bound');
+    assert(
+      size <= BATCH_HEADER_BYTES + this.#used + count * RECORD_OVERHEAD_MAX,
+      'a batch keeps to its bound',
+    );
     this.clear();
     return size;
   }
