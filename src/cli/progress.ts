@@ -45,7 +45,8 @@ export class Progress {
   #drawnMs: number;
   #windowMs: number;
   #windowDone = 0;
-  #rate = 0;
+  #recentDone = 0;
+  #recentMs = 0;
   #isDrawn = false;
 
   constructor(options: ProgressOptions) {
@@ -77,9 +78,9 @@ export class Progress {
   /** A mean in which what is longer ago counts less. */
   #measure(done: number, nowMs: number): void {
     const elapsedMs = nowMs - this.#windowMs;
-    const rate = (done - this.#windowDone) / elapsedMs;
-    const weight = this.#isDrawn || this.#rate > 0 ? 1 - Math.exp(-elapsedMs / RATE_WINDOW_MS) : 1;
-    this.#rate += (rate - this.#rate) * weight;
+    const fading = Math.exp(-elapsedMs / RATE_WINDOW_MS);
+    this.#recentDone = this.#recentDone * fading + (done - this.#windowDone);
+    this.#recentMs = this.#recentMs * fading + elapsedMs;
     this.#windowMs = nowMs;
     this.#windowDone = done;
   }
@@ -87,14 +88,16 @@ export class Progress {
   #draw(done: number, nowMs: number): string {
     const { label, total, unit = 'bytes', style = (text: string) => text } = this.#options;
     const amount = (value: number): string => (unit === 'bytes' ? formatBytes(value) : formatCount(value));
-    const perSecond = `${amount(Math.max(0, this.#rate * 1000))}${unit === 'bytes' ? '' : ` ${unit}`}/s`;
-    const width = (this.#options.stream.columns ?? COLUMNS_DEFAULT) - 1;
+    const rate = this.#recentMs > 0 ? this.#recentDone / this.#recentMs : 0;
+    const perSecond = `${amount(Math.max(0, rate * 1000))}${unit === 'bytes' ? '' : ` ${unit}`}/s`;
+    // A terminal that does not know its width says 0.
+    const width = (this.#options.stream.columns || COLUMNS_DEFAULT) - 1;
     if (total === undefined || total <= 0) {
       const counted = unit === 'bytes' ? amount(done) : `${amount(done)} ${unit}`;
       return fit(`${label}  ${counted}  ${perSecond}  ${clockText(nowMs - this.#startedMs)}`, width);
     }
     const share = Math.min(1, Math.max(0, done / total));
-    const left = this.#rate > 0 ? `${clockText((total - done) / this.#rate)} left` : '';
+    const left = rate > 0 ? `${clockText((total - done) / rate)} left` : '';
     const facts = [
       pad(`${Math.floor(share * 100)}%`, 4, 'right'),
       `${amount(done)} of ${amount(total)}`,

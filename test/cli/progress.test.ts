@@ -83,6 +83,13 @@ describe('the progress bar', () => {
     expect(written[0]).toBe(`${WIPE}ingest  12,345 records  12,345 records/s  0:01`);
   });
 
+  test('takes a terminal that does not know its width for one of 80 columns', () => {
+    const { clock, written, bar } = setUp({ total: 200 * MIB, columns: 0 });
+    clock.ms += 1000;
+    bar.update(50 * MIB);
+    expect(displayWidth((written[0] ?? '').slice(WIPE.length))).toBe(79);
+  });
+
   test('never is wider than the terminal', () => {
     for (const columns of [1, 10, 20, 40, 60, 61, 62, 80, 200]) {
       const { clock, written, bar } = setUp({ total: 5_000 * MIB, columns });
@@ -104,7 +111,16 @@ describe('the progress bar', () => {
       clock.ms += 1000;
       bar.update((done += 10 * MIB));
     }
-    expect(written.at(-1)).toContain('  10.1 MiB/s');
+    expect(written.at(-1)).toContain('  10 MiB/s  0:30 left');
+  });
+
+  test('lets a slow beginning weigh no more than the time that it took', () => {
+    const { clock, written, bar } = setUp({ total: 1000 * MIB });
+    clock.ms += 100;
+    bar.update(0);
+    clock.ms += 900;
+    bar.update(90 * MIB);
+    expect(written.at(-1)).toMatch(/ {2}9\d(?:\.\d)? MiB\/s/);
   });
 
   test('stays within its bounds when more comes than was announced, or nothing at all', () => {
