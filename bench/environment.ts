@@ -88,9 +88,6 @@ export function describeEnvironment(directory: string): Environment {
   if (notADisk.has(fileSystem)) {
     warnings.push(`The directory is on ${fileSystem}: what syncs cost there says nothing about a disk.`);
   }
-  if (load[0]! > cores / 2) {
-    warnings.push(`Other programs are running: the load was ${load[0]!.toFixed(1)} on ${cores} cores.`);
-  }
   return {
     date: new Date().toISOString(),
     varve: version(),

@@ -1,5 +1,6 @@
 /** Results as plain, aligned text, for a terminal and for a file alike. */
 
+import { DISTURBANCE_MAX } from './disturbance.ts';
 import type { Row } from './rows.ts';
 import type { Result } from './suite.ts';
 
@@ -51,6 +52,18 @@ export function alignColumns(lines: readonly (readonly string[])[]): string[] {
   );
 }
 
+/** What makes the figures of a result less than they seem, in sentences. */
+export function warningsOf(result: Result): string[] {
+  const { env, tiny, othersShare } = result;
+  const warnings = [...env.warnings];
+  if (tiny) warnings.push('A tiny run: it shows that the bench works, not how fast anything is.');
+  if (othersShare !== null && othersShare > DISTURBANCE_MAX) {
+    const percent = Math.round(othersShare * 100);
+    warnings.push(`Other programs used ${percent} % of the ${env.cores} cores meanwhile.`);
+  }
+  return warnings;
+}
+
 /** A result as a text that ends with a line feed. */
 export function formatResult(result: Result): string {
   const { env } = result;
@@ -74,8 +87,7 @@ export function formatResult(result: Result): string {
   return [
     `${result.bench}: ${result.title}`,
     where.join(', '),
-    ...env.warnings.map((text) => `warning: ${text}`),
-    ...(result.tiny ? ['warning: A tiny run: it shows that the bench works, not how fast anything is.'] : []),
+    ...warningsOf(result).map((text) => `warning: ${text}`),
     '',
     ...alignColumns([head, ...lines]),
     '',

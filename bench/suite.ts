@@ -7,6 +7,7 @@
 
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { watchOthers } from './disturbance.ts';
 import type { Engine } from './engine.ts';
 import type { Environment } from './environment.ts';
 import type { Peers } from './peers.ts';
@@ -46,6 +47,8 @@ export interface Result {
   readonly tiny: boolean;
   /** How long it took. */
   readonly seconds: number;
+  /** Which share of all cores other programs used meanwhile; null where the system does not say. */
+  readonly othersShare: number | null;
   readonly env: Environment;
   readonly rows: readonly Row[];
 }
@@ -74,6 +77,7 @@ export async function runSuite(suite: Suite, options: RunOptions): Promise<Resul
   const directory = join(options.directory, suite.name);
   mkdirSync(directory, { recursive: true });
   const began = performance.now();
+  const others = watchOthers();
   try {
     await suite.run({
       engine: options.engine,
@@ -98,6 +102,7 @@ export async function runSuite(suite: Suite, options: RunOptions): Promise<Resul
     command: `npm run bench -- ${suite.name}${options.tiny ? ' --tiny' : ''}`,
     tiny: options.tiny,
     seconds: Math.round((performance.now() - began) / 100) / 10,
+    othersShare: others(),
     env: options.env,
     rows: suite.rows.map((spec) => rows.get(spec.id) ?? skippedRow(spec, 'the suite did not measure it')),
   };

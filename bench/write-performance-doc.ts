@@ -10,7 +10,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { formatRatioSpread, formatValue } from './print.ts';
+import { formatRatioSpread, formatValue, warningsOf } from './print.ts';
 import type { Row } from './rows.ts';
 import type { Result } from './suite.ts';
 
@@ -64,9 +64,8 @@ function section(result: Result): string {
     `### ${result.bench}: ${result.title}`,
     '',
     `\`${result.command}\`, ${env.date.slice(0, 10)}, commit ${env.commit ?? 'unknown'}, Node ${env.node.slice(1)} ` +
-      `(V8 ${env.v8}), ${env.cores} × ${env.cpu}, ${memory}, ${env.kernel}, ${env.fileSystem}; ` +
-      `load ${env.loadAverage[0]} before it began.`,
-    ...env.warnings,
+      `(V8 ${env.v8}), ${env.cores} × ${env.cpu}, ${memory}, ${env.kernel}, ${env.fileSystem}.`,
+    ...warningsOf(result),
     '',
     ...lines.map((line) => `| ${line.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`),
   ].join('\n');

@@ -66,6 +66,8 @@ describe('a tiny run', () => {
     expect(result.tiny).toBe(true);
     expect(result.env.node).toBe(process.version);
     expect(result.env.cores).toBeGreaterThan(0);
+    if (process.platform === 'linux') expect(result.othersShare).toBeGreaterThanOrEqual(0);
+    expect(result.othersShare ?? 0).toBeLessThanOrEqual(1);
     for (const row of result.rows) expectRow(row);
     // Something was compared, or at least measured where only a peer is missing.
     expect(result.rows.some((row) => row.runs > 0)).toBe(true);

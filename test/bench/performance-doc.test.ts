@@ -38,6 +38,7 @@ function writeResult(overrides: Partial<Result>): string {
     command: 'npm run bench -- append',
     tiny: false,
     seconds: 1,
+    othersShare: 0.375,
     env: describeEnvironment(directory),
     rows: [
       measuredRow(spec, { samples: [10], versusSamples: [5] }, true),
@@ -64,6 +65,7 @@ test('the tables replace what is between the marks, and nothing else', () => {
     '| `append/a vs b` | 10 records/s | b | 5 records/s | 2.00× (2.00–2.00) | ≥ 3 | **missed** |',
   );
   expect(text).toContain('| `append/c vs d` | - | b | - | - |  | skipped: no d here |');
+  expect(text).toMatch(/^Other programs used 38 % of the \d+ cores meanwhile\.$/m);
   // In the order of the benches, whatever the order of the files.
   expect(text.indexOf('### append')).toBeLessThan(text.indexOf('### read'));
   // Writing the same again changes nothing.
