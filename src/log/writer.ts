@@ -348,7 +348,10 @@ export class Writer {
       await this.#flush(group);
       this.#inFlight = undefined;
       // Nobody can join a full buffer: the next turn makes room, and wakes who waits for it.
-      for (let i = 0; i < JOIN_TURNS && !this.#isFull; i++) await undefined;
+      for (let i = 0; i < JOIN_TURNS && !this.#isFull; i++) {
+        // oxlint-disable-next-line typescript/await-thenable -- a turn of the microtask queue is all that is wanted
+        await undefined;
+      }
     }
     this.#isRunning = false;
     if (this.#isFull) this.#wake();

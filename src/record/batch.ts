@@ -126,7 +126,7 @@ export function decodeRecords(memory: Memory, row: BatchRow, columns: number): L
   assert(count === row.recordCount, 'a batch has as many records as its header says');
   const origin = row.address + BATCH_HEADER_BYTES;
   const bytes = memory.copy(origin, row.size - BATCH_HEADER_BYTES);
-  const records: LogRecord[] = new Array(count);
+  const records = new Array<LogRecord>(count);
   for (let i = 0; i < count; i++) {
     records[i] = materialize(memory, columns + i * COLUMN_BYTES, row.baseOffset, bytes, origin);
   }
