@@ -57,6 +57,7 @@ export class Segment {
   file: VfsFile | undefined;
   /** The indexes, where they are loaded. */
   index: SegmentIndex | undefined;
+  #isIndexStale = false;
   #pins = 0;
   #isLeaving = false;
   #opening: Promise<VfsFile> | undefined;
@@ -205,14 +206,29 @@ export class Segment {
     };
   }
 
+  /** Whether the index files are missing, or not what they should be, as far as anybody has noticed. */
+  get isIndexStale(): boolean {
+    return this.#isIndexStale;
+  }
+
+  /** Makes the index files again, from the log if need be. */
+  async repairIndex(): Promise<void> {
+    await this.loadIndex();
+    // While it is being written, its memory may not be given to others.
+    this.state = undefined;
+    await this.writeIndex();
+  }
+
   /** Writes the index files; they are not synced, since they are worth nothing that cannot be made again. */
   async writeIndex(): Promise<void> {
     const index = this.index;
     assert(index !== undefined, 'the indexes are in memory');
     const state = this.snapshot();
+    this.#isIndexStale = true;
     try {
       await this.#replace('index', index.offsetBytes());
       await this.#replace('timeindex', index.timeBytes());
+      this.#isIndexStale = false;
     } finally {
       // Only now may the memory of the indexes be given to others. Files that are not what the state says
       // are made again, so it holds even where they could not be written.
@@ -236,7 +252,9 @@ export class Segment {
   async #readIndex(): Promise<SegmentIndex> {
     const { state } = this;
     const loaded = state === undefined ? undefined : await this.#loadFiles(state).catch(() => undefined);
-    return loaded ?? (await this.#rebuildIndex());
+    if (loaded !== undefined) return loaded;
+    if (this.isSealed) this.#isIndexStale = true;
+    return await this.#rebuildIndex();
   }
 
   async #loadFiles(state: SegmentState): Promise<SegmentIndex | undefined> {
@@ -263,7 +281,11 @@ export class Segment {
           await fill(this.pathOf('index'), offsets);
           await fill(this.pathOf('timeindex'), times);
         },
-        { maxTimestamp: this.maxTimestamp, maxTimestampOffset: this.maxTimestampOffset, segmentBytes: this.bytes },
+        {
+          maxTimestamp: this.maxTimestamp,
+          maxTimestampOffset: this.maxTimestampOffset,
+          segmentBytes: this.bytes,
+        },
       );
       if (index.offsetCrc() === state.offsetCrc && index.timeCrc() === state.timeCrc) return index;
     } catch (error) {
@@ -284,7 +306,12 @@ export class Segment {
         index.reserve(count);
         for (let i = 0; i < count; i++) {
           const row = readRow(memory, scan.rows + i * ROW_BYTES);
-          index.observe(scan.positionOf(row.address), row.size, row.lastOffset - this.baseOffset, row.maxTimestamp);
+          index.observe(
+            scan.positionOf(row.address),
+            row.size,
+            row.lastOffset - this.baseOffset,
+            row.maxTimestamp,
+          );
         }
       }
       if (this.isSealed) index.seal();

@@ -173,6 +173,7 @@ export class Segments {
       await this.#guard(() => (active.file as VfsFile).datasync());
     }
     try {
+      for (const segment of this.list) if (segment.isIndexStale) await segment.repairIndex();
       await active.writeIndex();
       await this.checkpoint(true);
     } catch (error) {
