@@ -89,7 +89,7 @@ export function isVarveError(error: unknown, code?: ErrorCode): error is VarveEr
 const NO_SPACE_CODES = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 const READ_ONLY_CODES = new Set(['EROFS', 'EACCES', 'EPERM']);
 
-/** The codes that Node has no name for: it says `Unknown system error -122` where the quota is used up. */
+/** The codes that Node has no name for: it says `UNKNOWN` and -122, for one, where a quota is used up. */
 function nameOf(errno: number): string | undefined {
   return Object.entries(constants.errno).find(([, number]) => number === -errno)?.[0];
 }
@@ -98,8 +98,9 @@ function nameOf(errno: number): string | undefined {
 export function systemCode(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
   if (typeof error.code !== 'string') return undefined;
-  const isUnknown = error.code.startsWith('Unknown system error') && 'errno' in error;
-  return isUnknown && typeof error.errno === 'number' ? (nameOf(error.errno) ?? error.code) : error.code;
+  const isUnknown = error.code === 'UNKNOWN' || error.code.startsWith('Unknown system error');
+  if (!isUnknown || !('errno' in error) || typeof error.errno !== 'number') return error.code;
+  return nameOf(error.errno) ?? error.code;
 }
 
 /**

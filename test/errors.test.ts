@@ -19,13 +19,16 @@ describe('an error of the operating system', () => {
     expect(error).toMatchObject({ code: expected, file: '/a', message: `cannot write /a: ${code}` });
   });
 
-  test.skipIf(constants.errno.EDQUOT === undefined)('has its name where Node knows but its number', () => {
-    const quota = systemError(`Unknown system error -${constants.errno.EDQUOT}`, -constants.errno.EDQUOT);
-    expect(systemCode(quota)).toBe('EDQUOT');
-    expect(fromSystem(quota, 'write', '/a')).toMatchObject({
-      code: 'NO_SPACE',
-      message: 'cannot write /a: EDQUOT',
-    });
+  const { EDQUOT } = constants.errno;
+  test.skipIf(EDQUOT === undefined)('has its name where Node knows but its number', () => {
+    for (const code of ['UNKNOWN', `Unknown system error -${EDQUOT}`]) {
+      const quota = systemError(code, -EDQUOT);
+      expect(systemCode(quota)).toBe('EDQUOT');
+      expect(fromSystem(quota, 'write', '/a')).toMatchObject({
+        code: 'NO_SPACE',
+        message: 'cannot write /a: EDQUOT',
+      });
+    }
   });
 
   test('keeps its number where nobody knows it', () => {
