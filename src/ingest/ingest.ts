@@ -20,7 +20,7 @@ import type { Slab } from '../memory/slabs.ts';
 import { checkOneOf, checkOptions, integerOption } from '../options.ts';
 import { LINE_FORMATS, type LineFormat } from '../parse/formats.ts';
 import { firstTime, guessFormat, lastTime, PROBE_WORK_BYTES } from '../parse/probe.ts';
-import type { WindowResult } from '../parse/window.ts';
+import type { WindowArgs, WindowResult } from '../parse/window.ts';
 import type { Pool } from '../pool/pool.ts';
 import { nodeVfs } from '../vfs/node.ts';
 import type { Vfs } from '../vfs/vfs.ts';
@@ -33,6 +33,8 @@ const MIB = 1024 * KIB;
 const WINDOW_BYTES_DEFAULT: number = MIB;
 const WINDOW_BYTES_MIN: number = SLAB_BYTES_MIN;
 const WINDOW_BYTES_MAX: number = 16 * MIB;
+/** Up to this size, a text of one window is encoded on this thread: in about a millisecond. */
+const SMALL_BYTES_MAX: number = MIB;
 /** The longest line that is read whole, so that it and its batch each fit into a slab of 64 MiB. */
 const LINE_BYTES_MAX: number = 64 * MIB - 64 * KIB;
 /** The share of the memory that windows may take. */
@@ -113,6 +115,8 @@ class Ingestion {
   #probe: Slab | undefined;
   /** Time for lines that have none, at the start of the next window. */
   #carried: number;
+  /** The text is one window: it is encoded sooner than a thread would start. */
+  #isSmall = false;
   #outstanding = 0;
   #wake: () => void = () => undefined;
   /** What went wrong first, in the order of the text. */
@@ -195,6 +199,7 @@ class Ingestion {
 
   /** What the first window tells: the format, and the time for lines before the first that has one. */
   #lookAtFirst(window: Window): void {
+    this.#isSmall = this.#reader.isOver && window.textBytes <= SMALL_BYTES_MAX;
     const text = { address: window.text.address, bytes: window.textBytes };
     this.#probe = this.#memory.slabs.allocate(PROBE_WORK_BYTES, 'ingest');
     const work = this.#probe.address;
@@ -257,24 +262,22 @@ class Ingestion {
     this.#options.onProgress?.(window.endPosition);
   }
 
-  #encode(window: Window, done: number, carried: number): Promise<WindowResult> {
+  async #encode(window: Window, done: number, carried: number): Promise<WindowResult> {
     const { runtime, signal } = this.#options;
-    return runtime.pool.run(
-      'encodeWindow',
-      {
-        format: this.#format,
-        text: window.text.address + done,
-        textBytes: window.textBytes - done,
-        last: window.last,
-        out: window.out.address,
-        outBytes: window.out.bytes,
-        batchBytes: this.#log.batchBytes,
-        recordBytesMax: this.#lineBytesMax,
-        carried,
-        samples: SAMPLES_MAX,
-      },
-      { signal },
-    );
+    const args: WindowArgs = {
+      format: this.#format,
+      text: window.text.address + done,
+      textBytes: window.textBytes - done,
+      last: window.last,
+      out: window.out.address,
+      outBytes: window.out.bytes,
+      batchBytes: this.#log.batchBytes,
+      recordBytesMax: this.#lineBytesMax,
+      carried,
+      samples: SAMPLES_MAX,
+    };
+    if (this.#isSmall) return runtime.pool.runHere('encodeWindow', args);
+    return runtime.pool.run('encodeWindow', args, { signal });
   }
 
   async #append(window: Window, result: WindowResult): Promise<void> {

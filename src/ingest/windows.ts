@@ -68,6 +68,11 @@ export class WindowReader {
     this.#options = options;
   }
 
+  /** Whether the text was read to its end. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
   /** Bytes read from the source so far. */
   get position(): number {
     return this.#position;

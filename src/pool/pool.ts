@@ -128,6 +128,21 @@ export class Pool {
     });
   }
 
+  /**
+   * Runs a task at once, on the calling thread: for what is too short for a trip to another.
+   *
+   * @throws what the task throws; VarveError `NO_MEMORY`, `CLOSED`
+   */
+  runHere<N extends TaskName>(name: N, args: TaskArgs<N>): TaskResult<N> {
+    if (this.#closing !== undefined) throw closedError();
+    const slab = this.#memory.slabs.allocate(TASKS[name].workBytes, `task ${name}`);
+    try {
+      return TASKS[name].run({ memory: this.#memory, work: slab.address }, args);
+    } finally {
+      slab.release();
+    }
+  }
+
   /** Counters, at this moment. */
   metrics(): PoolMetrics {
     const elapsedMs = this.#startMs === undefined ? 0 : this.#clock.monotonic() - this.#startMs;

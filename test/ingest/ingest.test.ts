@@ -281,6 +281,19 @@ describe('ingestFile', () => {
     expect(await records()).toEqual(recordsOf(content, 'hdfs'));
   });
 
+  it('starts no thread for a small file', async () => {
+    const fresh = createRuntime({ memoryBytes: 32 * MIB, threads: 1 });
+    onTestFinished(() => fresh.close());
+    const { ingest, records, close } = await createBench(fresh);
+    onTestFinished(close);
+    const content = mixedLines(createRandom(65), 2000).join('\n');
+    await ingest(content, { format: 'hdfs' });
+    expect(await records()).toEqual(recordsOf(content, 'hdfs'));
+    expect(fresh.pool.metrics().completed).toBe(0);
+    await ingest(content, { format: 'hdfs', windowBytes: 16 * KIB });
+    expect(fresh.pool.metrics().completed).toBeGreaterThan(5);
+  });
+
   it('refuses options that make no sense, before anything happens', async () => {
     const { log, vfs } = await bench();
     const bad: [object, RegExp][] = [

@@ -114,6 +114,14 @@ describe('a pool', () => {
     expect(pool.metrics()).toMatchObject({ completed: 1, failed: 2 });
   });
 
+  it('runs a task on the calling thread when it is asked to', () => {
+    const pool = createPool({ threads: 2 });
+    const args = windowArgs();
+    expect(pool.runHere('encodeWindow', args).records).toBeGreaterThan(5000);
+    expect(() => pool.runHere('encodeWindow', { ...args, format: 'nonsense' as 'hdfs' })).toThrow(TypeError);
+    expect(workers).toHaveLength(0);
+  });
+
   it('starts no thread before it is needed', async () => {
     const pool = createPool({ threads: 2 });
     expect(workers).toHaveLength(0);
