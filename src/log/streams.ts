@@ -7,7 +7,7 @@
 
 import type { Memory } from '../memory/memory.ts';
 import type { Slab } from '../memory/slabs.ts';
-import { columnsBytes, decodeRecords, RecordBatch } from '../record/batch.ts';
+import { type BatchRow, columnsBytes, decodeRecords, RecordBatch, type Selection } from '../record/batch.ts';
 import type { LogRecord } from '../record/record.ts';
 import type { ResolvedReadOptions } from './read-options.ts';
 import type { LogReader } from './reader.ts';
@@ -41,12 +41,15 @@ abstract class Stream<T> implements AsyncIterableIterator<T> {
 
   next(): Promise<IteratorResult<T>> {
     const ready = this.takeReady();
-    if (ready !== undefined && this.#last === undefined) return Promise.resolve({ done: false, value: ready });
+    if (ready !== undefined && this.#last === undefined)
+      return Promise.resolve({ done: false, value: ready });
     // Two steps asked for at once are taken one after the other.
     const step = (this.#last ?? Promise.resolve()).then(() => this.#step(ready));
-    const settled: Promise<unknown> = step.catch(() => undefined).then(() => {
-      if (this.#last === settled) this.#last = undefined;
-    });
+    const settled: Promise<unknown> = step
+      .catch(() => undefined)
+      .then(() => {
+        if (this.#last === settled) this.#last = undefined;
+      });
     this.#last = settled;
     return step;
   }
@@ -93,25 +96,23 @@ export class RecordStream extends Stream<LogRecord> {
   #columns: Slab | undefined;
   #records: LogRecord[] = [];
   #index = 0;
-  #fromOffset = 0;
   #left: number;
 
-  constructor(memory: Memory, options: ResolvedReadOptions, open: OpenReader, describeBroken: DescribeBroken) {
+  constructor(
+    memory: Memory,
+    options: ResolvedReadOptions,
+    open: OpenReader,
+    describeBroken: DescribeBroken,
+  ) {
     super(memory, options, open);
     this.#describeBroken = describeBroken;
     this.#left = options.limit;
   }
 
   protected takeReady(): LogRecord | undefined {
-    const { toOffset, fromTimestamp, toTimestamp } = this.options;
-    while (this.#index < this.#records.length && this.#left > 0) {
-      const record = this.#records[this.#index++] as LogRecord;
-      if (record.offset < this.#fromOffset || record.offset >= toOffset) continue;
-      if (record.timestamp < fromTimestamp || record.timestamp >= toTimestamp) continue;
-      this.#left--;
-      return record;
-    }
-    return undefined;
+    if (this.#index === this.#records.length || this.#left <= 0) return undefined;
+    this.#left--;
+    return this.#records[this.#index++];
   }
 
   protected async advance(reader: LogReader): Promise<LogRecord | undefined> {
@@ -120,15 +121,23 @@ export class RecordStream extends Stream<LogRecord> {
       if (row === undefined) return undefined;
       if (row.maxTimestamp < this.options.fromTimestamp) continue;
       this.#reserve(columnsBytes(row.recordCount));
-      const records = decodeRecords(this.memory, row, (this.#columns as Slab).address);
+      const selection = this.#selectFrom(row, reader.fromOffset);
+      const records = decodeRecords(this.memory, row, (this.#columns as Slab).address, selection);
       if (records === undefined) throw this.#describeBroken(row.baseOffset, row.lastOffset);
       this.#records = records;
-      this.#fromOffset = reader.fromOffset;
       this.#index = 0;
       const record = this.takeReady();
       if (record !== undefined) return record;
     }
     return undefined;
+  }
+
+  /** Which records of a batch are wanted; undefined for all of them. */
+  #selectFrom(row: BatchRow, fromOffset: number): Selection | undefined {
+    const { toOffset, fromTimestamp, toTimestamp } = this.options;
+    const hasTime = fromTimestamp !== -Infinity || toTimestamp !== Infinity;
+    if (!hasTime && row.baseOffset >= fromOffset && row.lastOffset < toOffset) return undefined;
+    return { fromOffset, toOffset, fromTimestamp, toTimestamp };
   }
 
   protected release(): void {

@@ -15,6 +15,7 @@ import {
   COLUMN_KEY,
   COLUMN_KEY_LENGTH,
   COLUMN_OFFSET_DELTA,
+  COLUMN_TIMESTAMP,
   COLUMN_VALUE,
   COLUMN_VALUE_LENGTH,
   ROW_ADDRESS,
@@ -87,7 +88,13 @@ export function columnsBytes(recordCount: number): number {
  * @param bytes a copy of the batch's records
  * @param origin the address that the first byte of `bytes` was copied from
  */
-function materialize(memory: Memory, column: number, baseOffset: number, bytes: Buffer, origin: number): LogRecord {
+function materialize(
+  memory: Memory,
+  column: number,
+  baseOffset: number,
+  bytes: Buffer,
+  origin: number,
+): LogRecord {
   const { i32, f64 } = memory;
   const word = column >> 2;
   const keyLength = i32[word + (COLUMN_KEY_LENGTH >> 2)] as number;
@@ -111,24 +118,56 @@ function materialize(memory: Memory, column: number, baseOffset: number, bytes: 
   return new LogRecord(offset, timestamp, key, value, bytes.subarray(start, end), headerCount);
 }
 
+/** Which records of a batch are wanted; the ends are exclusive. */
+export interface Selection {
+  fromOffset: number;
+  toOffset: number;
+  fromTimestamp: number;
+  toTimestamp: number;
+}
+
+const ALL: Selection = { fromOffset: 0, toOffset: Infinity, fromTimestamp: -Infinity, toTimestamp: Infinity };
+
+function isSelected(memory: Memory, column: number, baseOffset: number, selection: Selection): boolean {
+  const timestamp = memory.f64[(column + COLUMN_TIMESTAMP) >> 3] as number;
+  if (timestamp < selection.fromTimestamp || timestamp >= selection.toTimestamp) return false;
+  const offset = baseOffset + (memory.i32[(column + COLUMN_OFFSET_DELTA) >> 2] as number);
+  return offset >= selection.fromOffset && offset < selection.toOffset;
+}
+
 /**
- * Decodes all records of a batch. Their bytes are copied once, together.
+ * Decodes the records of a batch. Their bytes are copied once, together; nothing is made for a record that
+ * is not wanted, and nothing is copied where none is.
  *
  * @param row of a batch that the kernels accepted
  * @param columns an address with room for `columnsBytes(row.recordCount)`
+ * @param selection which records are wanted; all unless given
  * @returns the records, or undefined where the inside of the batch is broken
  * @throws VarveError `UNSUPPORTED` where it is compressed
  */
-export function decodeRecords(memory: Memory, row: BatchRow, columns: number): LogRecord[] | undefined {
+export function decodeRecords(
+  memory: Memory,
+  row: BatchRow,
+  columns: number,
+  selection: Selection = ALL,
+): LogRecord[] | undefined {
   checkReadable(row.attributes);
   const count = memory.kernels.decodeBatch(row.address, row.size, columns);
   if (count < 0) return undefined;
   assert(count === row.recordCount, 'a batch has as many records as its header says');
+  const { baseOffset } = row;
+  const end = columns + count * COLUMN_BYTES;
+  const isAll = selection === ALL;
+  let column = columns;
+  while (!isAll && column < end && !isSelected(memory, column, baseOffset, selection)) column += COLUMN_BYTES;
+  const records: LogRecord[] = [];
+  if (column === end) return records;
   const origin = row.address + BATCH_HEADER_BYTES;
   const bytes = memory.copy(origin, row.size - BATCH_HEADER_BYTES);
-  const records = new Array<LogRecord>(count);
-  for (let i = 0; i < count; i++) {
-    records[i] = materialize(memory, columns + i * COLUMN_BYTES, row.baseOffset, bytes, origin);
+  for (; column < end; column += COLUMN_BYTES) {
+    if (isAll || isSelected(memory, column, baseOffset, selection)) {
+      records.push(materialize(memory, column, baseOffset, bytes, origin));
+    }
   }
   return records;
 }
@@ -215,7 +254,9 @@ export class RecordBatch {
       columns.release();
     }
     const offsets = { first: this.baseOffset, last: this.lastOffset };
-    throw new VarveError('CORRUPT', `the records of the batch at offset ${this.baseOffset} are broken`, { offsets });
+    throw new VarveError('CORRUPT', `the records of the batch at offset ${this.baseOffset} are broken`, {
+      offsets,
+    });
   }
 
   /** Ends the batch's life: its memory is about to be used for another. */

@@ -106,8 +106,8 @@ export class BatchBuilder {
   #data = 0;
   #used = 0;
   /** What `used` must not exceed, and what it must not exceed together with the entries. */
-  #usedMax = 0;
-  #totalMax = 0;
+  #usedMax = -1;
+  #totalMax = -1;
 
   /** @param batchBytes a batch is full when its records have this many bytes */
   constructor(memory: Memory, batchBytes: number) {
