@@ -239,6 +239,8 @@ async function writeVersion(vfs: Vfs, directory: string, path: string): Promise<
     await file.close();
   }
   await vfs.rename(temporary, path);
+  // Before anything else has a name here: a directory with files and no version would be refused.
+  await vfs.syncDir(directory);
   await vfs.mkdir(joinPath(directory, LOGS_DIRECTORY));
   await vfs.syncDir(directory);
 }

@@ -150,8 +150,11 @@ class Recovery {
 
   /** A segment that the checkpoint knows and the directory does not have. */
   #checkMissing(bases: number[]): void {
-    for (const state of this.#checkpoint?.segments ?? []) {
+    const { segments = [], firstOffset = 0 } = this.#checkpoint ?? {};
+    for (const state of segments) {
       if (bases.includes(state.baseOffset) || state.nextOffset === state.baseOffset) continue;
+      // It was truncated while it was being sealed, and removed like all that lies before the beginning.
+      if (state.nextOffset <= firstOffset) continue;
       const segment = Segment.fromState(this.#context, state, true);
       this.#tolerate(corruptSegment(segment, 0, state.baseOffset, state.nextOffset - 1));
     }
@@ -301,8 +304,14 @@ class Recovery {
     return false;
   }
 
-  #isKnown(segment: Segment): boolean {
-    return this.#checkpoint?.segments.some(({ baseOffset }) => baseOffset === segment.baseOffset) ?? false;
+  /**
+   * Whether the checkpoint says that a segment was sealed, and so synced to its end. It does not say that of
+   * the one that was active when the log was closed: that one has grown since.
+   */
+  #isKnown({ baseOffset }: Segment): boolean {
+    const { segments = [], isClean = false } = this.#checkpoint ?? {};
+    const sealed = isClean ? segments.slice(0, -1) : segments;
+    return sealed.some((state) => state.baseOffset === baseOffset);
   }
 
   /** Whether a segment behind says that anything was synced since it was begun: then all before it was too. */

@@ -1,0 +1,66 @@
+/**
+ * What the sweeps of test/sweep found, each as the smallest story that shows it; docs/DURABILITY.md has the
+ * list.
+ */
+
+import { expect, test } from 'vitest';
+import type { LogOptions } from '../../src/log/options.ts';
+import { open } from '../../src/open.ts';
+import { createRuntime } from '../../src/runtime.ts';
+import { CrashVfs } from '../../src/testing/testing.ts';
+import { DIRECTORY, range, readOffsets, useLogKit } from '../kit/log-kit.ts';
+
+const kit = useLogKit();
+const SMALL: LogOptions = { segmentBytes: 4096 };
+const NOTHING = { choices: [] };
+const EVERYTHING = { seed: 1, keep: 1, sectorBytes: 512 };
+
+/** An empty disk with the log's directory; `onOperation` is told of each call before it happens. */
+async function machine(onOperation: (operation: string, vfs: CrashVfs) => void): Promise<CrashVfs> {
+  const vfs: CrashVfs = new CrashVfs({
+    onOperation: (_, { op, path }) => onOperation(`${op} ${path.slice(path.lastIndexOf('/') + 1)}`, vfs),
+  });
+  await vfs.mkdir(DIRECTORY);
+  for (const path of ['/', '/logs']) await vfs.syncDir(path);
+  return vfs;
+}
+
+test('a database can be opened whenever the power failed while it was made', async () => {
+  const runtime = createRuntime({ memoryBytes: 16 << 20, threads: 1 });
+  const woken: CrashVfs[] = [];
+  const vfs: CrashVfs = new CrashVfs({
+    onOperation: () => {
+      for (const plan of vfs.enumerateCrashes(1000)) woken.push(vfs.preview(plan));
+    },
+  });
+  await (await open('/data', { vfs, runtime })).close();
+  expect(woken.length).toBeGreaterThan(20);
+  for (const again of woken) await (await open('/data', { vfs: again, runtime })).close();
+  await runtime.close();
+});
+
+test('what was not synced when a segment was rolled is no damage, though the segment had been closed once', async () => {
+  const options: LogOptions = { ...SMALL, sync: { mode: 'never' } };
+  const woken: CrashVfs[] = [];
+  const vfs = await machine((_, now) => woken.push(now.preview(NOTHING)));
+  const first = await kit.open({ vfs }, options);
+  await first.append({ value: Buffer.alloc(900) });
+  await first.close();
+  woken.length = 0;
+  const log = await kit.open({ vfs }, options);
+  for (const _ of range(1, 6)) await log.append({ value: Buffer.alloc(900) });
+  for (const again of woken) expect((await readOffsets(await kit.open({ vfs: again }, options)))[0]).toBe(0);
+});
+
+test('a segment that was truncated while it was being sealed is not missed', async () => {
+  const woken: CrashVfs[] = [];
+  const vfs = await machine((_, now) => woken.push(now.preview(EVERYTHING)));
+  const log = await kit.open({ vfs }, SMALL);
+  for (const _ of range(0, 4)) await log.append({ value: Buffer.alloc(900) });
+  await log.truncateBefore(4);
+  woken.length = 0;
+  await log.append({ value: Buffer.alloc(900) });
+  await log.close();
+  expect(woken.length).toBeGreaterThan(10);
+  for (const again of woken) expect((await kit.open({ vfs: again }, SMALL)).firstOffset).toBe(4);
+});
