@@ -1,0 +1,81 @@
+/**
+ * What all runs of a process share: one memory, whose slabs are filled with rubbish when they are given back,
+ * so that whoever still uses one is found out; and time that stands still.
+ *
+ * @module
+ */
+
+import { Memory } from '../../src/memory/memory.ts';
+import { Slab } from '../../src/memory/slabs.ts';
+import { Pool } from '../../src/pool/pool.ts';
+import { Runtime } from '../../src/runtime.ts';
+import { settle, VirtualClock } from '../kit/clock.ts';
+
+const MEMORY_BYTES = 64 << 20;
+const RUBBISH = 0xdb;
+/** How much time may pass before something that does not end counts as hanging. */
+const PATIENCE_MS = 120_000;
+/** Of a large slab only its ends are filled: that is enough to be noticed. */
+const FILLED_BYTES_MAX = 1024;
+
+export interface Stage {
+  runtime: Runtime;
+  clock: VirtualClock;
+}
+
+let shared: { memory: Memory; pool: Pool } | undefined;
+
+function fillReleasedSlabs(memory: Memory): void {
+  const release = Slab.prototype.release;
+  Slab.prototype.release = function (this: Slab): void {
+    const bytes = Math.min(this.bytes, FILLED_BYTES_MAX);
+    memory.u8.fill(RUBBISH, this.address, this.address + bytes);
+    memory.u8.fill(RUBBISH, this.address + this.bytes - bytes, this.address + this.bytes);
+    release.call(this);
+  };
+}
+
+/** A runtime whose clock begins anew. */
+export function createStage(): Stage {
+  if (shared === undefined) {
+    const memory = Memory.create(MEMORY_BYTES);
+    fillReleasedSlabs(memory);
+    shared = { memory, pool: new Pool(memory, { threads: 0 }) };
+  }
+  const clock = new VirtualClock();
+  return { runtime: new Runtime(shared.memory, clock, shared.pool), clock };
+}
+
+/**
+ * Looks for memory that was not given back.
+ *
+ * @throws Error with its owners
+ */
+export function checkMemory({ runtime }: Stage): void {
+  const inUse = runtime.memory.slabs.inUse();
+  if (inUse.length === 0) return;
+  // One leak must not make all runs behind it fail.
+  shared = undefined;
+  throw new Error(
+    `memory was not given back: ${inUse.map(({ owner, bytes }) => `${owner} (${bytes})`).join()}`,
+  );
+}
+
+/**
+ * Waits for something that may need time to pass.
+ *
+ * @param what it is, for the case that it never ends
+ */
+export async function until<T>({ clock }: Stage, what: string, promise: Promise<T>): Promise<T> {
+  let isOver = false;
+  const over = (): void => {
+    isOver = true;
+  };
+  promise.then(over, over);
+  await settle(3);
+  for (let ms = 0, pauseMs = 1; !isOver; ms += pauseMs, pauseMs = Math.min(pauseMs * 2, 1000)) {
+    if (ms > PATIENCE_MS) throw new Error(`${what}: it never ends`);
+    await clock.advance(pauseMs);
+  }
+  return await promise;
+}
