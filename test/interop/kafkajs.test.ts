@@ -19,6 +19,7 @@ import {
   type Message,
   patchAsBroker,
   produceBatch,
+  stampAsBroker,
   type WitnessedBatch,
   witness,
 } from '../kit/kafkajs.ts';
@@ -380,6 +381,29 @@ describe('varve reads what kafkajs encoded', () => {
       }
     }
     expect(offset).toBe(messages.length);
+  });
+
+  test('with the time of the append, where a broker has set it', async () => {
+    const produced = await Promise.all(
+      [3, 40, 1].map((count, i) => produceBatch(randomMessages(createRandom(i), count))),
+    );
+    const batches = produced.map((batch, i) => stampAsBroker(batch, NOW_MS + i * 1000));
+    await withLog({ batchBytes: 100 }, async (log) => {
+      await log.append({ value: 'ours', timestamp: NOW_MS - 1 });
+      await log.appendBatches(Buffer.concat(batches));
+      const [, ...decoded] = (await batchesOf(log)).map(({ bytes }) => bytes);
+      const expected = (await witness(Buffer.concat(decoded))).flatMap(({ records }) => records);
+      const records = (await readAll(log)).slice(1);
+      expect(records.map(({ timestamp }) => String(timestamp))).toEqual(
+        expected.map(({ timestamp }) => timestamp),
+      );
+      expect(new Set(records.map(({ timestamp }) => timestamp)).size).toBe(3);
+      const found: number[] = [];
+      for await (const { offset } of log.read({ fromTimestamp: NOW_MS + 1000, toTimestamp: NOW_MS + 2000 }))
+        found.push(offset);
+      expect(found).toEqual(Array.from({ length: 40 }, (_, i) => 4 + i));
+      expect((await log.get(10)).timestamp).toBe(NOW_MS + 1000);
+    });
   });
 
   test('and passes on the batches that it cannot read itself, which are compressed', async () => {

@@ -84,7 +84,9 @@ const createProduceRequest = load('kafkajs/src/protocol/requests/produce/v3/requ
 
 const CRC_POSITION = 17;
 const ATTRIBUTES_POSITION = 21;
+const MAX_TIMESTAMP_POSITION = 35;
 const RECORDS_POSITION = 57;
+const LOG_APPEND_TIME = 8;
 
 const TOPIC = 'witness';
 /** transactional id, acks, timeout, number of topics, name, number of partitions, partition, size */
@@ -110,6 +112,15 @@ export function patchAsBroker(batch: Buffer, baseOffset: number, leaderEpoch: nu
   patched.writeBigInt64BE(BigInt(baseOffset), 0);
   patched.writeInt32BE(leaderEpoch, 12);
   return patched;
+}
+
+/** Does what a broker does where it is told to keep the time of the append: one timestamp for all records. */
+export function stampAsBroker(batch: Buffer, timestamp: number): Buffer {
+  const stamped = Buffer.from(batch);
+  stamped.writeInt16BE(batch.readInt16BE(ATTRIBUTES_POSITION) | LOG_APPEND_TIME, ATTRIBUTES_POSITION);
+  stamped.writeBigInt64BE(BigInt(timestamp), MAX_TIMESTAMP_POSITION);
+  stamped.writeUInt32BE(crc32C(stamped.subarray(ATTRIBUTES_POSITION)), CRC_POSITION);
+  return stamped;
 }
 
 /** Decodes batches that lie end to end, uncompressed or not, and fails where something is left over. */
