@@ -13,7 +13,7 @@
  */
 
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { isVarveError } from '../../src/errors.ts';
 import type { Log } from '../../src/log/log.ts';
@@ -210,11 +210,11 @@ export class Survivor {
     const { directory } = this;
     if (!existsSync(directory)) return '';
     const lines: string[] = [];
-    for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
-      if (!entry.isFile()) continue;
-      const path = join(entry.parentPath, entry.name);
+    for (const name of readdirSync(directory, { recursive: true, encoding: 'utf8' })) {
+      const path = join(directory, name);
+      if (!statSync(path).isFile()) continue;
       const bytes = readFileSync(path);
-      lines.push(`${path} ${bytes.length} ${createHash('sha1').update(bytes).digest('hex')}`);
+      lines.push(`${name} ${bytes.length} ${createHash('sha1').update(bytes).digest('hex')}`);
     }
     return lines.sort().join('\n');
   }
