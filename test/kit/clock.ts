@@ -69,3 +69,17 @@ export class VirtualClock implements Clock {
     await settle();
   }
 }
+
+/** Something that a test holds up until it opens the gate. */
+export interface Gate {
+  readonly opened: Promise<void>;
+  open(): void;
+}
+
+export function createGate(): Gate {
+  let open: () => void = () => undefined;
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { opened, open };
+}

@@ -34,7 +34,7 @@ export interface Disk {
 export class LogKit {
   readonly #memoryBytes: number;
   #memory: Memory | undefined;
-  #clock = new VirtualClock();
+  #clock: VirtualClock = new VirtualClock();
   #logs: Log[] = [];
   #disks: FaultVfs[] = [];
   #slabs: Slab[] = [];
@@ -110,13 +110,26 @@ export class LogKit {
   async end(): Promise<void> {
     for (const slab of this.#slabs.splice(0)) slab.release();
     // How a log closes is for the tests that are about it to look at.
-    for (const log of this.#logs.splice(0)) await log.close().catch(() => undefined);
+    for (const log of this.#logs.splice(0)) await soon(log.close().catch(() => undefined), 'a log never closes');
     const slabs = this.#memory?.slabs.inUse() ?? [];
     const openFiles = this.#disks.splice(0).reduce((sum, vfs) => sum + vfs.openFiles, 0);
     // One leak must not make all tests behind it fail.
     if (slabs.length > 0) this.#memory = undefined;
     this.#clock = new VirtualClock();
     expect({ slabs, openFiles }).toEqual({ slabs: [], openFiles: 0 });
+  }
+}
+
+/** Fails where a promise does not settle, rather than to wait for it. */
+export async function soon<T>(promise: Promise<T>, otherwise = 'it never comes'): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const never = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(otherwise)), 5000);
+  });
+  try {
+    return await Promise.race([promise, never]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
