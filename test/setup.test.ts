@@ -22,7 +22,12 @@ beforeEach(() => {
   }
   write(
     'scripts/build.mjs',
-    "import { appendFileSync, existsSync } from 'node:fs';\nif (!existsSync('mark')) { appendFileSync('mark', ''); console.log('built'); }\n",
+    `import { existsSync, writeFileSync } from 'node:fs';
+    const mark = new URL('../mark', import.meta.url);
+    if (!existsSync(mark)) {
+      writeFileSync(mark, '');
+      console.log('built');
+    }`,
   );
   writeManifests('1.0.0');
 });
@@ -103,6 +108,15 @@ test('what npm has to say about a failure is shown, and one sentence after it', 
   const { code, stdout, stderr } = await setup();
   expect({ code, stdout }).toEqual({ code: 1, stdout: INSTALLING });
   expect(stderr).toMatch(/npm error .*\nsetup: npm ci failed; its output is above\n$/s);
+});
+
+test('a build that fails ends the command that wanted it', async () => {
+  write('scripts/build.mjs', "console.error('no such type'); process.exitCode = 1;");
+  expect(await setup()).toEqual({
+    code: 1,
+    stdout: INSTALLING,
+    stderr: 'no such type\nsetup: the build failed; its output is above\n',
+  });
 });
 
 test('two at once install and build once', async () => {
