@@ -36,7 +36,7 @@ export function createShared(): Shared {
 
 /** Who waits for one level of one group. */
 export class WaiterList {
-  readonly #waiters: Waiter[] = [];
+  #waiters: Waiter[] = [];
   #shared: Shared | undefined;
 
   get isEmpty(): boolean {
@@ -51,6 +51,13 @@ export class WaiterList {
   share(): Promise<void> {
     this.#shared ??= createShared();
     return this.#shared.promise;
+  }
+
+  /** Takes out those who wait for an offset below `end`. */
+  takeBelow(end: number): Waiter[] {
+    const taken = this.#waiters.filter(({ offset }) => offset < end);
+    this.#waiters = this.#waiters.filter(({ offset }) => offset >= end);
+    return taken;
   }
 
   resolve(): void {
@@ -87,6 +94,8 @@ export class Group {
   isSyncDemanded = false;
   /** Records that nobody waits for: if they are lost, the next call must say so. */
   hasUnwatched = false;
+  /** Where it failed: the first offset that is lost. */
+  lostFrom = 0;
   /** What is given back when the group is done; none where its bytes are somebody else's. */
   readonly slab: Slab | undefined;
 
@@ -122,5 +131,18 @@ export class Group {
   reject(error: unknown): void {
     this.written.reject(error);
     this.synced.reject(error);
+  }
+
+  /**
+   * Rejects who waits for records from an offset on; those before are written.
+   *
+   * @returns who waits for those to be synced
+   */
+  rejectFrom(offset: number, error: unknown): Waiter[] {
+    this.lostFrom = offset;
+    for (const waiter of this.written.takeBelow(offset)) waiter.resolve(waiter.offset);
+    const kept = this.synced.takeBelow(offset);
+    this.reject(error);
+    return kept;
   }
 }
