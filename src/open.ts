@@ -9,7 +9,7 @@
  */
 
 import { dirname } from 'node:path';
-import { VarveError } from './errors.ts';
+import { systemCode, VarveError } from './errors.ts';
 import { FORMAT_VERSION } from './limits.ts';
 import { Log } from './log/log.ts';
 import type { LogMetricsSnapshot } from './log/metrics.ts';
@@ -177,9 +177,9 @@ export class Database {
         });
       }
       await vfs.mkdir(directory);
-      await vfs.syncDir(joinPath(this.directory, LOGS_DIRECTORY));
-      await vfs.syncDir(this.directory);
     }
+    // Also where it was there: whoever made it may have ended before its name was durable.
+    if (!this.readOnly) await vfs.syncDir(joinPath(this.directory, LOGS_DIRECTORY));
     const asked = this.#recovery === undefined ? options : { recovery: this.#recovery, ...options };
     const log = await Log.open({ name, directory, memory, vfs, clock, readOnly: this.readOnly }, asked);
     this.#opened.set(key, log);
@@ -206,6 +206,7 @@ async function checkVersion(vfs: Vfs, directory: string, canCreate: boolean): Pr
         file: directory,
       });
     }
+    await syncAncestors(vfs, directory);
     await writeVersion(vfs, directory, path);
     return;
   }
@@ -241,20 +242,22 @@ async function writeVersion(vfs: Vfs, directory: string, path: string): Promise<
   await vfs.rename(temporary, path);
   // Before anything else has a name here: a directory with files and no version would be refused.
   await vfs.syncDir(directory);
-  await vfs.mkdir(joinPath(directory, LOGS_DIRECTORY));
-  await vfs.syncDir(directory);
 }
 
-/** Makes a directory and what is missing above it, each name durable. */
-async function makeDirectory(vfs: Vfs, directory: string): Promise<void> {
-  const missing: string[] = [];
-  let path = directory;
-  while ((await vfs.stat(path)) === undefined) {
-    missing.push(path);
-    path = dirname(path);
+/**
+ * Makes the name of a directory durable, and the names of those above it: which of them were made for it,
+ * by this process or by one that ended too early, nobody knows any more.
+ */
+async function syncAncestors(vfs: Vfs, directory: string): Promise<void> {
+  for (let path = directory; dirname(path) !== path; path = dirname(path)) {
+    try {
+      await vfs.syncDir(dirname(path));
+    } catch (error) {
+      // Where we may not look, we have made nothing.
+      const code = error instanceof VarveError ? systemCode(error.cause) : undefined;
+      if (code !== 'EACCES' && code !== 'EPERM') throw error;
+    }
   }
-  await vfs.mkdir(directory);
-  for (const made of missing.reverse()) await vfs.syncDir(dirname(made));
 }
 
 /**
@@ -277,7 +280,7 @@ export async function open(directory: string, options: OpenOptions = {}): Promis
   if (stat === undefined) {
     if (!canCreate)
       throw new VarveError('NOT_FOUND', `there is no directory ${directory}`, { file: directory });
-    await makeDirectory(vfs, directory);
+    await vfs.mkdir(directory);
   } else if (stat.kind !== 'directory') {
     throw new VarveError('NOT_FOUND', `${directory} is not a directory`, { file: directory });
   }
@@ -288,6 +291,8 @@ export async function open(directory: string, options: OpenOptions = {}): Promis
   const lock = await vfs.lock(directory);
   try {
     await checkVersion(vfs, directory, canCreate);
+    await vfs.mkdir(joinPath(directory, LOGS_DIRECTORY));
+    await vfs.syncDir(directory);
     return new Database(directory, runtime, vfs, lock, options.recovery);
   } catch (error) {
     await lock.release();

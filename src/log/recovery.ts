@@ -19,7 +19,7 @@ import { parseSegmentFileName, segmentFileName } from './names.ts';
 import type { RecoveryMode } from './options.ts';
 import { type Quarantined, quarantineSegment, quarantineTail } from './quarantine.ts';
 import { corruptSegment, Segment, type SegmentContext } from './segment.ts';
-import { type Break, scanSegment } from './segment-scan.ts';
+import { type Break, isZero, scanSegment } from './segment-scan.ts';
 
 /** Damage that recovery met and, in its mode, could live with. */
 export interface Damage {
@@ -108,6 +108,11 @@ class Recovery {
     for (const [i, base] of bases.entries()) {
       const expected = this.#segments.at(-1)?.nextOffset;
       const state = known.get(base);
+      if (expected !== undefined && base < expected && (await this.#isBlank(base))) {
+        // A roll failed half way, and the log went on in the segment before.
+        await this.#setAside([base]);
+        continue;
+      }
       if (
         expected !== undefined &&
         base !== expected &&
@@ -192,7 +197,7 @@ class Recovery {
     let isWhole = true;
     // Where the next segment goes on with the next offset, nothing is missing: what follows here is space that
     // was made ahead, or what a failed write left.
-    const isComplete = (): boolean => segment.nextOffset === later[0];
+    const isComplete = (): boolean => later.includes(segment.nextOffset);
     const wasSynced = async (): Promise<boolean> =>
       !isComplete() && (laterSyncs || (await this.#isSyncWitness(later)));
     for (;;) {
@@ -328,6 +333,17 @@ class Recovery {
       }
     }
     return false;
+  }
+
+  /** Whether nothing was ever written to a segment's file. */
+  async #isBlank(base: number): Promise<boolean> {
+    const segment = new Segment(this.#context, base, 0);
+    try {
+      const file = await segment.open();
+      return await isZero(this.#context.memory, file, 0, await file.size());
+    } finally {
+      await segment.release();
+    }
   }
 
   async #setAside(bases: number[]): Promise<void> {

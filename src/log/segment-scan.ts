@@ -148,7 +148,8 @@ function allocateWindow(memory: Memory, bytes: number): Slab {
   );
 }
 
-async function isZero(memory: Memory, file: VfsFile, from: number, to: number): Promise<boolean> {
+/** Whether there is nothing but zeros in a part of a file. */
+export async function isZero(memory: Memory, file: VfsFile, from: number, to: number): Promise<boolean> {
   const slab = memory.slabs.allocate(ZERO_WINDOW_BYTES, 'recovery');
   try {
     for (let position = from; position < to; ) {

@@ -3,12 +3,12 @@
  * list.
  */
 
-import { expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import type { LogOptions } from '../../src/log/options.ts';
 import { open } from '../../src/open.ts';
 import { createRuntime } from '../../src/runtime.ts';
-import { CrashVfs } from '../../src/testing/testing.ts';
-import { DIRECTORY, range, readOffsets, useLogKit } from '../kit/log-kit.ts';
+import { CrashVfs, createFaultVfs } from '../../src/testing/testing.ts';
+import { DIRECTORY, range, readOffsets, readValues, segmentPath, tree, useLogKit } from '../kit/log-kit.ts';
 
 const kit = useLogKit();
 const SMALL: LogOptions = { segmentBytes: 4096 };
@@ -25,8 +25,10 @@ async function machine(onOperation: (operation: string, vfs: CrashVfs) => void):
   return vfs;
 }
 
+const runtime = createRuntime({ memoryBytes: 16 << 20, threads: 1 });
+afterAll(() => runtime.close());
+
 test('a database can be opened whenever the power failed while it was made', async () => {
-  const runtime = createRuntime({ memoryBytes: 16 << 20, threads: 1 });
   const woken: CrashVfs[] = [];
   const vfs: CrashVfs = new CrashVfs({
     onOperation: () => {
@@ -36,7 +38,26 @@ test('a database can be opened whenever the power failed while it was made', asy
   await (await open('/data', { vfs, runtime })).close();
   expect(woken.length).toBeGreaterThan(20);
   for (const again of woken) await (await open('/data', { vfs: again, runtime })).close();
-  await runtime.close();
+});
+
+test('what an open that failed has made is durable once another one uses it', async () => {
+  for (let at = 0, met = true; met; at++) {
+    const disk = new CrashVfs();
+    const vfs = createFaultVfs(disk, [{ operation: 'syncDir', skip: at, times: 1, error: 'EIO' }]);
+    const attempt = async (): Promise<void> => {
+      const database = await open('/a/data', { vfs, runtime });
+      try {
+        await (await database.log('events')).append({ value: 'kept' });
+      } finally {
+        await database.close();
+      }
+    };
+    await attempt().catch(() => attempt());
+    met = vfs.injected > 0;
+    const database = await open('/a/data', { vfs: disk.crash(NOTHING), runtime });
+    expect(await readValues(await database.log('events'))).toContain('kept');
+    await database.close();
+  }
 });
 
 test('what was not synced when a segment was rolled is no damage, though the segment had been closed once', async () => {
@@ -64,3 +85,23 @@ test('a segment that was truncated while it was being sealed is not missed', asy
   expect(woken.length).toBeGreaterThan(10);
   for (const again of woken) expect((await kit.open({ vfs: again }, SMALL)).firstOffset).toBe(4);
 });
+
+test.each([false, true])(
+  "a segment that a failed roll left behind is in nobody's way (preallocate: %s)",
+  async (preallocate) => {
+    const options: LogOptions = { ...SMALL, preallocate };
+    const disk = await kit.disk();
+    const log = await kit.open(disk, options);
+    for (const _ of range(0, 3)) await log.append({ value: Buffer.alloc(900) });
+    disk.rules.push({ operation: 'open', path: /0{19}3\.log$/, late: !preallocate, error: 'EMFILE' });
+    await expect(log.append({ value: Buffer.alloc(2000) })).rejects.toMatchObject({ code: 'IO' });
+    disk.rules.length = 0;
+    await log.append({ value: 'small' });
+    await log.append({ value: Buffer.alloc(2000) });
+    await log.close();
+    expect([...(await tree(disk.inner)).keys()]).toContain(segmentPath(3));
+    const again = await kit.open(disk, options);
+    expect(await readOffsets(again)).toEqual(range(0, 5));
+    expect((await again.verify()).problems).toEqual([]);
+  },
+);
