@@ -40,10 +40,12 @@ const QUESTIONS = ['power', 'kill', 'append', 'read only', 'close'] as const;
 export class Examiner {
   readonly #options: ExaminerOptions;
   readonly #log: LogOptions;
-  #turn = 0;
+  #turn: number;
 
-  constructor(options: ExaminerOptions) {
+  /** @param turn number of the question to begin with */
+  constructor(options: ExaminerOptions, turn = 0) {
     this.#options = options;
+    this.#turn = turn;
     // Retention would remove segments while they are looked at.
     this.#log = { ...options.log, retention: {} };
   }
