@@ -92,7 +92,10 @@ export async function ingestFile(
     WINDOW_BYTES_MAX,
   );
   signal?.throwIfAborted();
-  const text = typeof source === 'string' ? await openFile(vfs, source) : openStream(source, signal);
+  const text =
+    typeof source === 'string'
+      ? await openFile(vfs, source)
+      : openStream(source, options.runtime.clock, signal);
   try {
     return await new Ingestion(log, text, options, windowBytes).run();
   } finally {
@@ -176,15 +179,17 @@ class Ingestion {
   /** Reads windows and sends them on their way, until the text or the patience ends. */
   async #readAll(): Promise<void> {
     const { signal } = this.#options;
+    this.#probe = this.#memory.slabs.allocate(PROBE_WORK_BYTES, 'ingest');
     let previous: Promise<void> = Promise.resolve();
     for (let isFirst = true; this.#failure === undefined; isFirst = false) {
       signal?.throwIfAborted();
       const window = await this.#reader.next();
       if (window === undefined) break;
       this.#outstanding++;
-      if (isFirst) this.#lookAtFirst(window);
+      if (isFirst) this.#lookAtFirst(window, this.#probe.address);
+      if (this.#format === 'lines') this.#carried = this.#options.runtime.clock.now();
       const carried = this.#carried;
-      this.#carried = this.#timeAfter(window);
+      this.#carried = this.#timeAfter(window, this.#probe.address);
       previous = this.#process(window, carried, previous);
       while (this.#outstanding >= this.#outstandingMax) await this.#change();
     }
@@ -198,11 +203,9 @@ class Ingestion {
   }
 
   /** What the first window tells: the format, and the time for lines before the first that has one. */
-  #lookAtFirst(window: Window): void {
+  #lookAtFirst(window: Window, work: number): void {
     this.#isSmall = this.#reader.isOver && window.textBytes <= SMALL_BYTES_MAX;
     const text = { address: window.text.address, bytes: window.textBytes };
-    this.#probe = this.#memory.slabs.allocate(PROBE_WORK_BYTES, 'ingest');
-    const work = this.#probe.address;
     this.#format = this.#options.format ?? guessFormat(this.#memory, work, text).format;
     this.#tally = new Tally(this.#format);
     if (this.#format === 'lines') return;
@@ -210,10 +213,10 @@ class Ingestion {
   }
 
   /** The time that a line at the start of the window behind this one takes over. */
-  #timeAfter(window: Window): number {
-    if (this.#format === 'lines' || this.#probe === undefined) return this.#carried;
+  #timeAfter(window: Window, work: number): number {
+    if (this.#format === 'lines') return this.#carried;
     const text = { address: window.text.address, bytes: window.textBytes };
-    return lastTime(this.#memory, this.#probe.address, this.#format, text) ?? this.#carried;
+    return lastTime(this.#memory, work, this.#format, text) ?? this.#carried;
   }
 
   /**

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Clock } from '../clock.ts';
 import { fromSystem, VarveError } from '../errors.ts';
 import type { Vfs, VfsFile } from '../vfs/vfs.ts';
 
@@ -11,10 +12,12 @@ import type { Vfs, VfsFile } from '../vfs/vfs.ts';
 export interface TextSource {
   /** What messages call it. */
   readonly title: string;
+  /** Whether it was read to its end. */
+  readonly isOver: boolean;
   /**
-   * Reads the next bytes until `target` is full or the text ends.
+   * Reads the next bytes until `target` is full, the text ends, or more is long in coming.
    *
-   * @returns how many bytes were read; fewer than `target.length` only at the end
+   * @returns how many bytes were read; 0 only at the end
    */
   read(target: Uint8Array): Promise<number>;
   close(): Promise<void>;
@@ -56,6 +59,10 @@ class FileSource implements TextSource {
     this.#bytes = bytes;
   }
 
+  get isOver(): boolean {
+    return this.#position === this.#bytes;
+  }
+
   async read(target: Uint8Array): Promise<number> {
     const wanted = Math.min(target.length, this.#bytes - this.#position);
     if (wanted === 0) return 0;
@@ -79,32 +86,46 @@ class FileSource implements TextSource {
 /**
  * Reads a stream, or anything that yields bytes.
  *
+ * @param clock how long to wait for more when there is something already
  * @param signal ends a wait for bytes that may never come
  */
-export function openStream(stream: AsyncIterable<Uint8Array | string>, signal?: AbortSignal): TextSource {
-  return new StreamSource(stream, signal);
+export function openStream(
+  stream: AsyncIterable<Uint8Array | string>,
+  clock: Clock,
+  signal?: AbortSignal,
+): TextSource {
+  return new StreamSource(stream, clock, signal);
 }
 
+/** Lines that come in slowly are in the log after this time, and not only when a window is full. */
+const LINGER_MS = 100;
 const NO_BYTES = new Uint8Array(0);
+const LATER = Symbol('later');
 
 class StreamSource implements TextSource {
   readonly title: string = 'the stream';
+  isOver = false;
   readonly #stream: AsyncIterable<unknown>;
   readonly #iterator: AsyncIterator<unknown, unknown>;
+  readonly #clock: Clock;
   readonly #signal: AbortSignal | undefined;
   #rest: Uint8Array = NO_BYTES;
-  #isOver = false;
+  /** The step of the iterator that is waited for. */
+  #step: Promise<IteratorResult<unknown, unknown>> | undefined;
 
-  constructor(stream: AsyncIterable<unknown>, signal: AbortSignal | undefined) {
+  constructor(stream: AsyncIterable<unknown>, clock: Clock, signal: AbortSignal | undefined) {
     this.#stream = stream;
     this.#iterator = stream[Symbol.asyncIterator]();
+    this.#clock = clock;
     this.#signal = signal;
   }
 
   async read(target: Uint8Array): Promise<number> {
     let filled = 0;
+    let deadlineMs = Number.POSITIVE_INFINITY;
     while (filled < target.length) {
-      if (this.#rest.length === 0 && !(await this.#pull())) break;
+      if (this.#rest.length === 0 && !(await this.#pull(deadlineMs))) break;
+      if (filled === 0) deadlineMs = this.#clock.monotonic() + LINGER_MS;
       const piece = this.#rest.subarray(0, target.length - filled);
       target.set(piece, filled);
       filled += piece.length;
@@ -113,34 +134,44 @@ class StreamSource implements TextSource {
     return filled;
   }
 
-  /** Waits for the next bytes; false where there are none any more. */
-  async #pull(): Promise<boolean> {
-    if (this.#isOver) return false;
-    const { done, value } = await this.#next();
-    if (done === true) {
-      this.#isOver = true;
-      return false;
+  /** Waits for the next bytes; false where there are none any more, or not before the deadline. */
+  async #pull(deadlineMs: number): Promise<boolean> {
+    while (this.#rest.length === 0) {
+      if (this.isOver) return false;
+      const next = await this.#next(deadlineMs);
+      if (next === LATER) return false;
+      if (next.done === true) this.isOver = true;
+      else this.#rest = bytesOf(next.value);
     }
-    if (typeof value === 'string') this.#rest = Buffer.from(value);
-    else if (value instanceof Uint8Array) this.#rest = value;
-    else throw new TypeError(`a stream of text yields bytes or strings, not ${typeof value}`);
     return true;
   }
 
-  async #next(): Promise<IteratorResult<unknown, unknown>> {
+  async #next(deadlineMs: number): Promise<IteratorResult<unknown, unknown> | typeof LATER> {
     const signal = this.#signal;
     signal?.throwIfAborted();
+    if (this.#step === undefined) {
+      this.#step = this.#iterator.next();
+      // It may fail while nobody waits for it; who asks next is told.
+      this.#step.catch(() => undefined);
+    }
     let onAbort: (() => void) | undefined;
-    const aborted = new Promise<never>((_, reject) => {
+    let cancel: (() => void) | undefined;
+    const interrupted = new Promise<typeof LATER>((resolve, reject) => {
       onAbort = () => reject(signal?.reason as Error);
       signal?.addEventListener('abort', onAbort, { once: true });
+      const delayMs = deadlineMs - this.#clock.monotonic();
+      if (Number.isFinite(delayMs)) cancel = this.#clock.after(Math.max(0, delayMs), () => resolve(LATER));
     });
     try {
-      return await Promise.race([this.#iterator.next(), aborted]);
+      const next = await Promise.race([this.#step, interrupted]);
+      if (next !== LATER) this.#step = undefined;
+      return next;
     } catch (error) {
-      this.#isOver = true;
-      throw signal?.aborted === true ? error : fromSystem(error, 'read', this.title);
+      if (signal?.aborted === true) throw error;
+      this.isOver = true;
+      throw fromSystem(error, 'read', this.title);
     } finally {
+      cancel?.();
       if (onAbort !== undefined) signal?.removeEventListener('abort', onAbort);
     }
   }
@@ -149,7 +180,13 @@ class StreamSource implements TextSource {
   async close(): Promise<void> {
     const stream = this.#stream as { destroy?: () => void };
     if (typeof stream.destroy === 'function') stream.destroy();
-    else if (!this.#isOver) void this.#iterator.return?.()?.catch(() => undefined);
-    this.#isOver = true;
+    else if (!this.isOver) void this.#iterator.return?.()?.catch(() => undefined);
+    this.isOver = true;
   }
+}
+
+function bytesOf(value: unknown): Uint8Array {
+  if (typeof value === 'string') return Buffer.from(value);
+  if (value instanceof Uint8Array) return value;
+  throw new TypeError(`a stream of text yields bytes or strings, not ${typeof value}`);
 }

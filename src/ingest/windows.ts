@@ -60,7 +60,6 @@ export class WindowReader {
   /** The beginning of the next window's first line. */
   #carried: Buffer = Buffer.alloc(0);
   #position = 0;
-  #isOver = false;
   /** The rest of a line that was too long is still to come. */
   #isSkipping = false;
 
@@ -68,9 +67,9 @@ export class WindowReader {
     this.#options = options;
   }
 
-  /** Whether the text was read to its end. */
+  /** Whether there is no window behind the last one. */
   get isOver(): boolean {
-    return this.#isOver;
+    return this.#options.source.isOver && this.#carried.length === 0;
   }
 
   /** Bytes read from the source so far. */
@@ -85,7 +84,7 @@ export class WindowReader {
    * @throws VarveError `NO_MEMORY` where there is no memory and nothing outstanding that will be given back
    */
   async next(): Promise<Window | undefined> {
-    if (this.#isOver) return undefined;
+    if (this.isOver) return undefined;
     const window = await this.#create();
     try {
       await this.#fill(window);
@@ -118,7 +117,7 @@ export class WindowReader {
   }
 
   async #fill(window: Window): Promise<void> {
-    const { memory, lineBytesMax } = this.#options;
+    const { memory, source, lineBytesMax } = this.#options;
     memory.u8.set(this.#carried, window.text.address);
     let filled = this.#carried.length;
     if (this.#isSkipping) filled = await this.#skip(window.text);
@@ -126,28 +125,22 @@ export class WindowReader {
       const capacity = window.text.bytes - SLACK_BYTES;
       filled += await this.#read(window.text, filled, capacity);
       const text = memory.buffer(window.text.address, filled);
-      if (filled < capacity) {
-        this.#isOver = true;
-        this.#end(window, filled, filled);
-        window.last = true;
-        return;
-      }
+      if (source.isOver) return this.#end(window, filled, filled, true);
       const end = text.lastIndexOf(LINE_FEED) + 1;
-      if (end > 0) return this.#end(window, end, filled);
+      if (end > 0) return this.#end(window, end, filled, false);
       // Two bytes more than a line may have: one of them could be the return of a line end.
       if (filled >= lineBytesMax + 2) {
         this.#isSkipping = true;
-        this.#end(window, filled, filled);
-        window.last = true;
-        return;
+        return this.#end(window, filled, filled, true);
       }
-      await this.#grow(window, filled);
+      if (filled === capacity) await this.#grow(window, filled);
     }
   }
 
   /** The window ends at `end`; what was read behind it is the beginning of the next. */
-  #end(window: Window, end: number, filled: number): void {
+  #end(window: Window, end: number, filled: number, last: boolean): void {
     window.textBytes = end;
+    window.last = last;
     this.#carried = this.#options.memory.copy(window.text.address + end, filled - end);
   }
 
@@ -160,18 +153,17 @@ export class WindowReader {
 
   /** Passes over the rest of a line. Returns how many bytes of the next lines are in the slab then. */
   async #skip(slab: Slab): Promise<number> {
-    const { memory } = this.#options;
+    const { memory, source } = this.#options;
     const capacity = slab.bytes - SLACK_BYTES;
-    for (;;) {
+    while (!source.isOver) {
       const bytes = await this.#read(slab, 0, capacity);
       const end = memory.buffer(slab.address, bytes).indexOf(LINE_FEED) + 1;
-      if (end > 0 || bytes < capacity) {
-        this.#isSkipping = false;
-        if (end === 0) return 0;
-        memory.u8.copyWithin(slab.address, slab.address + end, slab.address + bytes);
-        return bytes - end;
-      }
+      if (end === 0) continue;
+      this.#isSkipping = false;
+      memory.u8.copyWithin(slab.address, slab.address + end, slab.address + bytes);
+      return bytes - end;
     }
+    return 0;
   }
 
   /** Gives a window twice the room, and what the batch of one long line needs. */

@@ -10,7 +10,7 @@ import type { ParseKernels } from '../memory/parse-kernels.ts';
 /**
  * - `hdfs`: the log of the Hadoop file system, `yyMMdd HHmmss <pid> <level> <component>: <content>`.
  *   Times are UTC; level, pid and component become headers.
- * - `lines`: any text. Each line is a record, with the time at which the ingestion began.
+ * - `lines`: any text. Each line is a record, with the time at which it was read.
  */
 export type LineFormat = 'hdfs' | 'lines';
 

@@ -82,7 +82,7 @@ describe('ingestFile', () => {
     expect((await ingest(hdfs, { format: 'lines' })).levels).toEqual({});
   });
 
-  it('gives plain lines the time at which it began', async () => {
+  it('gives plain lines the time at which they are read', async () => {
     const { ingest, records } = await bench();
     const before = runtime.clock.now();
     const report = await ingest('one\n\nthree', { format: 'lines' });
@@ -237,6 +237,24 @@ describe('ingestFile', () => {
     await ingestFile(second.log, Readable.from(['größe\n', 'ende']), { runtime });
     const values = (await second.records()).map(({ value }) => Buffer.from(value, 'latin1').toString());
     expect(values).toEqual(['größe', 'ende']);
+  });
+
+  it('takes the lines of a slow stream as they come', async () => {
+    const { log, records } = await bench();
+    const slow = new Readable({ read: () => undefined });
+    const ingesting = ingestFile(log, slow, { runtime, format: 'lines' });
+    const reached = async (count: number): Promise<void> => {
+      while (log.nextOffset < count) await new Promise((resolve) => setTimeout(resolve, 5));
+    };
+    slow.push('one\ntw');
+    await reached(1);
+    slow.push('o\nthree\nfo');
+    await reached(3);
+    expect(log.nextOffset).toBe(3);
+    slow.push('ur');
+    slow.push(null);
+    expect(await ingesting).toMatchObject({ lines: 4, bytes: 18 });
+    expect((await records()).map(({ value }) => value)).toEqual(['one', 'two', 'three', 'four']);
   });
 
   it('says how far it is, without a step back, and to the end', async () => {
