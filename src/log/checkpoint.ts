@@ -32,6 +32,7 @@ import type { Memory } from '../memory/memory.ts';
 import { readInt64, writeInt64 } from '../record/format.ts';
 import { joinPath, type Vfs } from '../vfs/vfs.ts';
 import { CHECKPOINT_FILE, CHECKPOINT_TEMPORARY_FILE } from './names.ts';
+import { readWhole, replaceFile, type SyncGuard } from './whole-file.ts';
 
 const MAGIC = 0x56524350;
 const VERSION = 1;
@@ -79,7 +80,8 @@ function fromDisk(timestamp: number): number {
   return timestamp === NO_TIMESTAMP ? -Infinity : timestamp;
 }
 
-function checksum(memory: Memory, bytes: Uint8Array): number {
+/** The checksum of a file that has it at position 8, as a checkpoint has: of everything else in it. */
+export function checksum(memory: Memory, bytes: Uint8Array): number {
   const { kernels, slabs, u8 } = memory;
   const slab = slabs.allocate(bytes.length, 'checkpoint');
   u8.set(bytes, slab.address);
@@ -160,21 +162,9 @@ export async function readCheckpoint(
   vfs: Vfs,
   directory: string,
 ): Promise<Checkpoint | undefined> {
-  const path = joinPath(directory, CHECKPOINT_FILE);
-  const stat = await vfs.stat(path);
-  if (stat?.kind !== 'file') return undefined;
-  const file = await vfs.open(path, 'read');
-  try {
-    const bytes = new Uint8Array(stat.bytes);
-    const read = await file.read(bytes, 0);
-    return decodeCheckpoint(memory, bytes.subarray(0, read));
-  } finally {
-    await file.close();
-  }
+  const bytes = await readWhole(vfs, joinPath(directory, CHECKPOINT_FILE));
+  return bytes === undefined ? undefined : decodeCheckpoint(memory, bytes);
 }
-
-/** Runs a call that makes something durable, whose failure the caller wants to know of. */
-export type SyncGuard = (sync: () => Promise<void>) => Promise<void>;
 
 /**
  * Replaces the checkpoint in a log's directory; when it returns, the new one is durable.
@@ -188,15 +178,6 @@ export async function writeCheckpoint(
   checkpoint: Checkpoint,
   guard: SyncGuard = (sync) => sync(),
 ): Promise<void> {
-  const temporary = joinPath(directory, CHECKPOINT_TEMPORARY_FILE);
-  await vfs.remove(temporary);
-  const file = await vfs.open(temporary, 'create');
-  try {
-    await file.write(encodeCheckpoint(memory, checkpoint), 0);
-    await guard(() => file.datasync());
-  } finally {
-    await file.close();
-  }
-  await vfs.rename(temporary, joinPath(directory, CHECKPOINT_FILE));
-  await guard(() => vfs.syncDir(directory));
+  const bytes = encodeCheckpoint(memory, checkpoint);
+  await replaceFile(vfs, directory, CHECKPOINT_FILE, CHECKPOINT_TEMPORARY_FILE, bytes, guard);
 }

@@ -8,6 +8,10 @@ export const CHECKPOINT_FILE = 'recovery-point';
 export const CHECKPOINT_TEMPORARY_FILE = 'recovery-point.tmp';
 /** The next segment's file, filled with zeros ahead of its use. */
 export const SPARE_FILE = 'spare.tmp';
+/** Losses that a repair has noted; see gaps.ts. */
+export const GAPS_FILE = 'gaps';
+/** Where they are written before the file is renamed. */
+export const GAPS_TEMPORARY_FILE = 'gaps.tmp';
 /** Bytes that recovery took out of a log. */
 export const QUARANTINE_DIRECTORY = 'quarantine';
 
