@@ -32,6 +32,7 @@ export class Intake {
   readonly #clock: Clock;
   readonly #options: ResolvedLogOptions;
   readonly #builder: BatchBuilder;
+  readonly #ordinaryMax: number;
   readonly #measured: Measured = createMeasured();
   readonly #stopReclaim: () => void;
   /** A double from the start, so that it is never boxed. */
@@ -43,6 +44,7 @@ export class Intake {
     this.#memory = memory;
     this.#clock = clock;
     this.#options = options;
+    this.#ordinaryMax = Math.min(options.batchBytes, options.maxRecordBytes);
     this.#builder = new BatchBuilder(memory, options.batchBytes);
     this.#stopReclaim = memory.slabs.onPressure(() =>
       this.#builder.count === 0 ? this.#builder.release() : 0,
@@ -54,6 +56,28 @@ export class Intake {
     let bytes = this.#builder.bytes + (this.filling?.bytes ?? 0);
     for (const group of this.queue) bytes += group.bytes;
     return bytes;
+  }
+
+  /**
+   * Takes an ordinary record in: bytes, no headers, and there is room for it in the batch that was begun.
+   * All others take the way of `measure`, `admit` and `accept`.
+   *
+   * @returns its offset, or -1 where it is no such record
+   */
+  offer(record: RecordInput): number {
+    if (typeof record !== 'object' || record === null) return -1;
+    const { key, value, timestamp, headers } = record;
+    const hasKey = key !== undefined && key !== null;
+    const hasValue = value !== undefined && value !== null;
+    if (headers !== undefined || timestamp !== undefined) return -1;
+    if ((hasKey && !(key instanceof Uint8Array)) || (hasValue && !(value instanceof Uint8Array))) return -1;
+    const bytes = (hasKey ? key.length : 0) + (hasValue ? value.length : 0);
+    if (bytes > this.#ordinaryMax || !this.#builder.hasRoom(bytes)) return -1;
+    if (this.#stampUses === STAMP_USES_MAX) this.#renewStamp();
+    this.#stampUses++;
+    this.#builder.timestamp = this.#stamp;
+    this.#builder.addPlain(hasKey ? key : null, hasValue ? value : null);
+    return this.nextOffset++;
   }
 
   /**
@@ -141,7 +165,8 @@ export class Intake {
   /** Gives the memory back. */
   release(): void {
     this.#stopReclaim();
-    this.#builder.clear();
+    // A group that was begun and then had no memory for its first record is empty.
+    this.giveUp(this.nextOffset);
     this.#builder.release();
   }
 

@@ -20,6 +20,7 @@ import type { Memory } from '../memory/memory.ts';
 import type { Slab } from '../memory/slabs.ts';
 import type { RecordInput } from '../record/record.ts';
 import { type AdaptiveDelay, createAdaptiveDelay, observeFlush } from './adaptive-delay.ts';
+import { FlushLoop } from './flush-loop.ts';
 import type { FramedBatch } from './foreign.ts';
 import type { Group, Waiter } from './group.ts';
 import { GroupWriter } from './group-writer.ts';
@@ -29,11 +30,10 @@ import type { ResolvedLogOptions } from './options.ts';
 import type { Segments } from './segments.ts';
 import { type Durability, ownLevel, syncsEachWrite } from './sync-policy.ts';
 import type { End, Syncer } from './syncer.ts';
+import { type Parked, WaitingLine } from './waiting-line.ts';
 
 /** A buffer that is filled without a pause starts its flush here, so that the disk works meanwhile. */
 const EARLY_FLUSH_BYTES = 256 * 1024;
-/** Turns of the microtask queue in which callers that were just woken can join the next flush. */
-const JOIN_TURNS = 4;
 
 export interface WriterOptions {
   memory: Memory;
@@ -48,12 +48,6 @@ export interface WriterOptions {
   onFatal: (error: unknown) => VarveError;
 }
 
-/** An append that waits for room: `step` accepts what it can and says whether that was all. */
-interface Parked {
-  step: () => boolean;
-  reject: (error: unknown) => void;
-}
-
 export class Writer {
   readonly #parts: WriterOptions;
   readonly #intake: Intake;
@@ -61,15 +55,11 @@ export class Writer {
   readonly #isOwnLevelSynced: boolean;
   readonly #syncsEachWrite: boolean;
   readonly #adaptive: AdaptiveDelay | undefined;
-  #inFlight: Group | undefined;
-  #isRunning = false;
-  #isArmed = false;
+  readonly #loop: FlushLoop;
   #isFull = false;
   /** The log is poisoned: what is in flight fails too. */
   #isDead = false;
-  #parked: Parked[] = [];
-  #readyWaiters: { resolve: () => void; reject: (error: unknown) => void }[] = [];
-  #idleWaiters: (() => void)[] = [];
+  readonly #line: WaitingLine = new WaitingLine();
   /** Why nothing is accepted any more. */
   #refusal: VarveError | undefined;
   /** A failed write of records that nobody waited for; the next call says so. */
@@ -87,6 +77,14 @@ export class Writer {
     this.#syncsEachWrite = syncsEachWrite(options.sync);
     this.#adaptive =
       options.sync.mode === 'adaptive' ? createAdaptiveDelay(options.sync.maxDelayMs) : undefined;
+    this.#loop = new FlushLoop({
+      clock,
+      take: () => this.#intake.take(),
+      delayMs: () => (this.#intake.queue.length === 0 ? (this.#adaptive?.delayMs ?? 0) : 0),
+      isFull: () => this.#isFull,
+      onRoom: () => this.#wake(),
+      flush: (group) => this.#flush(group),
+    });
   }
 
   /** The next offset to be given out. */
@@ -101,7 +99,7 @@ export class Writer {
 
   /** Bytes accepted that are not written yet. */
   get pendingBytes(): number {
-    return this.#intake.pendingBytes + (this.#inFlight?.bytes ?? 0);
+    return this.#intake.pendingBytes + (this.#loop.inFlight?.bytes ?? 0);
   }
 
   /**
@@ -111,9 +109,22 @@ export class Writer {
    * @throws VarveError `BACKPRESSURE`, `CLOSED`, `POISONED`, or what made the write of earlier records fail
    */
   enqueue(record: RecordInput): number {
+    // One look at what is nearly always so: a batch was begun by an `enqueue`, and nothing is in the way.
+    const group = this.#intake.filling;
+    if (group?.hasUnwatched === true && this.#isClear) {
+      const offset = this.#intake.offer(record);
+      if (offset >= 0) {
+        if (!this.#loop.isRunning) this.#accepted(group);
+        return offset;
+      }
+    }
+    return this.#enqueue(record);
+  }
+
+  #enqueue(record: RecordInput): number {
     this.#intake.measure(record);
     this.check();
-    if (this.#parked.length > 0 || !this.#admit()) {
+    if (this.#line.isBusy || !this.#admit()) {
       this.#parts.metrics.backpressure++;
       throw new VarveError('BACKPRESSURE', 'the buffer is full: await ready() and enqueue again');
     }
@@ -121,12 +132,17 @@ export class Writer {
     return this.#accept();
   }
 
+  /** Whether a record is taken without further questions. */
+  get #isClear(): boolean {
+    return this.#refusal === undefined && this.#unreported === undefined && !this.#line.isBusy;
+  }
+
   /** Accepts a record, now or when there is room, and resolves when it has reached the level. */
   append(record: RecordInput, level: Durability): Promise<number> {
     this.#intake.measure(record);
     this.check();
     return new Promise((resolve, reject) => {
-      if (this.#parked.length === 0 && this.#admit()) {
+      if (!this.#line.isBusy && this.#admit()) {
         this.#acceptFor(resolve, reject, level);
         return;
       }
@@ -161,15 +177,16 @@ export class Writer {
           if (++done === records.length) {
             this.#acceptFor(resolve, fail, level);
           } else {
-            const offset = this.#accept();
+            this.#accept();
             // Each group on the way is watched, since a part that fails is not made good by the next one.
-            if (group !== current) current.written.add({ offset, resolve: () => undefined, reject: fail });
+            if (group !== current)
+              current.written.add({ offset: Infinity, resolve: () => undefined, reject: fail });
             group = current;
           }
         }
         return true;
       };
-      if (this.#parked.length > 0 || !step()) this.#park({ step, reject: fail });
+      if (this.#line.isBusy || !step()) this.#park({ step, reject: fail });
     });
   }
 
@@ -189,10 +206,14 @@ export class Writer {
       const step = (): boolean => {
         const group = this.#intake.acceptFramed(address, batches, slab);
         this.#watch(group, { offset: group.nextOffset - 1, resolve, reject }, level);
-        this.#arm();
+        this.#loop.arm();
         return true;
       };
-      if (this.#parked.length > 0) this.#park({ step, reject });
+      const refuse = (error: unknown): void => {
+        slab?.release();
+        reject(error);
+      };
+      if (this.#line.isBusy) this.#park({ step, reject: refuse });
       else step();
     });
   }
@@ -200,13 +221,17 @@ export class Writer {
   /** Resolves when `enqueue` has room; rejects where an earlier record that nobody waited for was lost. */
   async ready(): Promise<void> {
     this.check();
-    if (!this.#isFull && this.#parked.length === 0) return;
-    await new Promise<void>((resolve, reject) => this.#readyWaiters.push({ resolve, reject }));
+    if (!this.#isFull && !this.#line.isBusy) return;
+    await this.#line.ready();
   }
 
   /** Resolves when an accepted offset is written. */
   whenWritten(offset: number): Promise<void> {
-    return offset < this.written.offset ? Promise.resolve() : this.#groupOf(offset).written.share();
+    if (offset < this.written.offset) return Promise.resolve();
+    const group = this.#groupOf(offset);
+    return group.written.share().catch((error: unknown) => {
+      if (offset >= group.lostFrom) throw error;
+    });
   }
 
   /** Resolves when an accepted offset is synced. */
@@ -216,13 +241,17 @@ export class Writer {
     if (offset < this.written.offset) return syncer.reach(offset, !this.#isOwnLevelSynced);
     const group = this.#groupOf(offset);
     if (!this.#isOwnLevelSynced) group.isSyncDemanded = true;
-    return group.synced.share();
+    return group.synced.share().catch((error: unknown) => {
+      if (offset >= group.lostFrom) throw error;
+      return syncer.reach(offset, true);
+    });
   }
 
   /** Resolves when nothing accepted is left unwritten, or it failed. */
   async idle(): Promise<void> {
-    while (this.#isRunning || this.#isArmed || this.#parked.length > 0) {
-      await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
+    while (this.#loop.isRunning || this.#loop.isArmed || this.#line.isBusy) {
+      await this.#loop.idle();
+      if (this.#line.isBusy) await this.#line.ready().catch(() => undefined);
     }
   }
 
@@ -236,7 +265,6 @@ export class Writer {
     this.#isDead = true;
     for (const group of this.#intake.giveUp(this.written.offset)) group.reject(error);
     this.#wake();
-    if (!this.#isRunning) this.#wakeIdle();
   }
 
   /** Closes the door for new records; what is accepted goes on. */
@@ -264,36 +292,40 @@ export class Writer {
 
   #park(parked: Parked): void {
     this.#parts.metrics.backpressure++;
-    this.#parked.push(parked);
+    this.#line.park(parked);
   }
 
   /** Makes room for the measured record: afterwards there is a group for it. */
   #admit(): boolean {
     if (this.#isFull) return false;
     let admission = this.#intake.admit();
-    if (admission === 'full' && !this.#isRunning) {
+    if (admission === 'full' && !this.#loop.isRunning) {
       this.#intake.closeFilling();
-      this.#start();
+      this.#loop.start();
       admission = this.#intake.admit();
     }
     if (admission === 'yes') return true;
     this.#isFull = true;
     // A flush that is under way lets in who waits when it ends.
-    if (!this.#isRunning) void this.#parts.memory.slabs.released().then(() => this.#wake());
+    if (!this.#loop.isRunning) void this.#parts.memory.slabs.released().then(() => this.#wake());
     return false;
   }
 
   #accept(): number {
     const offset = this.#intake.accept();
-    if (this.#isRunning) return offset;
-    if (!this.#isArmed) {
-      this.#arm();
-    } else if ((this.#intake.filling as Group).bytes >= EARLY_FLUSH_BYTES) {
+    if (!this.#loop.isRunning) this.#accepted(this.#intake.filling as Group);
+    return offset;
+  }
+
+  /** Sees to it that what an idle writer has accepted is flushed. */
+  #accepted(group: Group): void {
+    if (!this.#loop.isArmed) {
+      this.#loop.arm();
+    } else if (group.bytes >= EARLY_FLUSH_BYTES) {
       // The caller fills the buffer without letting go of the thread: do not wait for it.
       this.#intake.closeFilling();
-      this.#start();
+      this.#loop.start();
     }
-    return offset;
   }
 
   #acceptFor(resolve: (offset: number) => void, reject: (error: unknown) => void, level: Durability): void {
@@ -315,51 +347,11 @@ export class Writer {
 
   /** The group that an offset is on its way in. */
   #groupOf(offset: number): Group {
-    for (const group of [this.#inFlight, ...this.#intake.queue]) {
+    for (const group of [this.#loop.inFlight, ...this.#intake.queue]) {
       if (group !== undefined && offset >= group.firstOffset && offset < group.nextOffset) return group;
     }
     if (this.#intake.filling !== undefined) return this.#intake.filling;
     throw new VarveError('OUT_OF_RANGE', `offset ${offset} is not on its way`);
-  }
-
-  #arm(): void {
-    if (this.#isRunning || this.#isArmed) return;
-    this.#isArmed = true;
-    queueMicrotask(() => {
-      if (this.#isArmed) this.#start();
-    });
-  }
-
-  #start(): void {
-    this.#isArmed = false;
-    if (!this.#isRunning) void this.#run();
-  }
-
-  /** Flushes until nothing is left. It never rejects. */
-  async #run(): Promise<void> {
-    this.#isRunning = true;
-    for (;;) {
-      const delayMs = this.#adaptive?.delayMs ?? 0;
-      if (delayMs > 0 && this.#intake.queue.length === 0 && !this.#isFull) await this.#pause(delayMs);
-      const group = this.#intake.take();
-      if (group === undefined) break;
-      this.#inFlight = group;
-      if (this.#isFull) this.#wake();
-      await this.#flush(group);
-      this.#inFlight = undefined;
-      // Nobody can join a full buffer: the next turn makes room, and wakes who waits for it.
-      for (let i = 0; i < JOIN_TURNS && !this.#isFull; i++) {
-        // oxlint-disable-next-line typescript/await-thenable -- a turn of the microtask queue is all that is wanted
-        await undefined;
-      }
-    }
-    this.#isRunning = false;
-    if (this.#isFull) this.#wake();
-    this.#wakeIdle();
-  }
-
-  #pause(delayMs: number): Promise<void> {
-    return new Promise((resolve) => this.#parts.clock.after(delayMs, resolve, true));
   }
 
   async #flush(group: Group): Promise<void> {
@@ -391,9 +383,12 @@ export class Writer {
       observeFlush(this.#adaptive, group.records, syncer.lastSyncMs, clock.monotonic());
   }
 
-  /** A write failed: cuts off what it left behind, and rejects it and all that was accepted behind it. */
+  /**
+   * A write failed: cuts off what it left behind, and rejects it and all that was accepted behind it. What
+   * the group brought into a segment before it was rolled is written.
+   */
   async #fail(group: Group, cause: unknown): Promise<void> {
-    const { segments, metrics, onFatal } = this.#parts;
+    const { segments, metrics, onFatal, onWritten } = this.#parts;
     metrics.failedWrites++;
     let error = fromSystem(cause, 'write', segments.active.path);
     // Neither varve nor the system has said so: a bug, after which nothing can be promised.
@@ -404,39 +399,36 @@ export class Writer {
       error = onFatal(truncateError);
     }
     if (this.#isDead) error = this.#refusal as VarveError;
-    const groups = [group, ...this.#intake.giveUp(this.written.offset)];
-    this.#isFull = false;
-    if (groups.some(({ hasUnwatched }) => hasUnwatched)) this.#unreported = error;
+    const behind = this.#intake.giveUp(this.written.offset);
+    if ([group, ...behind].some(({ hasUnwatched }) => hasUnwatched)) this.#unreported = error;
     group.release();
-    for (const one of groups) one.reject(error);
+    if (this.#isDead) {
+      group.reject(error);
+    } else {
+      onWritten();
+      this.#syncKept(group.rejectFrom(this.written.offset, error));
+    }
+    for (const one of behind) one.reject(error);
+  }
+
+  /** Tells those who wait for a sync of what a failed group has written. */
+  #syncKept(waiters: readonly Waiter[]): void {
+    const last = waiters.at(-1);
+    if (last === undefined) return;
+    this.#parts.syncer.reach(last.offset, true).then(
+      () => {
+        for (const { resolve, offset } of waiters) resolve(offset);
+      },
+      (error: unknown) => {
+        for (const { reject } of waiters) reject(error);
+      },
+    );
   }
 
   /** There may be room again: lets in who waited, in their order. */
   #wake(): void {
     this.#isFull = false;
-    while (this.#parked.length > 0) {
-      const first = this.#parked[0] as Parked;
-      try {
-        if (this.#isDead) first.reject(this.#refusal);
-        else if (!first.step()) break;
-      } catch (error) {
-        first.reject(error);
-      }
-      this.#parked.shift();
-    }
-    if (this.#isFull || this.#parked.length > 0) return;
-    const waiters = this.#readyWaiters;
-    this.#readyWaiters = [];
-    const error = this.#isDead ? this.#refusal : waiters.length > 0 ? this.takeUnreported() : undefined;
-    for (const waiter of waiters) {
-      if (error === undefined) waiter.resolve();
-      else waiter.reject(error);
-    }
-  }
-
-  #wakeIdle(): void {
-    const waiters = this.#idleWaiters;
-    this.#idleWaiters = [];
-    for (const wake of waiters) wake();
+    if (this.#isDead) this.#line.refuse(this.#refusal);
+    else if (this.#line.advance() && !this.#isFull) this.#line.answer(() => this.takeUnreported());
   }
 }

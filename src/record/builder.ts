@@ -93,7 +93,11 @@ export function measure(record: RecordInput, into: Measured): void {
 }
 
 export class BatchBuilder {
+  /** Time of the record that `addPlain` adds. A field and not a parameter, so that it is never boxed. */
+  timestamp: number = Number.NaN;
   readonly #memory: Memory;
+  readonly #i32: Int32Array;
+  readonly #f64: Float64Array;
   readonly #batchBytes: number;
   readonly #staging: Uint8Array;
   #slab: Slab | undefined;
@@ -112,6 +116,8 @@ export class BatchBuilder {
   /** @param batchBytes a batch is full when its records have this many bytes */
   constructor(memory: Memory, batchBytes: number) {
     this.#memory = memory;
+    this.#i32 = memory.i32;
+    this.#f64 = memory.f64;
     this.#batchBytes = batchBytes;
     this.#staging = new Uint8Array(batchBytes);
   }
@@ -173,31 +179,43 @@ export class BatchBuilder {
 
   /** Copies a record in, for which there is room and which has its timestamp. */
   add(record: Measured): void {
-    const { i32, f64 } = this.#memory;
+    const { headers } = record;
+    this.timestamp = record.timestamp;
+    this.addPlain(record.key, record.value);
+    if (headers === null) return;
+    const word = (this.#entry - ENTRY_BYTES) >> 2;
+    this.#i32[word + (ENTRY_HEADERS_LENGTH >> 2)] = headers.length;
+    this.#i32[word + (ENTRY_HEADERS_COUNT >> 2)] = record.headerCount;
+    this.#copy(headers, this.#used);
+    this.#used += headers.length;
+  }
+
+  /** Copies a record without headers in, for which there is room. Its time is `timestamp`. */
+  addPlain(key: Uint8Array | null, value: Uint8Array | null): void {
+    const i32 = this.#i32;
     const entry = this.#entry;
     const word = entry >> 2;
-    const { key, value, headers } = record;
     let used = this.#used;
-    f64[entry >> 3] = record.timestamp;
+    this.#f64[entry >> 3] = this.timestamp;
     i32[word + (ENTRY_KEY >> 2)] = this.#data + used;
-    i32[word + (ENTRY_KEY_LENGTH >> 2)] = key === null ? NULL_LENGTH : key.length;
-    if (key !== null) {
+    if (key === null) {
+      i32[word + (ENTRY_KEY_LENGTH >> 2)] = NULL_LENGTH;
+    } else {
+      i32[word + (ENTRY_KEY_LENGTH >> 2)] = key.length;
       this.#copy(key, used);
       used += key.length;
     }
     i32[word + (ENTRY_VALUE >> 2)] = this.#data + used;
-    i32[word + (ENTRY_VALUE_LENGTH >> 2)] = value === null ? NULL_LENGTH : value.length;
-    if (value !== null) {
+    if (value === null) {
+      i32[word + (ENTRY_VALUE_LENGTH >> 2)] = NULL_LENGTH;
+    } else {
+      i32[word + (ENTRY_VALUE_LENGTH >> 2)] = value.length;
       this.#copy(value, used);
       used += value.length;
     }
     i32[word + (ENTRY_HEADERS >> 2)] = this.#data + used;
-    i32[word + (ENTRY_HEADERS_LENGTH >> 2)] = headers === null ? 0 : headers.length;
-    i32[word + (ENTRY_HEADERS_COUNT >> 2)] = record.headerCount;
-    if (headers !== null) {
-      this.#copy(headers, used);
-      used += headers.length;
-    }
+    i32[word + (ENTRY_HEADERS_LENGTH >> 2)] = 0;
+    i32[word + (ENTRY_HEADERS_COUNT >> 2)] = 0;
     this.#used = used;
     this.#entry = entry + ENTRY_BYTES;
   }
