@@ -186,7 +186,7 @@ export class Segments {
   async release(): Promise<void> {
     this.#stopReclaim();
     const spare = await this.#spare;
-    await spare?.close();
+    await spare?.close().catch(() => undefined);
     const { vfs, directory } = this.#parts.context;
     if (spare !== undefined) await vfs.remove(joinPath(directory, SPARE_FILE)).catch(() => undefined);
     for (const segment of this.list) {
