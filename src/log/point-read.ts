@@ -6,11 +6,25 @@
  * @module
  */
 
-import { BATCH_PREFIX_BYTES, MARK_BYTES, MARK_RECORDS, ROW_BYTES, SCAN_STATUS_ADDRESS, SCAN_STATUS_BYTES, SLACK_BYTES } from '../memory/layout.ts';
+import {
+  BATCH_PREFIX_BYTES,
+  MARK_BYTES,
+  MARK_RECORDS,
+  ROW_BYTES,
+  SCAN_STATUS_ADDRESS,
+  SCAN_STATUS_BYTES,
+  SLACK_BYTES,
+} from '../memory/layout.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Slab } from '../memory/slabs.ts';
 import { type BatchRow, checkReadable, columnsBytes, decodeRecord, readRow } from '../record/batch.ts';
-import { ATTRIBUTES_POSITION, BATCH_LENGTH_POSITION, COMPRESSION_MASK, LAST_DELTA_POSITION, readInt64 } from '../record/format.ts';
+import {
+  ATTRIBUTES_POSITION,
+  BATCH_LENGTH_POSITION,
+  COMPRESSION_MASK,
+  LAST_DELTA_POSITION,
+  readInt64,
+} from '../record/format.ts';
 import { LogRecord } from '../record/record.ts';
 import type { VfsFile } from '../vfs/vfs.ts';
 import { describeDamage } from './damage.ts';
@@ -62,9 +76,23 @@ export class PointReader {
     const relativeOffset = offset - segment.baseOffset;
     // Where an extent has many batches, the record is rarely in the one that the entry names.
     const isBefore = index.hasSmallBatches;
-    const found = this.#readExtent(segment, file, index, index.extentOf(relativeOffset, isBefore), offset, limit);
+    const found = this.#readExtent(
+      segment,
+      file,
+      index,
+      index.extentOf(relativeOffset, isBefore),
+      offset,
+      limit,
+    );
     if (found instanceof LogRecord) return found;
-    const other = this.#readExtent(segment, file, index, index.extentOf(relativeOffset, !isBefore), offset, limit);
+    const other = this.#readExtent(
+      segment,
+      file,
+      index,
+      index.extentOf(relativeOffset, !isBefore),
+      offset,
+      limit,
+    );
     if (other instanceof LogRecord) return other;
     // Where the end of one and the beginning of the other are broken, it is one damage.
     const broken = found !== undefined && found.position < (other?.position ?? Infinity) ? found : other;
@@ -173,7 +201,12 @@ export class PointReader {
         continue;
       }
       const broken = { position: extent.start + (at - address), offset: expected };
-      const behind = kernels.findBatch(at + 1, end - at - 1, expected ?? segment.baseOffset, segment.nextOffset);
+      const behind = kernels.findBatch(
+        at + 1,
+        end - at - 1,
+        expected ?? segment.baseOffset,
+        segment.nextOffset,
+      );
       if (behind < 0) return broken;
       expected = readInt64(this.#memory.data, behind);
       if (offset < expected) return broken;
@@ -196,7 +229,13 @@ export class PointReader {
   }
 
   /** Finds a record among checked batches; `marks` is 0 or the address of the marks of the only one. */
-  #find(extent: Extent, address: number, bytes: number, offset: number, marks = 0): LogRecord | Broken | undefined {
+  #find(
+    extent: Extent,
+    address: number,
+    bytes: number,
+    offset: number,
+    marks = 0,
+  ): LogRecord | Broken | undefined {
     const { data, slabs } = this.#memory;
     const end = address + bytes;
     for (let at = address; at < end; ) {

@@ -11,7 +11,7 @@ import type { Memory } from '../memory/memory.ts';
 import { type BatchRow, readRow } from '../record/batch.ts';
 import { describeDamage } from './damage.ts';
 import { BatchScan } from './scan.ts';
-import type { Segment } from './segment.ts';
+import type { DamagedRange, Segment } from './segment.ts';
 import { findBehind } from './segment-scan.ts';
 import type { Segments } from './segments.ts';
 
@@ -113,7 +113,8 @@ export class LogReader {
     const row = readRow(this.#source.memory, scan.rows + this.#row * ROW_BYTES);
     const position = scan.positionOf(row.address);
     const expected = position === 0 ? segment.baseOffset : this.#expected;
-    if (expected !== undefined && row.baseOffset !== expected) {
+    const isOther = expected !== undefined && row.baseOffset !== expected;
+    if (isOther || (segment.damaged.length > 0 && knownLoss(segment, position) !== undefined)) {
       this.#rowCount = 0;
       await this.#meetDamage(segment, position);
       await this.#endScan(scan);
@@ -143,7 +144,7 @@ export class LogReader {
 
   /** Steps over damage before what is to be read, and over what recovery was told to live with; else it is an error. */
   async #meetDamage(segment: Segment, position: number): Promise<void> {
-    const known = segment.damaged.find(({ start, end }) => position >= start && position < end);
+    const known = knownLoss(segment, position);
     if (known !== undefined) {
       this.#position = known.end;
       this.#expected = known.lastOffset + 1;
@@ -175,7 +176,13 @@ export class LogReader {
       this.#expected = undefined;
     }
     this.#limit = visibleBytes(segment);
-    this.#scan = new BatchScan(memory, file, this.#position, this.#limit, this.#limit - this.#position > READ_AHEAD_BYTES);
+    this.#scan = new BatchScan(
+      memory,
+      file,
+      this.#position,
+      this.#limit,
+      this.#limit - this.#position > READ_AHEAD_BYTES,
+    );
   }
 
   #isThrough(segment: Segment): boolean {
@@ -192,7 +199,10 @@ export class LogReader {
     if (this.#offset < segment.baseOffset) {
       const isRemoved = this.#offset < segments.firstOffset;
       const offsets = { first: this.#offset, last: segment.baseOffset - 1 };
-      if (isRemoved) throw new VarveError('OUT_OF_RANGE', `offsets ${offsets.first} to ${offsets.last} were removed`, { offsets });
+      if (isRemoved)
+        throw new VarveError('OUT_OF_RANGE', `offsets ${offsets.first} to ${offsets.last} were removed`, {
+          offsets,
+        });
       this.#offset = segment.baseOffset;
     }
     segment.pin();
@@ -213,4 +223,9 @@ export class LogReader {
       if (!isVarveError(error)) throw error;
     }
   }
+}
+
+/** What is known to be lost at a position. */
+function knownLoss(segment: Segment, position: number): DamagedRange | undefined {
+  return segment.damaged.find(({ start, end }) => position >= start && position < end);
 }

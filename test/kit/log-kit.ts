@@ -110,7 +110,11 @@ export class LogKit {
   async end(): Promise<void> {
     for (const slab of this.#slabs.splice(0)) slab.release();
     // How a log closes is for the tests that are about it to look at.
-    for (const log of this.#logs.splice(0)) await soon(log.close().catch(() => undefined), 'a log never closes');
+    for (const log of this.#logs.splice(0))
+      await soon(
+        log.close().catch(() => undefined),
+        'a log never closes',
+      );
     const slabs = this.#memory?.slabs.inUse() ?? [];
     const openFiles = this.#disks.splice(0).reduce((sum, vfs) => sum + vfs.openFiles, 0);
     // One leak must not make all tests behind it fail.
