@@ -30,8 +30,10 @@ export async function describeDamage(
 /** The offset that belongs to a position, from the batches before it; undefined where they are damaged too. */
 async function offsetAt(segment: Segment, position: number): Promise<number | undefined> {
   const { memory } = segment.context;
-  const scan = new BatchScan(memory, await segment.open(), 0, position, true);
-  let offset = segment.baseOffset;
+  // What lies before a known loss is known.
+  const known = segment.damaged.findLast(({ start, end }) => end > start && end <= position);
+  const scan = new BatchScan(memory, await segment.open(), known?.end ?? 0, position, true);
+  let offset = known === undefined ? segment.baseOffset : known.lastOffset + 1;
   try {
     for (let count = await scan.next(); count > 0; count = await scan.next()) {
       for (let i = 0; i < count; i++) {

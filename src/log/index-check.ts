@@ -1,7 +1,7 @@
 /**
- * Whether the index files of a sealed segment are what was written, and say the truth: each entry is
- * followed along the batches that it is about. How far apart the entries are is not asked, since that is
- * an option of whoever wrote them.
+ * Whether the index files of a segment are what was written, and what the log yields. How far apart the
+ * entries of the offset index are is not asked, since that is an option of whoever wrote them; but given
+ * those, the time index is determined to the byte: it is made once more and compared.
  *
  * @module
  */
@@ -41,17 +41,22 @@ export class IndexCheck {
   #offsetsMet = 0;
   #timesMet = 0;
   #maxTimestamp = -Infinity;
+  #maxTimestampOffset = 0;
   #lastTimestamp = -Infinity;
+  /** The time index made once more: where its next entry would be, and the first that is another one. */
+  #timesMade = 0;
+  #madeTimestamp = -Infinity;
+  #otherTime: number | undefined;
 
   private constructor(segment: Segment) {
     this.#segment = segment;
   }
 
-  /** Reads the index files of a segment. Of one that has none, or has known damage, nothing is asked. */
+  /** Reads the index files of a segment. Of one that has none nothing is asked. */
   static async open(segment: Segment): Promise<IndexCheck> {
     const check = new IndexCheck(segment);
     const { state } = segment;
-    if (!segment.isSealed || state === undefined || segment.damaged.length > 0) return check;
+    if (state === undefined) return check;
     check.#offsets = viewOf(await check.#read('index', state));
     check.#times = viewOf(await check.#read('timeindex', state));
     return check;
@@ -64,12 +69,18 @@ export class IndexCheck {
    * @param lastOffset relative to the base offset of the segment
    */
   observe(position: number, lastOffset: number, maxTimestamp: number): void {
-    this.#maxTimestamp = Math.max(this.#maxTimestamp, maxTimestamp);
+    if (maxTimestamp > this.#maxTimestamp) {
+      this.#maxTimestamp = maxTimestamp;
+      this.#maxTimestampOffset = lastOffset;
+    }
     const offsets = this.#offsets;
     if (offsets !== undefined && this.#offsetsMet < offsets.byteLength) {
       const at = this.#offsetsMet;
       const isMet = offsets.getInt32(at) === lastOffset && offsets.getInt32(at + 4) === position;
-      if (isMet) this.#offsetsMet += OFFSET_ENTRY_BYTES;
+      if (isMet) {
+        this.#offsetsMet += OFFSET_ENTRY_BYTES;
+        this.#makeTime();
+      }
     }
     const times = this.#times;
     if (times === undefined || this.#timesMet >= times.byteLength) return;
@@ -87,17 +98,43 @@ export class IndexCheck {
    */
   problems(isDamaged: boolean): IndexProblem[] {
     if (!isDamaged) {
-      this.#checkMet('index', this.#offsets, this.#offsetsMet);
-      this.#checkMet('timeindex', this.#times, this.#timesMet);
+      const offsetBytes = this.#offsets?.byteLength ?? 0;
+      if (this.#offsetsMet < offsetBytes) this.#report('index', this.#offsetsMet);
+      const position = this.#otherTimePosition();
+      if (position !== undefined) this.#report('timeindex', position);
     }
     return this.#problems;
   }
 
-  #checkMet(kind: 'index' | 'timeindex', view: DataView | undefined, met: number): void {
-    if (view === undefined || met === view.byteLength) return;
+  /** The next entry of the time index, if there is one here: as when it was written. */
+  #makeTime(): void {
+    const times = this.#times;
+    if (times === undefined || this.#maxTimestamp <= this.#madeTimestamp) return;
+    const at = this.#timesMade;
+    this.#timesMade += TIME_ENTRY_BYTES;
+    this.#madeTimestamp = this.#maxTimestamp;
+    const isSame =
+      at < times.byteLength &&
+      readInt64(times, at) === this.#maxTimestamp &&
+      times.getInt32(at + 8) === this.#maxTimestampOffset;
+    if (!isSame) this.#otherTime ??= at;
+  }
+
+  /** Where the time index is not what it should be. */
+  #otherTimePosition(): number | undefined {
+    const [offsets, times] = [this.#offsets, this.#times];
+    if (times === undefined) return undefined;
+    // Where the entries of the one are not known, it is only asked whether those of the other are true.
+    if (offsets === undefined || this.#offsetsMet < offsets.byteLength)
+      return this.#timesMet < times.byteLength ? this.#timesMet : undefined;
+    if (this.#segment.isSealed) this.#makeTime();
+    return this.#otherTime ?? (this.#timesMade < times.byteLength ? this.#timesMade : undefined);
+  }
+
+  #report(kind: 'index' | 'timeindex', position: number): void {
     const file = this.#segment.pathOf(kind);
-    const message = `${file} has an entry at position ${met} that is not true of the log`;
-    this.#problems.push({ file, position: met, message });
+    const message = `${file} is not what the log yields at position ${position}; it will be made again`;
+    this.#problems.push({ file, position, message });
   }
 
   /** The bytes of an index file, where it is what was written. */

@@ -15,6 +15,7 @@ import type { Clock } from '../clock.ts';
 import type { VarveError } from '../errors.ts';
 import { joinPath, type VfsFile } from '../vfs/vfs.ts';
 import { type Checkpoint, readCheckpoint, type SegmentState, writeCheckpoint } from './checkpoint.ts';
+import { findGapBehind, type Gap, nextGap, readGaps, writeGaps } from './gaps.ts';
 import { parseSegmentFileName, segmentFileName } from './names.ts';
 import type { RecoveryMode } from './options.ts';
 import { type Quarantined, quarantineSegment, quarantineTail } from './quarantine.ts';
@@ -39,6 +40,8 @@ export interface RecoveryReport {
   tornTails: number;
   quarantined: Quarantined[];
   damage: Damage[];
+  /** Losses that a repair has noted: they are stepped over. */
+  gaps: Damage[];
   elapsedMs: number;
 }
 
@@ -66,9 +69,13 @@ class Recovery {
     tornTails: 0,
     quarantined: [],
     damage: [],
+    gaps: [],
     elapsedMs: 0,
   };
   #checkpoint: Checkpoint | undefined;
+  #gaps: Gap[] = [];
+  /** Those of them that are there. */
+  readonly #gapsMet: Gap[] = [];
   #hasChanged = false;
 
   constructor(context: SegmentContext, options: RecoveryOptions) {
@@ -101,6 +108,7 @@ class Recovery {
   async #recoverAll(): Promise<void> {
     const { memory, vfs, directory } = this.#context;
     this.#checkpoint = await readCheckpoint(memory, vfs, directory);
+    this.#gaps = (await readGaps(memory, vfs, directory)) ?? [];
     const known = new Map(this.#checkpoint?.segments.map((state) => [state.baseOffset, state]));
     const bases = await this.#listBases();
     this.#checkMissing(bases);
@@ -171,7 +179,31 @@ class Recovery {
     const bytes = (await this.#context.vfs.stat(segment.path))?.bytes ?? 0;
     if (bytes !== state.bytes && (isActive || bytes < state.bytes)) return false;
     this.#segments.push(segment);
+    for (const gap of this.#gaps) {
+      const isInside = gap.baseOffset === state.baseOffset && gap.end > gap.start && gap.end <= state.bytes;
+      if (isInside) this.#meetGap(segment, gap);
+    }
     if (isActive) await segment.loadIndex();
+    return true;
+  }
+
+  /** Notes a known loss in a segment, or behind it. */
+  #meetGap(segment: Segment, gap: Gap): void {
+    const { start, firstOffset, lastOffset } = gap;
+    segment.damaged.push(gap);
+    this.#gapsMet.push(gap);
+    this.#report.gaps.push({ file: segment.path, position: start, firstOffset, lastOffset });
+  }
+
+  /** Reads on up to the next known loss in a segment, and steps over it. Returns whether it got there. */
+  async #scanToGap(segment: Segment, file: VfsFile, fileBytes: number): Promise<boolean> {
+    const gap = nextGap(this.#gaps, segment.baseOffset, segment.bytes);
+    if (gap === undefined || gap.end > fileBytes || this.#options.mode === 'absoluteConsistency') return false;
+    const found = await scanSegment(segment, file, gap.start, 0, async () => false);
+    if (found !== undefined || segment.nextOffset !== gap.firstOffset) return false;
+    this.#meetGap(segment, gap);
+    segment.bytes = gap.end;
+    segment.nextOffset = gap.lastOffset + 1;
     return true;
   }
 
@@ -201,6 +233,7 @@ class Recovery {
     const wasSynced = async (): Promise<boolean> =>
       !isComplete() && (laterSyncs || (await this.#isSyncWitness(later)));
     for (;;) {
+      if (await this.#scanToGap(segment, file, fileBytes)) continue;
       const found = await scanSegment(
         segment,
         file,
@@ -284,6 +317,11 @@ class Recovery {
    */
   async #acceptGap(base: number, expected: number, rest: number[]): Promise<boolean> {
     const previous = this.#segments.at(-1) as Segment;
+    const gap = findGapBehind(this.#gaps, previous.baseOffset, expected, base);
+    if (gap?.start === previous.bytes && this.#options.mode !== 'absoluteConsistency') {
+      this.#meetGap(previous, gap);
+      return true;
+    }
     const isDamage = previous.isSealed && (this.#isKnown(previous) || (await this.#isSyncWitness(rest)));
     if (isDamage || base < expected || this.#options.mode === 'absoluteConsistency') {
       const isNoted = this.#report.damage.some(
@@ -373,6 +411,8 @@ class Recovery {
   async #makeDurable(): Promise<void> {
     const { memory, vfs, directory } = this.#context;
     await vfs.syncDir(directory);
+    // What is no more must not be taken for known where other bytes come to lie there.
+    if (this.#gapsMet.length < this.#gaps.length) await writeGaps(memory, vfs, directory, this.#gapsMet);
     const sealed = this.#segments.filter((segment) => segment.isSealed);
     for (const segment of sealed) {
       if (segment.index === undefined || segment.state !== undefined) continue;

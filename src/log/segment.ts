@@ -25,7 +25,7 @@ export interface SegmentContext {
   indexIntervalBytes: number;
 }
 
-/** Damaged bytes in a `.log` that reads step over; only `skipAnyCorrupted` makes them. */
+/** Damaged bytes in a `.log` that reads step over: what `skipAnyCorrupted` met, and what a repair has noted. */
 export interface DamagedRange {
   start: number;
   end: number;
@@ -296,16 +296,42 @@ export class Segment {
     return undefined;
   }
 
-  /** Makes the indexes from the log. Damage in it is left for whoever reads there. */
+  /** Makes the indexes from the log. Damage in it that is not known is left for whoever reads there. */
   async #rebuildIndex(): Promise<SegmentIndex> {
     const { memory, indexIntervalBytes } = this.context;
     const index = new SegmentIndex(memory, indexIntervalBytes);
-    const scan = new BatchScan(memory, await this.open(), 0, this.bytes, true);
+    try {
+      const known = this.damaged.filter(({ start, end }) => end > start);
+      let run = { position: 0, offset: this.baseOffset };
+      for (const { start, end, lastOffset } of known) {
+        await this.#indexRun(index, run, start);
+        run = { position: end, offset: lastOffset + 1 };
+      }
+      await this.#indexRun(index, run, this.bytes);
+      if (this.isSealed) index.seal();
+      return index;
+    } catch (error) {
+      index.release();
+      throw error;
+    }
+  }
+
+  /** Takes the batches of a part into an index, up to the first that does not belong there. */
+  async #indexRun(
+    index: SegmentIndex,
+    from: { position: number; offset: number },
+    limit: number,
+  ): Promise<void> {
+    const { memory } = this.context;
+    const scan = new BatchScan(memory, await this.open(), from.position, limit, true);
+    let { offset } = from;
     try {
       for (let count = await scan.next(); count > 0; count = await scan.next()) {
         index.reserve(count);
         for (let i = 0; i < count; i++) {
           const row = readRow(memory, scan.rows + i * ROW_BYTES);
+          if (row.baseOffset !== offset) return;
+          offset = row.lastOffset + 1;
           index.observe(
             scan.positionOf(row.address),
             row.size,
@@ -314,11 +340,6 @@ export class Segment {
           );
         }
       }
-      if (this.isSealed) index.seal();
-      return index;
-    } catch (error) {
-      index.release();
-      throw error;
     } finally {
       await scan.close();
     }
