@@ -119,21 +119,14 @@ export async function writeGaps(
   await vfs.syncDir(directory);
 }
 
-/** The gap that begins where the chain of batches of a segment breaks, if that is a known one. */
-export function findGap(
-  gaps: readonly Gap[],
-  baseOffset: number,
-  position: number,
-  offset: number,
-): Gap | undefined {
-  return gaps.find(
-    (gap) =>
-      gap.baseOffset === baseOffset &&
-      gap.start === position &&
-      gap.end > position &&
-      gap.firstOffset === offset &&
-      gap.lastOffset >= offset - 1,
-  );
+/** The next known gap within a segment, from a position on. */
+export function nextGap(gaps: readonly Gap[], baseOffset: number, position: number): Gap | undefined {
+  let next: Gap | undefined;
+  for (const gap of gaps) {
+    const isAhead = gap.baseOffset === baseOffset && gap.end > gap.start && gap.start >= position;
+    if (isAhead && gap.start < (next?.start ?? Infinity)) next = gap;
+  }
+  return next;
 }
 
 /** The known gap between a segment and the next one that is there. */
