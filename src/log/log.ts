@@ -15,7 +15,7 @@ import type { LogMetricsSnapshot } from './metrics.ts';
 import type { LogOptions } from './options.ts';
 import { type ReadOptions, resolveReadOptions } from './read-options.ts';
 import type { RecoveryReport } from './recovery.ts';
-import { corruptSegment } from './segment.ts';
+import { corruptSegment, type Segment } from './segment.ts';
 import { BatchStream, RecordStream } from './streams.ts';
 import type { Durability } from './sync-policy.ts';
 import { type LogVerifyReport, verifySegment } from './verify.ts';
@@ -37,6 +37,8 @@ export interface LogInfo {
   firstOffset: number;
   nextOffset: number;
   records: number;
+  /** Records that are known to be lost: a repair has noted them, or the recovery mode goes on without them. */
+  lostRecords: number;
   bytes: number;
   indexBytes: number;
   segments: SegmentInfo[];
@@ -271,6 +273,7 @@ export class Log {
     this.#core.checkOpen();
     if (offset < this.firstOffset || offset >= this.#core.visibleOffset) throw this.#core.outOfRange(offset);
     const segment = this.#core.segments.find(offset);
+    if (segment.damaged.length > 0) checkKept(segment, offset);
     segment.pin();
     try {
       const record = await this.#core.points.read(segment, offset, this.#core.visibleBytes(segment));
@@ -280,10 +283,6 @@ export class Log {
       const unpinned = segment.unpin();
       if (unpinned !== undefined) await unpinned;
     }
-    const lost = segment.damaged.find(
-      ({ firstOffset, lastOffset }) => offset >= firstOffset && offset <= lastOffset,
-    );
-    if (lost !== undefined) throw corruptSegment(segment, lost.start, lost.firstOffset, lost.lastOffset);
     throw this.#core.outOfRange(offset);
   }
 
@@ -320,12 +319,16 @@ export class Log {
       maxTimestamp: segment.maxTimestamp === -Infinity ? undefined : segment.maxTimestamp,
       isSealed: segment.isSealed,
     }));
+    const { firstOffset } = this;
+    const nextOffset = this.#core.visibleOffset;
+    const lostRecords = countLost(this.#core.segments.list, firstOffset, nextOffset);
     return {
       name: this.name,
       partition: this.partition,
-      firstOffset: this.firstOffset,
-      nextOffset: this.#core.visibleOffset,
-      records: this.#core.visibleOffset - this.firstOffset,
+      firstOffset,
+      nextOffset,
+      records: nextOffset - firstOffset - lostRecords,
+      lostRecords,
       bytes: segments.reduce((sum, { bytes }) => sum + bytes, 0),
       indexBytes: segments.reduce((sum, { indexBytes }) => sum + indexBytes, 0),
       segments,
@@ -376,5 +379,24 @@ export class Log {
 function countRecords(batches: readonly { records: number }[]): number {
   let count = 0;
   for (const { records } of batches) count += records;
+  return count;
+}
+
+/** @throws VarveError `CORRUPT` where the record is known to be lost */
+function checkKept(segment: Segment, offset: number): void {
+  for (const { start, firstOffset, lastOffset } of segment.damaged) {
+    const isLost = offset >= firstOffset && offset <= lastOffset;
+    if (isLost) throw corruptSegment(segment, start, firstOffset, lastOffset);
+  }
+}
+
+/** How many offsets from `from` to before `to` are known to be lost. */
+function countLost(segments: readonly Segment[], from: number, to: number): number {
+  let count = 0;
+  for (const { damaged } of segments) {
+    for (const { firstOffset, lastOffset } of damaged) {
+      count += Math.max(0, Math.min(lastOffset + 1, to) - Math.max(firstOffset, from));
+    }
+  }
   return count;
 }
