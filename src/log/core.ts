@@ -8,6 +8,7 @@
 import type { Cancel, Clock } from '../clock.ts';
 import { VarveError } from '../errors.ts';
 import type { Memory } from '../memory/memory.ts';
+import { Flights } from '../vfs/flights.ts';
 import type { Vfs } from '../vfs/vfs.ts';
 import { ExtentCache } from './extent-cache.ts';
 import { LogMetrics } from './metrics.ts';
@@ -61,6 +62,8 @@ export class LogCore {
   readonly isOwnLevelSynced: boolean;
   /** A failure that costs nothing but time later, such as an index that could not be written. */
   backgroundError: unknown;
+  /** Calls that use memory or files and that closing has to wait for. */
+  readonly calls: Flights = new Flights();
   readonly #context: SegmentContext;
   readonly #writer: Writer | undefined;
   readonly #source: ReaderSource;
@@ -202,7 +205,7 @@ export class LogCore {
   async refresh(): Promise<void> {
     this.checkOpen();
     if (!this.parts.readOnly) return;
-    this.#refreshing ??= refreshSegments(this.#context, this.segments).finally(() => {
+    this.#refreshing ??= this.calls.during(refreshSegments(this.#context, this.segments)).finally(() => {
       this.#refreshing = undefined;
     });
     await this.#refreshing;
@@ -220,6 +223,7 @@ export class LogCore {
     const failure = this.#writer === undefined ? undefined : await this.#finishWriting(this.#writer);
     this.#wakeReaders();
     for (const reader of [...this.#readers]) await reader.close();
+    await this.calls.idle();
     await this.#release();
     if (failure !== undefined) throw failure;
   }
@@ -259,6 +263,7 @@ export class LogCore {
         clock: this.parts.clock,
         metrics: this.metrics,
         syncWritten: (segment) => (this.syncer.isClean(segment) ? Promise.resolve() : this.syncer.sync()),
+        onDropped: ({ id }) => this.cache.forget(id),
         onSyncFailed: (error) => this.#onFatal(error),
         onBackgroundError: (error) => {
           this.backgroundError = error;

@@ -14,8 +14,6 @@ import type { Slab } from '../memory/slabs.ts';
 const SLAB_BYTES = 1024 * 1024;
 /** Extents that are larger are not worth keeping. */
 const EXTENT_BYTES_MAX = SLAB_BYTES / 4;
-/** Entries of a segment that can be told apart in a key; see `keyOf`. */
-const ENTRIES_MAX = 2 ** 29;
 
 /** Where a cached extent is. */
 export interface CachedExtent {
@@ -28,7 +26,8 @@ export interface CachedExtent {
 interface Page {
   slab: Slab;
   used: number;
-  keys: number[];
+  /** What lies in it: the number of a segment and the slot of an extent, in turn. */
+  held: number[];
   wasUsed: boolean;
 }
 
@@ -39,7 +38,8 @@ interface Entry extends CachedExtent {
 export class ExtentCache {
   readonly #memory: Memory;
   readonly #budgetBytes: number;
-  readonly #entries: Map<number, Entry> = new Map();
+  /** The extents of each segment, by slot: the number of the index entry they begin at, plus one. */
+  readonly #segments: Map<number, (Entry | undefined)[]> = new Map();
   readonly #stopReclaim: () => void;
   #pages: Page[] = [];
 
@@ -56,25 +56,27 @@ export class ExtentCache {
   }
 
   /**
-   * The key of an extent.
+   * Finds an extent; it stays where it is until the caller lets go of the thread.
    *
    * @param segment a number of the segment that is never used again while this cache lives
    * @param entry index of the extent's entry, from -1 on
    */
-  keyOf(segment: number, entry: number): number {
-    return segment * ENTRIES_MAX + entry + 1;
-  }
-
-  /** Finds an extent; it stays where it is until the caller lets go of the thread. */
-  find(key: number): CachedExtent | undefined {
-    const entry = this.#entries.get(key);
-    if (entry !== undefined) entry.page.wasUsed = true;
-    return entry;
+  find(segment: number, entry: number): CachedExtent | undefined {
+    const found = this.#segments.get(segment)?.[entry + 1];
+    if (found !== undefined) found.page.wasUsed = true;
+    return found;
   }
 
   /** Copies an extent and its marks in, if there is room to be had. */
-  add(key: number, address: number, bytes: number, marks: number, marksBytes: number): void {
-    if (bytes > EXTENT_BYTES_MAX || this.#entries.has(key)) return;
+  add(
+    segment: number,
+    entry: number,
+    address: number,
+    bytes: number,
+    marks: number,
+    marksBytes: number,
+  ): void {
+    if (bytes > EXTENT_BYTES_MAX || this.find(segment, entry) !== undefined) return;
     const room = (bytes + 7) & ~7;
     const page = this.#pageFor(room + marksBytes);
     if (page === undefined) return;
@@ -82,8 +84,11 @@ export class ExtentCache {
     this.#memory.u8.copyWithin(target, address, address + bytes);
     if (marksBytes > 0) this.#memory.u8.copyWithin(target + room, marks, marks + marksBytes);
     page.used += (room + marksBytes + 7) & ~7;
-    page.keys.push(key);
-    this.#entries.set(key, { address: target, bytes, marks: marksBytes > 0 ? target + room : 0, page });
+    page.held.push(segment, entry + 1);
+    let slots = this.#segments.get(segment);
+    if (slots === undefined) this.#segments.set(segment, (slots = []));
+    while (slots.length <= entry + 1) slots.push(undefined);
+    slots[entry + 1] = { address: target, bytes, marks: marksBytes > 0 ? target + room : 0, page };
   }
 
   /** Gives all memory back; it must not be used again. */
@@ -91,7 +96,7 @@ export class ExtentCache {
     this.#stopReclaim();
     for (const page of this.#pages) page.slab.release();
     this.#pages = [];
-    this.#entries.clear();
+    this.#segments.clear();
   }
 
   #pageFor(bytes: number): Page | undefined {
@@ -101,7 +106,7 @@ export class ExtentCache {
     if (this.bytes + SLAB_BYTES > this.#budgetBytes) return undefined;
     const slab = this.#memory.slabs.tryAllocate(SLAB_BYTES, 'extent cache');
     if (slab === undefined) return undefined;
-    const page = { slab, used: 0, keys: [], wasUsed: false };
+    const page = { slab, used: 0, held: [], wasUsed: false };
     this.#pages.push(page);
     return page;
   }
@@ -120,8 +125,17 @@ export class ExtentCache {
   }
 
   #drop(page: Page): void {
-    for (const key of page.keys) this.#entries.delete(key);
+    const { held } = page;
+    for (let i = 0; i < held.length; i += 2) {
+      const slots = this.#segments.get(held[i] as number);
+      if (slots !== undefined) slots[held[i + 1] as number] = undefined;
+    }
     page.slab.release();
+  }
+
+  /** Forgets a segment that is gone; its bytes go with the slabs they are in. */
+  forget(segment: number): void {
+    this.#segments.delete(segment);
   }
 
   #shrink(bytes: number): number {

@@ -268,20 +268,38 @@ export class Log {
    *
    * @throws VarveError `OUT_OF_RANGE`, `CORRUPT`, `CLOSED`, `UNSUPPORTED`, `IO`
    */
-  async get(offset: number): Promise<LogRecord> {
+  get(offset: number): Promise<LogRecord> {
+    try {
+      const segment = this.#segmentOf(offset);
+      const { points } = this.#core;
+      // Mostly everything is at hand: then one promise is all that it takes.
+      const record = points.readNow(segment, offset, this.#core.visibleBytes(segment));
+      return record === undefined ? this.#getFrom(segment, offset) : Promise.resolve(record);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #segmentOf(offset: number): Segment {
     checkInteger('offset', offset, 0, Number.MAX_SAFE_INTEGER);
     this.#core.checkOpen();
     if (offset < this.firstOffset || offset >= this.#core.visibleOffset) throw this.#core.outOfRange(offset);
     const segment = this.#core.segments.find(offset);
     if (segment.damaged.length > 0) checkKept(segment, offset);
+    return segment;
+  }
+
+  async #getFrom(segment: Segment, offset: number): Promise<LogRecord> {
+    const { calls } = this.#core;
+    calls.begin();
     segment.pin();
     try {
       const record = await this.#core.points.read(segment, offset, this.#core.visibleBytes(segment));
       this.#core.segments.touch(segment);
       if (record !== null) return record;
     } finally {
-      const unpinned = segment.unpin();
-      if (unpinned !== undefined) await unpinned;
+      await segment.unpin();
+      calls.end();
     }
     throw this.#core.outOfRange(offset);
   }
@@ -295,13 +313,15 @@ export class Log {
     checkInteger('offset', offset, 0, Number.MAX_SAFE_INTEGER);
     this.#core.writer.check();
     if (offset > this.#core.visibleOffset) throw this.#core.outOfRange(offset);
-    if (offset > this.firstOffset) await this.#core.segments.truncateBefore(offset);
+    const { calls, segments } = this.#core;
+    if (offset > this.firstOffset) await calls.during(segments.truncateBefore(offset));
   }
 
   /** Removes the segments that retention no longer keeps. Returns how many went. */
   async retain(): Promise<number> {
     this.#core.writer.check();
-    return await this.#core.segments.retain();
+    const { calls, segments } = this.#core;
+    return await calls.during(segments.retain());
   }
 
   /** For a read-only log: picks up what was appended, rolled and removed since. */
@@ -343,16 +363,23 @@ export class Log {
   /** Reads and checks every byte that can be read. */
   async verify(): Promise<LogVerifyReport> {
     this.#core.checkOpen();
+    return await this.#core.calls.during(this.#verify());
+  }
+
+  async #verify(): Promise<LogVerifyReport> {
     const report: LogVerifyReport = { segments: 0, batches: 0, records: 0, bytes: 0, problems: [] };
-    for (const segment of [...this.#core.segments.list]) {
-      segment.pin();
-      try {
+    // All are pinned at once, so that retention takes none away meanwhile.
+    const segments = [...this.#core.segments.list];
+    for (const segment of segments) segment.pin();
+    try {
+      for (const segment of segments) {
+        this.#core.checkOpen();
         await verifySegment(segment, this.#core.visibleBytes(segment), report);
-      } finally {
-        await segment.unpin();
       }
+      return report;
+    } finally {
+      for (const segment of segments) await segment.unpin();
     }
-    return report;
   }
 
   /**

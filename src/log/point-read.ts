@@ -64,6 +64,21 @@ export class PointReader {
   }
 
   /**
+   * Reads a record of a segment whose file and indexes are at hand.
+   *
+   * @param limit where the bytes of the segment end that may be seen
+   * @returns the record, or undefined where it takes `read` to find it or to say why it cannot be had
+   */
+  readNow(segment: Segment, offset: number, limit: number): LogRecord | undefined {
+    const { file, index } = segment;
+    if (file === undefined || index === undefined) return undefined;
+    // Where an extent has many batches, the record is rarely in the one that the entry names.
+    const extent = index.extentOf(offset - segment.baseOffset, index.hasSmallBatches);
+    const found = this.#readExtent(segment, file, index, extent, offset, limit);
+    return found instanceof LogRecord ? found : undefined;
+  }
+
+  /**
    * Reads a record of a segment.
    *
    * @param limit where the bytes of the segment end that may be seen
@@ -74,25 +89,11 @@ export class PointReader {
     const file = segment.file ?? (await segment.open());
     const index = segment.index ?? (await segment.loadIndex());
     const relativeOffset = offset - segment.baseOffset;
-    // Where an extent has many batches, the record is rarely in the one that the entry names.
-    const isBefore = index.hasSmallBatches;
-    const found = this.#readExtent(
-      segment,
-      file,
-      index,
-      index.extentOf(relativeOffset, isBefore),
-      offset,
-      limit,
-    );
+    const first = index.extentOf(relativeOffset, index.hasSmallBatches);
+    const found = this.#readExtent(segment, file, index, first, offset, limit);
     if (found instanceof LogRecord) return found;
-    const other = this.#readExtent(
-      segment,
-      file,
-      index,
-      index.extentOf(relativeOffset, !isBefore),
-      offset,
-      limit,
-    );
+    const second = index.extentOf(relativeOffset, !index.hasSmallBatches);
+    const other = this.#readExtent(segment, file, index, second, offset, limit);
     if (other instanceof LogRecord) return other;
     // Where the end of one and the beginning of the other are broken, it is one damage.
     const broken = found !== undefined && found.position < (other?.position ?? Infinity) ? found : other;
@@ -116,8 +117,7 @@ export class PointReader {
     offset: number,
     limit: number,
   ): LogRecord | Broken | undefined {
-    const key = this.#cache.keyOf(segment.id, extent.entry);
-    const cached = this.#cache.find(key);
+    const cached = this.#cache.find(segment.id, extent.entry);
     if (cached !== undefined) {
       this.#metrics.cacheHits++;
       return this.#find(extent, cached.address, cached.bytes, offset, cached.marks);
@@ -137,7 +137,7 @@ export class PointReader {
       }
       if (extent.end === end) {
         const marks = slab.address + marksAt;
-        this.#cache.add(key, address, bytes, marks, this.#mark(address, bytes, marks));
+        this.#cache.add(segment.id, extent.entry, address, bytes, marks, this.#mark(address, bytes, marks));
       }
       return this.#find(extent, address, bytes, offset);
     } finally {

@@ -29,6 +29,8 @@ export interface SegmentsOptions {
   metrics: LogMetrics;
   /** Syncs what is written; settles when the segment's bytes are durable. */
   syncWritten: (segment: Segment) => Promise<void>;
+  /** A segment is gone. */
+  onDropped: (segment: Segment) => void;
   /** Takes a failure of a call that makes something durable. */
   onSyncFailed: (error: unknown) => void;
   /** Something went wrong that costs nothing but time later. */
@@ -128,7 +130,9 @@ export class Segments {
     if (at >= 0) this.#openSealed.splice(at, 1);
     this.#openSealed.push(segment);
     if (this.#openSealed.length <= OPEN_SEALED_MAX) return;
-    const idle = this.#openSealed.findIndex((candidate) => !candidate.isPinned && candidate.state !== undefined);
+    const idle = this.#openSealed.findIndex(
+      (candidate) => !candidate.isPinned && candidate.state !== undefined,
+    );
     if (idle < 0 || idle === this.#openSealed.length - 1) return;
     const [oldest] = this.#openSealed.splice(idle, 1);
     oldest?.release().catch((error: unknown) => this.#parts.onBackgroundError(error));
@@ -145,7 +149,9 @@ export class Segments {
 
   /** Removes what lies before an offset: it is gone for readers at once, its segments as far as they are sealed. */
   async truncateBefore(offset: number): Promise<void> {
-    const count = this.#settled().filter((segment) => segment.isSealed && segment.nextOffset <= offset).length;
+    const count = this.#settled().filter(
+      (segment) => segment.isSealed && segment.nextOffset <= offset,
+    ).length;
     await this.#drop(count, offset);
   }
 
@@ -263,15 +269,24 @@ export class Segments {
     if (count === 0) return;
     metrics.droppedSegments += count;
     const failures: unknown[] = [];
-    for (const segment of dropped) await segment.drop().catch((error: unknown) => failures.push(error));
+    for (const segment of dropped) {
+      await segment.drop().catch((error: unknown) => failures.push(error));
+      this.#parts.onDropped(segment);
+    }
     if (failures.length > 0) throw failures[0];
     await this.#guard(() => context.vfs.syncDir(context.directory));
   }
 
   async #writeCheckpoint(isClean: boolean): Promise<void> {
     const { memory, vfs, directory } = this.#parts.context;
-    const segments = this.list.filter((segment) => (segment.isSealed ? segment.state !== undefined : isClean));
-    const checkpoint = { firstOffset: this.firstOffset, isClean, segments: segments.map((one) => one.snapshot()) };
+    const segments = this.list.filter((segment) =>
+      segment.isSealed ? segment.state !== undefined : isClean,
+    );
+    const checkpoint = {
+      firstOffset: this.firstOffset,
+      isClean,
+      segments: segments.map((one) => one.snapshot()),
+    };
     await writeCheckpoint(memory, vfs, directory, checkpoint, (sync) => this.#guard(sync));
   }
 

@@ -24,6 +24,10 @@ import { type WasmMemory, type WasmModule, WebAssembly } from './webassembly.ts'
 
 const PAGE_BYTES = 65536;
 const TABLES_ADDRESS: number = RESERVED_BYTES;
+/** Up to this size, copying words in a loop is cheaper than a call of the engine. */
+const SMALL_BYTES_MAX = 512;
+/** What small copies share, so that each of them costs little: 8 KiB, as Node's own pool has. */
+const POOL_WORDS = 2048;
 const SCRATCH_ADDRESS: number = RESERVED_BYTES + TABLES_BYTES;
 
 /** What a worker thread is given, to see the same memory; it can be posted as it is. */
@@ -42,6 +46,8 @@ export class MemoryView {
   readonly f64: Float64Array;
   readonly data: DataView;
   readonly kernels: AllKernels;
+  #pool: Int32Array<ArrayBuffer> = new Int32Array(POOL_WORDS);
+  #poolUsed = 0;
 
   constructor(shared: SharedMemory, kernels: AllKernels) {
     this.wasm = shared.wasm;
@@ -72,6 +78,27 @@ export class MemoryView {
   /** Gives this thread's kernels other working memory: `SCRATCH_BYTES` that are its alone. */
   useScratch(scratch: number): void {
     this.kernels.init(TABLES_ADDRESS, scratch, 0);
+  }
+
+  /**
+   * Like `copy`, for few bytes: word by word into a pool, without the views that a copy by the engine needs.
+   * What is returned may share its memory with other small copies, but not one byte with anybody.
+   */
+  copySmall(address: number, bytes: number): Buffer {
+    if (bytes > SMALL_BYTES_MAX) return this.copy(address, bytes);
+    const { i32 } = this;
+    const first = address >> 2;
+    const last = (address + bytes + 3) >> 2;
+    if (this.#poolUsed + last - first > POOL_WORDS) {
+      this.#pool = new Int32Array(POOL_WORDS);
+      this.#poolUsed = 0;
+    }
+    const pool = this.#pool;
+    const start = this.#poolUsed;
+    let to = start;
+    for (let from = first; from < last; from++) pool[to++] = i32[from] as number;
+    this.#poolUsed = to;
+    return Buffer.from(pool.buffer, start * 4 + (address & 3), bytes);
   }
 
   /** What a worker thread needs to see this memory. */

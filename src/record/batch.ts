@@ -200,7 +200,7 @@ export function decodeRecord(
   const keyLength = i32[word + (COLUMN_KEY_LENGTH >> 2)] as number;
   const end = i32[word + (COLUMN_END >> 2)] as number;
   const origin = i32[word + ((keyLength >= 0 ? COLUMN_KEY : COLUMN_VALUE) >> 2)] as number;
-  return materialize(memory, columns, baseOffset, memory.copy(origin, end - origin), origin);
+  return materialize(memory, columns, baseOffset, memory.copySmall(origin, end - origin), origin);
 }
 
 /** A batch in a reader's window. It and its views hold until the next step of the iterator. */

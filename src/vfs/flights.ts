@@ -12,6 +12,16 @@ export class Flights {
     if (this.#count === 0) this.#onIdle?.();
   }
 
+  /** Counts a call until its promise settles. */
+  async during<T>(call: Promise<T>): Promise<T> {
+    this.begin();
+    try {
+      return await call;
+    } finally {
+      this.end();
+    }
+  }
+
   /** Resolves when none is in flight; none must begin after this was called. */
   async idle(): Promise<void> {
     if (this.#count === 0) return;
