@@ -53,9 +53,15 @@ export class LogReader {
   #scan: BatchScan | undefined;
   /** The offset that the next batch of the scan must begin with; undefined before the first. */
   #expected: number | undefined;
+  /** The last offset of the first batch of the scan, where that begins at an entry of the index. */
+  #entryOffset: number | undefined;
   #row = 0;
   #rowCount = 0;
   #isClosed = false;
+  /** The step that is on its way, or the last one. */
+  #step: Promise<unknown> = Promise.resolve();
+  /** Told when what was returned last is about to go, other than by the next step. */
+  onClose: (() => void) | undefined;
 
   constructor(source: ReaderSource, options: ReaderOptions) {
     this.#source = source;
@@ -73,10 +79,19 @@ export class LogReader {
    *
    * @returns its row, or undefined at the end
    */
-  async next(): Promise<BatchRow | undefined> {
+  next(): Promise<BatchRow | undefined> {
+    const step = this.#advance();
+    this.#step = step.catch(() => undefined);
+    return step;
+  }
+
+  async #advance(): Promise<BatchRow | undefined> {
     const { toOffset, follow, signal } = this.#options;
     for (;;) {
-      if (this.#isClosed || this.#offset >= toOffset) return undefined;
+      if (this.#offset >= toOffset) return undefined;
+      // One that the log has closed must not look as if it were at its end.
+      if (this.#isClosed) this.#source.check();
+      if (this.#isClosed) return undefined;
       signal?.throwIfAborted();
       if (this.#row < this.#rowCount) {
         const row = await this.#takeRow();
@@ -98,9 +113,11 @@ export class LogReader {
     }
   }
 
-  /** Lets go of memory and segment. */
+  /** Lets go of memory and segment, once the step that is on its way is over. */
   async close(): Promise<void> {
     this.#isClosed = true;
+    await this.#step;
+    this.onClose?.();
     this.#rowCount = 0;
     this.#source.onClosed(this);
     await this.#leave();
@@ -112,6 +129,11 @@ export class LogReader {
     const segment = this.#segment as Segment;
     const row = readRow(this.#source.memory, scan.rows + this.#row * ROW_BYTES);
     const position = scan.positionOf(row.address);
+    if (this.#entryOffset !== undefined && position > 0) {
+      // No checksum covers the base offset: of the first batch, the index knows which one it must be.
+      this.#expected = this.#entryOffset - (row.lastOffset - row.baseOffset);
+    }
+    this.#entryOffset = undefined;
     const expected = position === 0 ? segment.baseOffset : this.#expected;
     const isOther = expected !== undefined && row.baseOffset !== expected;
     if (isOther || (segment.damaged.length > 0 && knownLoss(segment, position) !== undefined)) {
@@ -144,6 +166,7 @@ export class LogReader {
 
   /** Steps over damage before what is to be read, and over what recovery was told to live with; else it is an error. */
   async #meetDamage(segment: Segment, position: number): Promise<void> {
+    this.#entryOffset = undefined;
     const known = knownLoss(segment, position);
     if (known !== undefined) {
       this.#position = known.end;
@@ -172,7 +195,9 @@ export class LogReader {
     segments.touch(segment);
     if (this.#position === undefined) {
       const index = await segment.loadIndex();
-      this.#position = index.positionBefore(this.#offset - segment.baseOffset);
+      const entry = index.entryBefore(this.#offset - segment.baseOffset);
+      this.#position = index.position(entry);
+      this.#entryOffset = entry < 0 ? undefined : segment.baseOffset + index.lastOffset(entry);
       this.#expected = undefined;
     }
     this.#limit = visibleBytes(segment);
@@ -193,8 +218,9 @@ export class LogReader {
   async #enter(): Promise<void> {
     const { segments } = this.#source;
     const previous = this.#segment;
-    const segment = previous === undefined ? segments.find(this.#offset) : segments.after(previous);
     await this.#leave();
+    // From here to the pin without a pause, or retention might take it away.
+    const segment = previous === undefined ? segments.find(this.#offset) : segments.after(previous);
     if (segment === undefined) throw new VarveError('CLOSED', 'the segment behind this one is gone');
     if (this.#offset < segment.baseOffset) {
       const isRemoved = this.#offset < segments.firstOffset;

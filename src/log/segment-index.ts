@@ -195,12 +195,10 @@ export class SegmentIndex {
     return { entry, start: this.position(entry), end };
   }
 
-  /** A position at or before the batch of `relativeOffset` from which to walk towards it. */
-  positionBefore(relativeOffset: number): number {
+  /** The last entry before `relativeOffset`, from whose batch to walk towards it; -1 for the beginning. */
+  entryBefore(relativeOffset: number): number {
     const { kernels } = this.#memory;
-    return this.position(
-      kernels.offsetLowerBound(this.#offsets.address, this.#offsetCount, relativeOffset) - 1,
-    );
+    return kernels.offsetLowerBound(this.#offsets.address, this.#offsetCount, relativeOffset) - 1;
   }
 
   /** A relative offset before which every record is older than `timestamp`. */

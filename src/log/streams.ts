@@ -27,7 +27,9 @@ abstract class Stream<T> implements AsyncIterableIterator<T> {
   readonly #open: OpenReader;
   #reader: LogReader | undefined;
   #isDone = false;
-  #last: Promise<unknown> | undefined;
+  /** The last step that is on its way, and how many are. */
+  #last: Promise<unknown> = Promise.resolve();
+  #pending = 0;
 
   constructor(memory: Memory, options: ResolvedReadOptions, open: OpenReader) {
     this.memory = memory;
@@ -40,24 +42,25 @@ abstract class Stream<T> implements AsyncIterableIterator<T> {
   }
 
   next(): Promise<IteratorResult<T>> {
+    // Steps asked for at once are taken one after the other, in the order of the calls.
+    if (this.#pending > 0) return this.#queue(this.#last.then(() => this.#step()));
     const ready = this.takeReady();
-    if (ready !== undefined && this.#last === undefined)
-      return Promise.resolve({ done: false, value: ready });
-    // Two steps asked for at once are taken one after the other.
-    const step = (this.#last ?? Promise.resolve()).then(() => this.#step(ready));
-    const settled: Promise<unknown> = step
-      .catch(() => undefined)
-      .then(() => {
-        if (this.#last === settled) this.#last = undefined;
-      });
-    this.#last = settled;
-    return step;
+    return ready === undefined ? this.#queue(this.#step()) : Promise.resolve({ done: false, value: ready });
   }
 
   async return(): Promise<IteratorResult<T>> {
     await this.#last;
     await this.#finish();
     return DONE;
+  }
+
+  #queue(step: Promise<IteratorResult<T>>): Promise<IteratorResult<T>> {
+    this.#pending++;
+    const over = (): void => {
+      this.#pending--;
+    };
+    this.#last = step.then(over, over);
+    return step;
   }
 
   /** The next value, where it can be had without reading. */
@@ -67,8 +70,8 @@ abstract class Stream<T> implements AsyncIterableIterator<T> {
   /** Gives back what it holds. */
   protected abstract release(): void;
 
-  async #step(taken: T | undefined): Promise<IteratorResult<T>> {
-    const ready = taken ?? this.takeReady();
+  async #step(): Promise<IteratorResult<T>> {
+    const ready = this.takeReady();
     if (ready !== undefined) return { done: false, value: ready };
     if (this.#isDone) return DONE;
     try {
@@ -170,6 +173,8 @@ export class BatchStream extends Stream<RecordBatch> {
   protected async advance(reader: LogReader): Promise<RecordBatch | undefined> {
     this.#current?.expire();
     this.#current = undefined;
+    // The log may be closed between two steps: then the memory goes to others.
+    reader.onClose = () => this.#current?.expire();
     while (this.#left > 0) {
       const row = await reader.next();
       if (row === undefined) return undefined;
