@@ -8,7 +8,16 @@ import type { LogOptions } from '../../src/log/options.ts';
 import { open } from '../../src/open.ts';
 import { createRuntime } from '../../src/runtime.ts';
 import { CrashVfs, createFaultVfs } from '../../src/testing/testing.ts';
-import { DIRECTORY, range, readOffsets, readValues, segmentPath, tree, useLogKit } from '../kit/log-kit.ts';
+import {
+  DIRECTORY,
+  damageFile,
+  range,
+  readOffsets,
+  readValues,
+  segmentPath,
+  tree,
+  useLogKit,
+} from '../kit/log-kit.ts';
 
 const kit = useLogKit();
 const SMALL: LogOptions = { segmentBytes: 4096 };
@@ -105,3 +114,29 @@ test.each([false, true])(
     expect((await again.verify()).problems).toEqual([]);
   },
 );
+
+test('a read that begins at an index entry does not believe a base offset that was changed', async () => {
+  const options: LogOptions = { indexIntervalBytes: 1 };
+  const disk = await kit.disk();
+  const log = await kit.open(disk, options);
+  for (const i of range(0, 10)) await log.append({ value: `${i}` });
+  const batchBytes = log.info().bytes / 10;
+  await log.close();
+  for (const [byte, mask] of [
+    [2, 0x02],
+    [7, 0x08],
+    [7, 0x01],
+  ] as const) {
+    await damageFile(disk.inner, segmentPath(0), 5 * batchBytes + byte, mask);
+    const again = await kit.open(disk, options);
+    await expect(readValues(again, { fromOffset: 5 })).rejects.toMatchObject({
+      code: 'CORRUPT',
+      file: segmentPath(0),
+      position: 5 * batchBytes,
+      offsets: { first: 5, last: 5 },
+    });
+    expect(await readValues(again, { fromOffset: 6 })).toEqual(['6', '7', '8', '9']);
+    await again.close();
+    await damageFile(disk.inner, segmentPath(0), 5 * batchBytes + byte, mask);
+  }
+});

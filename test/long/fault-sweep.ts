@@ -143,7 +143,10 @@ class FaultRun {
 
   /** On a disk that works again, with and without a power cut on the way there. */
   async #examine(stage: Stage, oracle: Oracle): Promise<void> {
-    const examiner = new Examiner({ stage, contents: this.#contents, oracle, log: this.#workload.options }, this.#at);
+    const examiner = new Examiner(
+      { stage, contents: this.#contents, oracle, log: this.#workload.options },
+      this.#at,
+    );
     const all = this.#disk.preview({ seed: 1, keep: 1, sectorBytes: 512 });
     const none = this.#disk.preview({ choices: [] });
     await examiner.examine(all, oracle.bounds('written'));

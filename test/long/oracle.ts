@@ -180,6 +180,15 @@ export class Oracle {
     }
   }
 
+  /** What a log that was closed holds: its first offset, and the numbers of the records from 0 on. */
+  known(): { firstOffset: number; sequences: number[] } {
+    const sequences: number[] = [];
+    for (const [sequence, { fate, offset }] of this.#attempts.entries()) {
+      if (fate === 'acknowledged' && offset !== undefined) sequences[offset] = sequence;
+    }
+    return { firstOffset: this.#firstMin, sequences };
+  }
+
   /** Takes what a recovery found as the new truth; from then on it must not change any more. */
   settle(found: Found): void {
     const end = found.firstOffset + found.records.length;
