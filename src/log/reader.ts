@@ -113,6 +113,30 @@ export class LogReader {
     }
   }
 
+  /**
+   * Steps to the next batch where that takes no reading and no second look.
+   *
+   * @returns its row, or undefined where `next` has to be asked
+   */
+  nextReady(): BatchRow | undefined {
+    const { toOffset, signal } = this.#options;
+    if (
+      this.#row >= this.#rowCount ||
+      this.#isClosed ||
+      this.#offset >= toOffset ||
+      signal?.aborted === true
+    ) {
+      return undefined;
+    }
+    const segment = this.#segment as Segment;
+    if (this.#entryOffset !== undefined || segment.damaged.length > 0) return undefined;
+    const row = readRow(this.#source.memory, (this.#scan as BatchScan).rows + this.#row * ROW_BYTES);
+    if (row.baseOffset !== this.#expected || row.lastOffset < this.#offset) return undefined;
+    this.#row++;
+    this.#expected = this.#offset = row.lastOffset + 1;
+    return row;
+  }
+
   /** Lets go of memory and segment, once the step that is on its way is over. */
   async close(): Promise<void> {
     this.#isClosed = true;

@@ -120,7 +120,7 @@ export class RecordStream extends Stream<LogRecord> {
 
   protected async advance(reader: LogReader): Promise<LogRecord | undefined> {
     while (this.#left > 0) {
-      const row = await reader.next();
+      const row = reader.nextReady() ?? (await reader.next());
       if (row === undefined) return undefined;
       if (row.maxTimestamp < this.options.fromTimestamp) continue;
       this.#reserve(columnsBytes(row.recordCount));
@@ -158,6 +158,7 @@ export class RecordStream extends Stream<LogRecord> {
 }
 
 export class BatchStream extends Stream<RecordBatch> {
+  #reader: LogReader | undefined;
   #current: RecordBatch | undefined;
   #left: number;
 
@@ -166,27 +167,36 @@ export class BatchStream extends Stream<RecordBatch> {
     this.#left = options.limit;
   }
 
-  protected takeReady(): undefined {
-    return undefined;
+  protected takeReady(): RecordBatch | undefined {
+    if (this.#reader === undefined || this.#left <= 0) return undefined;
+    const row = this.#reader.nextReady();
+    // One that is too old is passed over by `advance`, which gets the row behind it.
+    return row === undefined || row.maxTimestamp < this.options.fromTimestamp ? undefined : this.#take(row);
   }
 
   protected async advance(reader: LogReader): Promise<RecordBatch | undefined> {
     this.#current?.expire();
     this.#current = undefined;
+    this.#reader = reader;
     // The log may be closed between two steps: then the memory goes to others.
     reader.onClose = () => this.#current?.expire();
     while (this.#left > 0) {
-      const row = await reader.next();
+      const row = reader.nextReady() ?? (await reader.next());
       if (row === undefined) return undefined;
-      if (row.maxTimestamp < this.options.fromTimestamp) continue;
-      this.#left -= row.recordCount;
-      this.#current = new RecordBatch(this.memory, row);
-      return this.#current;
+      if (row.maxTimestamp >= this.options.fromTimestamp) return this.#take(row);
     }
     return undefined;
   }
 
   protected release(): void {
     this.#current?.expire();
+    this.#reader = undefined;
+  }
+
+  #take(row: BatchRow): RecordBatch {
+    this.#current?.expire();
+    this.#left -= row.recordCount;
+    this.#current = new RecordBatch(this.memory, row);
+    return this.#current;
   }
 }

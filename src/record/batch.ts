@@ -195,12 +195,22 @@ export function decodeRecord(
       ? kernels.findRecord(address, size, delta, columns)
       : kernels.findMarked(address, size, delta, marks, columns);
   if (found <= 0) return found === 0 ? null : undefined;
-  const { i32 } = memory;
+  const { i32, f64 } = memory;
   const word = columns >> 2;
-  const keyLength = i32[word + (COLUMN_KEY_LENGTH >> 2)] as number;
+  const timestamp = f64[(columns + COLUMN_TIMESTAMP) >> 3] as number;
+  // Each part is copied by itself: mostly there is only one, and a copy of it all would have to be cut.
+  const key = copyField(memory, i32[word + (COLUMN_KEY >> 2)], i32[word + (COLUMN_KEY_LENGTH >> 2)]);
+  const value = copyField(memory, i32[word + (COLUMN_VALUE >> 2)], i32[word + (COLUMN_VALUE_LENGTH >> 2)]);
+  const headerCount = i32[word + (COLUMN_HEADERS_COUNT >> 2)] as number;
+  if (headerCount === 0) return new LogRecord(offset, timestamp, key, value);
+  const headers = i32[word + (COLUMN_HEADERS >> 2)] as number;
   const end = i32[word + (COLUMN_END >> 2)] as number;
-  const origin = i32[word + ((keyLength >= 0 ? COLUMN_KEY : COLUMN_VALUE) >> 2)] as number;
-  return materialize(memory, columns, baseOffset, memory.copySmall(origin, end - origin), origin);
+  return new LogRecord(offset, timestamp, key, value, memory.copySmall(headers, end - headers), headerCount);
+}
+
+function copyField(memory: Memory, address: number | undefined, length: number | undefined): Buffer | null {
+  if (address === undefined || length === undefined || length < 0) return null;
+  return memory.copySmall(address, length);
 }
 
 /** A batch in a reader's window. It and its views hold until the next step of the iterator. */
