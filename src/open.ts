@@ -9,16 +9,24 @@
  */
 
 import { dirname } from 'node:path';
+import {
+  LOCK_DIRECTORY,
+  LOGS_DIRECTORY,
+  listLogs,
+  readVersion,
+  VERSION_TEMPORARY_FILE,
+  writeVersion,
+} from './directory.ts';
 import { systemCode, VarveError } from './errors.ts';
-import { FORMAT_VERSION } from './limits.ts';
 import { Log } from './log/log.ts';
 import type { LogMetricsSnapshot } from './log/metrics.ts';
-import { checkLogName, logDirectoryName, parseLogDirectoryName } from './log/names.ts';
+import { checkLogName, logDirectoryName } from './log/names.ts';
 import { type LogOptions, RECOVERY_MODES, type RecoveryMode, resolveLogOptions } from './log/options.ts';
-import type { LogVerifyReport } from './log/verify.ts';
+import type { VerifyOptions } from './log/verify.ts';
 import { booleanOption, checkOneOf, checkOptions } from './options.ts';
 import type { PoolMetrics } from './pool/pool.ts';
 import { type Runtime, sharedRuntime } from './runtime.ts';
+import { type VerifyReport, verifyDirectory } from './verify.ts';
 import { nodeVfs } from './vfs/node.ts';
 import { joinPath, type Vfs, type VfsLock } from './vfs/vfs.ts';
 
@@ -41,16 +49,6 @@ export interface MetricsSnapshot {
   memory: { budgetBytes: number; inUseBytes: number };
   pool: PoolMetrics;
 }
-
-/** What `verify` found, by log. */
-export interface VerifyReport {
-  isClean: boolean;
-  logs: Record<string, LogVerifyReport>;
-}
-
-const VERSION_FILE = 'VERSION';
-const LOGS_DIRECTORY = 'logs';
-const VERSION_BYTES_MAX = 64;
 
 export class Database {
   readonly directory: string;
@@ -108,14 +106,8 @@ export class Database {
   /** The logs that the directory has, sorted by name and partition. */
   async logNames(): Promise<{ name: string; partition: number }[]> {
     this.#checkOpen();
-    const folder = joinPath(this.directory, LOGS_DIRECTORY);
-    if ((await this.#vfs.stat(folder)) === undefined) return [];
-    const logs: { name: string; partition: number }[] = [];
-    for (const directory of await this.#vfs.readdir(folder)) {
-      const parsed = parseLogDirectoryName(directory);
-      if (parsed !== undefined) logs.push(parsed);
-    }
-    return logs.sort((a, b) => (a.name === b.name ? a.partition - b.partition : a.name < b.name ? -1 : 1));
+    const logs = await listLogs(this.#vfs, this.directory);
+    return logs.map(({ name, partition }) => ({ name, partition }));
   }
 
   /** Counters of all logs that are open, and of what they share. */
@@ -127,16 +119,17 @@ export class Database {
     return { logs, memory: { budgetBytes, inUseBytes }, pool: pool.metrics() };
   }
 
-  /** Reads and checks every byte of every log. */
-  async verify(): Promise<VerifyReport> {
-    const report: VerifyReport = { isClean: true, logs: {} };
-    for (const { name, partition } of await this.logNames()) {
-      const log = await this.log(name, { partition });
-      const found = await log.verify();
-      report.logs[logDirectoryName(name, partition)] = found;
-      if (found.problems.length > 0) report.isClean = false;
-    }
-    return report;
+  /**
+   * Reads and checks every byte of every log. Damage is what it reports, and no reason to fail.
+   *
+   * @throws VarveError `VERSION`, `NO_MEMORY`, `IO`
+   */
+  async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
+    checkOptions('options', options, ['deep']);
+    const deep = booleanOption('deep', options.deep, false);
+    this.#checkOpen();
+    const handles = (key: string): Promise<Log> | undefined => this.#logs.get(key);
+    return await verifyDirectory(this.directory, this.runtime.memory, this.#vfs, { deep, handles });
   }
 
   /**
@@ -194,54 +187,15 @@ export class Database {
 
 /** Checks the VERSION file, and makes it in a directory that is new. */
 async function checkVersion(vfs: Vfs, directory: string, canCreate: boolean): Promise<void> {
-  const path = joinPath(directory, VERSION_FILE);
-  if ((await vfs.stat(path)) === undefined) {
-    const names = (await vfs.readdir(directory)).filter(
-      (name) => name !== 'LOCK' && name !== `${VERSION_FILE}.tmp`,
-    );
-    if (!canCreate)
-      throw new VarveError('NOT_FOUND', `${directory} is not a varve database`, { file: directory });
-    if (names.length > 0) {
-      throw new VarveError('NOT_FOUND', `${directory} is not a varve database, and not empty`, {
-        file: directory,
-      });
-    }
-    await syncAncestors(vfs, directory);
-    await writeVersion(vfs, directory, path);
-    return;
+  if ((await readVersion(vfs, directory)) !== undefined) return;
+  const details = { file: directory };
+  if (!canCreate) throw new VarveError('NOT_FOUND', `${directory} is not a varve database`, details);
+  const own = [LOCK_DIRECTORY, VERSION_TEMPORARY_FILE];
+  if ((await vfs.readdir(directory)).some((name) => !own.includes(name))) {
+    throw new VarveError('NOT_FOUND', `${directory} is not a varve database, and not empty`, details);
   }
-  const file = await vfs.open(path, 'read');
-  const bytes = new Uint8Array(VERSION_BYTES_MAX);
-  let length: number;
-  try {
-    length = await file.read(bytes, 0);
-  } finally {
-    await file.close();
-  }
-  const text = Buffer.from(bytes.subarray(0, length)).toString('latin1').trim();
-  if (!/^\d{1,9}$/.test(text)) {
-    throw new VarveError('CORRUPT', `${path} holds no version number`, { file: path, position: 0 });
-  }
-  if (Number(text) > FORMAT_VERSION) {
-    throw new VarveError('VERSION', `${directory} has format ${text}; this build knows ${FORMAT_VERSION}`, {
-      file: path,
-    });
-  }
-}
-
-async function writeVersion(vfs: Vfs, directory: string, path: string): Promise<void> {
-  const temporary = `${path}.tmp`;
-  await vfs.remove(temporary);
-  const file = await vfs.open(temporary, 'create');
-  try {
-    await file.write(Buffer.from(`${FORMAT_VERSION}\n`), 0);
-    await file.datasync();
-  } finally {
-    await file.close();
-  }
-  await vfs.rename(temporary, path);
-  // Before anything else has a name here: a directory with files and no version would be refused.
-  await vfs.syncDir(directory);
+  await syncAncestors(vfs, directory);
+  await writeVersion(vfs, directory);
 }
 
 /**

@@ -4,9 +4,11 @@
  * @module
  */
 
+import { type LogPlace, listLogs } from '../directory.ts';
 import { VarveError } from '../errors.ts';
 import type { Log } from '../log/log.ts';
 import { type Database, open } from '../open.ts';
+import type { Vfs } from '../vfs/vfs.ts';
 
 /**
  * Opens a database for reading, which takes no lock, lets `use` work with it, and closes it whatever happens.
@@ -42,7 +44,15 @@ export function logTitle({ name, partition }: LogName): string {
  * @throws VarveError `NOT_FOUND` with the names that there are
  */
 export async function findLogName(database: Database, text: string): Promise<LogName> {
-  const names = await database.logNames();
+  return findAmong(await database.logNames(), database.directory, text);
+}
+
+/** Finds the log that a command line names in a directory, without opening it. */
+export async function findPlace(vfs: Vfs, directory: string, text: string): Promise<LogPlace> {
+  return findAmong(await listLogs(vfs, directory), directory, text);
+}
+
+function findAmong<T extends LogName>(names: readonly T[], directory: string, text: string): T {
   const named = names.filter(({ name }) => name === text);
   const found =
     named.find(({ partition }) => partition === 0) ??
@@ -51,8 +61,8 @@ export async function findLogName(database: Database, text: string): Promise<Log
   if (found !== undefined) return found;
   const there = (named.length > 0 ? named : names).map(logTitle);
   const hint = there.length === 0 ? 'it has none' : `it has ${there.join(', ')}`;
-  throw new VarveError('NOT_FOUND', `there is no log "${text}" in ${database.directory}; ${hint}`, {
-    file: database.directory,
+  throw new VarveError('NOT_FOUND', `there is no log "${text}" in ${directory}; ${hint}`, {
+    file: directory,
   });
 }
 

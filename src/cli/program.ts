@@ -164,6 +164,7 @@ function addVerify(program: Command): void {
     .description('check every byte of a database or of one log; exit code 1 where there is damage')
     .argument('<dir>', 'the database')
     .argument('[log]', 'the log, or one of its partitions as name-partition')
+    .option('--deep', 'compare the recovery point too, and list what else lies in the directory')
     .option('--json', 'print JSON');
   command.action((dir: string, log: string | undefined, options: VerifyCommandOptions) =>
     execute(async (context) => {

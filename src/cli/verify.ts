@@ -1,24 +1,28 @@
 /**
- * `varve verify DIR [LOG]`: reads and checks every byte, and says exactly what is lost.
+ * `varve verify DIR [LOG] [--deep]`: reads and checks every byte, and says exactly what is lost. It opens no
+ * log, so that no damage can keep it from its work.
  *
  * @module
  */
 
-import { isVarveError, type VarveError } from '../errors.ts';
-import type { Log } from '../log/log.ts';
+import type { LogPlace } from '../directory.ts';
+import { MEMORY_BYTES_DEFAULT } from '../limits.ts';
 import type { LogVerifyReport, Problem } from '../log/verify.ts';
-import type { Database } from '../open.ts';
+import { Memory } from '../memory/memory.ts';
+import { type VerifyReport, verifyDirectory } from '../verify.ts';
+import { nodeVfs } from '../vfs/node.ts';
 import type { Context, ExitCode } from './context.ts';
-import { findLogName, type LogName, logTitle, withDatabase } from './database.ts';
+import { findPlace, logTitle } from './database.ts';
 import { formatBytes, formatCount, formatDuration, plural } from './format.ts';
 import { renderTable } from './table.ts';
 
 export interface VerifyCommandOptions {
+  deep?: boolean;
   json?: boolean;
 }
 
 interface Verified {
-  log: LogName;
+  log: LogPlace;
   report: LogVerifyReport;
 }
 
@@ -30,69 +34,82 @@ export async function verify(
   context: Context,
 ): Promise<ExitCode> {
   const startMs = context.clock.monotonic();
-  const results = await withDatabase(directory, async (database) => {
-    const names = name === undefined ? await database.logNames() : [await findLogName(database, name)];
-    const verified: Verified[] = [];
-    for (const log of names) {
+  const named = name === undefined ? undefined : await findPlace(nodeVfs, directory, name);
+  const places: LogPlace[] = [];
+  const report = await verifyDirectory(directory, Memory.create(MEMORY_BYTES_DEFAULT), nodeVfs, {
+    deep: options.deep === true,
+    only: (place) => {
       context.signal.throwIfAborted();
-      verified.push({ log, report: await verifyLog(database, log) });
-    }
-    return verified;
+      const isAsked = named === undefined || named.key === place.key;
+      if (isAsked) places.push(place);
+      return isAsked;
+    },
   });
-  const isClean = results.every(({ report }) => report.problems.length === 0);
-  if (options.json === true) context.stdout.json(verifiedJson(directory, results, isClean));
-  else print(directory, results, context.clock.monotonic() - startMs, context);
-  return isClean ? 0 : 1;
+  const results = places.flatMap((log) => {
+    const found = report.logs[log.key];
+    return found === undefined ? [] : [{ log, report: found }];
+  });
+  if (options.json === true) context.stdout.json(verifiedJson(directory, report, results));
+  else print(directory, report, results, context.clock.monotonic() - startMs, context);
+  return report.isClean ? 0 : 1;
 }
 
-async function verifyLog(database: Database, log: LogName): Promise<LogVerifyReport> {
-  try {
-    return await (await openLog(database, log)).verify();
-  } catch (error) {
-    if (!isVarveError(error, 'CORRUPT')) throw error;
-    return { segments: 0, batches: 0, records: 0, bytes: 0, problems: [problemOf(database, error)] };
-  }
-}
-
-/** What is damaged is to be looked at, not to be refused; but what is whole need not be made anew for that. */
-async function openLog(database: Database, { name, partition }: LogName): Promise<Log> {
-  try {
-    return await database.log(name, { partition });
-  } catch (error) {
-    if (!isVarveError(error, 'CORRUPT')) throw error;
-    return await database.log(name, { partition, recovery: 'skipAnyCorrupted' });
-  }
-}
-
-/** A log so damaged that it cannot be opened at all is a finding as well. */
-function problemOf(database: Database, error: VarveError): Problem {
-  const { file = database.directory, position = 0, offsets, message } = error;
-  return { file, position, offsets, message };
-}
-
-function verifiedJson(directory: string, results: readonly Verified[], isClean: boolean): unknown {
+function verifiedJson(directory: string, report: VerifyReport, results: readonly Verified[]): unknown {
   return {
     directory,
-    isClean,
-    logs: results.map(({ log, report }) => ({ ...log, ...report })),
+    ...report,
+    logs: results.map(({ log: { name, partition }, report: found }) => ({ name, partition, ...found })),
   };
 }
 
-function print(directory: string, results: readonly Verified[], elapsedMs: number, context: Context): void {
+function print(
+  directory: string,
+  report: VerifyReport,
+  results: readonly Verified[],
+  elapsedMs: number,
+  context: Context,
+): void {
   const { stdout, colours } = context;
   if (results.length > 0) stdout.write(renderVerified(results, context));
-  const problems = results.flatMap(({ report }) => report.problems);
+  const problems = [...report.problems, ...results.flatMap((one) => one.report.problems)];
   for (const problem of problems) stdout.line(colours.red(sentenceOf(problem)));
-  const bytes = results.reduce((sum, { report }) => sum + report.bytes, 0);
-  const lost = problems.reduce(
-    (sum, { offsets }) => sum + (offsets === undefined ? 0 : offsets.last - offsets.first + 1),
-    0,
-  );
+  const known = results.flatMap((one) => one.report.knownLosses);
+  for (const { message } of [...known, ...results.flatMap((one) => one.report.unfinished)]) {
+    stdout.line(colours.yellow(message));
+  }
+  printFiles(report, results, context);
+  const bytes = results.reduce((sum, one) => sum + one.report.bytes, 0);
   const verdict =
     problems.length === 0
       ? colours.green('no damage')
-      : colours.red(`${plural(problems.length, 'damaged part')}, ${plural(lost, 'record')} lost`);
-  stdout.line(`${directory}: ${verdict}; ${formatBytes(bytes)} in ${formatDuration(elapsedMs)}`);
+      : colours.red(
+          `${plural(problems.length, 'damaged part')}, ${plural(report.lostRecords, 'record')} lost`,
+        );
+  const knownRecords = countRecords(known);
+  const before = knownRecords === 0 ? '' : `, ${plural(knownRecords, 'record')} known to be lost`;
+  stdout.line(`${directory}: ${verdict}${before}; ${formatBytes(bytes)} in ${formatDuration(elapsedMs)}`);
+}
+
+/** What `--deep` has listed. */
+function printFiles(report: VerifyReport, results: readonly Verified[], { stdout, colours }: Context): void {
+  const line = (what: string, file: string, bytes?: number): void => {
+    stdout.line(`${colours.dim(what)} ${file}${bytes === undefined ? '' : ` (${formatBytes(bytes)})`}`);
+  };
+  for (const { report: found } of results) {
+    const { quarantine = [], temporaries = [], orphans = [], strangers = [] } = found.files ?? {};
+    for (const { file, bytes } of quarantine) line('in quarantine:', file, bytes);
+    for (const { file, bytes } of temporaries) line('left over:', file, bytes);
+    for (const { file, bytes } of orphans) line('without its segment:', file, bytes);
+    for (const file of strangers) line('belongs to nobody:', file);
+  }
+  for (const file of report.strangers) line('belongs to nobody:', file);
+}
+
+function countRecords(losses: readonly Problem[]): number {
+  return losses.reduce(
+    (sum, { offsets }) => sum + (offsets === undefined ? 0 : offsets.last - offsets.first + 1),
+    0,
+  );
 }
 
 function renderVerified(results: readonly Verified[], { colours }: Context): string {
@@ -118,9 +135,9 @@ function renderVerified(results: readonly Verified[], { colours }: Context): str
 }
 
 /** What a problem is, where, and what it costs, as far as its own words do not say so already. */
-function sentenceOf({ file, position, offsets, message }: Problem): string {
+export function sentenceOf({ file, position, offsets, message }: Problem): string {
   const where = message.includes(file) ? '' : `${file}: `;
-  const at = message.includes('position') ? '' : ` at position ${position}`;
+  const at = message.includes('position') || position === 0 ? '' : ` at position ${position}`;
   const lost =
     offsets === undefined || message.includes('offset')
       ? ''

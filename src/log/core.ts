@@ -11,6 +11,7 @@ import type { Memory } from '../memory/memory.ts';
 import { Flights } from '../vfs/flights.ts';
 import type { Vfs } from '../vfs/vfs.ts';
 import { ExtentCache } from './extent-cache.ts';
+import type { Known } from './judge.ts';
 import { LogMetrics } from './metrics.ts';
 import { type LogOptions, type ResolvedLogOptions, resolveLogOptions } from './options.ts';
 import { PointReader } from './point-read.ts';
@@ -64,7 +65,7 @@ export class LogCore {
   backgroundError: unknown;
   /** Calls that use memory or files and that closing has to wait for. */
   readonly calls: Flights = new Flights();
-  readonly #context: SegmentContext;
+  readonly context: SegmentContext;
   readonly #writer: Writer | undefined;
   readonly #source: ReaderSource;
   readonly #readers: Set<LogReader> = new Set();
@@ -83,7 +84,7 @@ export class LogCore {
     const { memory } = parts;
     this.parts = parts;
     this.options = options;
-    this.#context = context;
+    this.context = context;
     this.recovery = recovered.report;
     this.metrics.recovered(recovered.report);
     this.isOwnLevelSynced = ownLevel(options.sync) === 'synced';
@@ -168,6 +169,18 @@ export class LogCore {
     return this.#writer !== undefined && this.isOwnLevelSynced ? segment.syncedPosition : segment.bytes;
   }
 
+  /** How far its segments reach, as far as it is this handle that knows. */
+  known(): Map<number, Known> {
+    const known = new Map<number, Known>();
+    if (this.#writer === undefined) return known;
+    const visible = this.visibleOffset;
+    for (const segment of this.segments.list) {
+      const nextOffset = Math.min(segment.nextOffset, visible);
+      known.set(segment.baseOffset, { bytes: this.visibleBytes(segment), nextOffset });
+    }
+    return known;
+  }
+
   /** @throws VarveError `CLOSED` */
   checkOpen(): void {
     if (this.#closing !== undefined) throw new VarveError('CLOSED', `the log ${this.parts.name} is closed`);
@@ -205,7 +218,7 @@ export class LogCore {
   async refresh(): Promise<void> {
     this.checkOpen();
     if (!this.parts.readOnly) return;
-    this.#refreshing ??= this.calls.during(refreshSegments(this.#context, this.segments)).finally(() => {
+    this.#refreshing ??= this.calls.during(refreshSegments(this.context, this.segments)).finally(() => {
       this.#refreshing = undefined;
     });
     await this.#refreshing;
@@ -258,7 +271,7 @@ export class LogCore {
   #createSegments(recovered: Recovered): Segments {
     return new Segments(
       {
-        context: this.#context,
+        context: this.context,
         options: this.options,
         clock: this.parts.clock,
         metrics: this.metrics,

@@ -79,7 +79,8 @@ export function encodeGaps(memory: Memory, gaps: readonly Gap[]): Uint8Array {
 export function decodeGaps(memory: Memory, bytes: Uint8Array): Gap[] | undefined {
   if (bytes.length < HEADER_BYTES) return undefined;
   const data = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (data.getUint32(0) !== MAGIC || data.getUint32(CRC_POSITION) !== checksum(memory, bytes)) return undefined;
+  if (data.getUint32(0) !== MAGIC || data.getUint32(CRC_POSITION) !== checksum(memory, bytes))
+    return undefined;
   const version = data.getUint16(4);
   if (version !== VERSION) {
     throw new VarveError('VERSION', `the gaps have format ${version}; this build knows ${VERSION}`);

@@ -6,7 +6,7 @@
  */
 
 import { VarveError } from '../errors.ts';
-import { checkInteger, checkOneOf, checkOptions } from '../options.ts';
+import { booleanOption, checkInteger, checkOneOf, checkOptions } from '../options.ts';
 import type { RecordBatch } from '../record/batch.ts';
 import type { LogRecord, RecordInput } from '../record/record.ts';
 import { type DurableState, LogCore, type LogParts } from './core.ts';
@@ -18,7 +18,7 @@ import type { RecoveryReport } from './recovery.ts';
 import { corruptSegment, type Segment } from './segment.ts';
 import { BatchStream, RecordStream } from './streams.ts';
 import type { Durability } from './sync-policy.ts';
-import { type LogVerifyReport, verifySegment } from './verify.ts';
+import { type LogVerifyReport, type VerifyOptions, verifyLog } from './verify.ts';
 
 /** What a log knows of one of its segments. */
 export interface SegmentInfo {
@@ -360,29 +360,18 @@ export class Log {
     return this.#core.metrics.snapshot(this.durable.bytesAtRisk, this.#core.cache.bytes);
   }
 
-  /** Reads and checks every byte that can be read. */
-  async verify(): Promise<LogVerifyReport> {
+  /**
+   * Reads and checks every byte.
+   *
+   * @throws VarveError `CLOSED`, `IO`, `NO_MEMORY`
+   */
+  async verify(options: VerifyOptions = {}): Promise<LogVerifyReport> {
+    checkOptions('options', options, ['deep']);
+    const deep = booleanOption('deep', options.deep, false);
     this.#core.checkOpen();
-    return await this.#core.calls.during(this.#verify());
-  }
-
-  async #verify(): Promise<LogVerifyReport> {
-    const report: LogVerifyReport = { segments: 0, batches: 0, records: 0, bytes: 0, problems: [] };
-    // All are pinned at once, so that retention takes none away meanwhile.
-    const segments = [...this.#core.segments.list];
-    for (const segment of segments) segment.pin();
-    try {
-      for (const segment of segments) {
-        this.#core.checkOpen();
-        const problems = report.problems.length;
-        await verifySegment(segment, this.#core.visibleBytes(segment), report);
-        // What is wrong with a segment that was removed meanwhile concerns nobody.
-        if (!this.#core.segments.list.includes(segment)) report.problems.length = problems;
-      }
-      return report;
-    } finally {
-      for (const segment of segments) await segment.unpin();
-    }
+    const check = (): void => this.#core.checkOpen();
+    const verifying = verifyLog(this.#core.context, { deep, known: this.#core.known(), check });
+    return await this.#core.calls.during(verifying);
   }
 
   /**

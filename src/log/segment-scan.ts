@@ -102,6 +102,7 @@ export interface Behind {
  *
  * @param from the position of the break
  * @param minOffset the least offset that such a batch can have
+ * @param isOne whether to stop at the first
  */
 export async function findBehind(
   memory: Memory,
@@ -109,13 +110,15 @@ export async function findBehind(
   from: number,
   fileBytes: number,
   minOffset: number,
+  isOne = false,
 ): Promise<Behind> {
   const found: Behind = { first: undefined, syncedPosition: 0 };
   const slab = allocateWindow(memory, fileBytes - from);
   const room = slab.bytes - SLACK_BYTES;
   try {
     for (let position = from; position < fileBytes; ) {
-      const bytes = await file.read(memory.u8.subarray(slab.address, slab.address + room), position);
+      const window = memory.u8.subarray(slab.address, slab.address + Math.min(room, fileBytes - position));
+      const bytes = await file.read(window, position);
       if (bytes === 0) break;
       const maxOffset = minOffset + (fileBytes - from);
       let address = slab.address;
@@ -128,6 +131,7 @@ export async function findBehind(
           found.syncedPosition,
           memory.data.getInt32(hit + LEADER_EPOCH_POSITION),
         );
+        if (isOne) return found;
         address = hit + 12 + memory.data.getInt32(hit + 8);
       }
       if (position + bytes >= fileBytes) break;

@@ -1,0 +1,244 @@
+/**
+ * Looks at everything in a log's directory, and changes nothing: its files, what the recovery point and the
+ * known losses say, and every byte of its segments. It needs no handle and no lock, so it can be made of a
+ * log that cannot be opened, and beside the process that writes to it.
+ *
+ * @module
+ */
+
+import { isVarveError } from '../errors.ts';
+import { joinPath, type Vfs } from '../vfs/vfs.ts';
+import { type Checkpoint, decodeCheckpoint } from './checkpoint.ts';
+import { decodeGaps, type Gap } from './gaps.ts';
+import { IndexCheck, type IndexProblem } from './index-check.ts';
+import { type Judgement, judge, type Known } from './judge.ts';
+import {
+  CHECKPOINT_FILE,
+  CHECKPOINT_TEMPORARY_FILE,
+  GAPS_FILE,
+  GAPS_TEMPORARY_FILE,
+  parseSegmentFileName,
+  QUARANTINE_DIRECTORY,
+  SPARE_FILE,
+  segmentFileName,
+} from './names.ts';
+import { Segment, type SegmentContext } from './segment.ts';
+import { type SegmentSurvey, surveySegment } from './segment-survey.ts';
+import { readWhole } from './whole-file.ts';
+
+const TEMPORARY_FILES = [CHECKPOINT_TEMPORARY_FILE, GAPS_TEMPORARY_FILE, SPARE_FILE];
+/** How often a log is looked at that changes meanwhile. */
+const LOOKS_MAX = 3;
+
+/** A file and its length. */
+export interface SizedFile {
+  file: string;
+  bytes: number;
+}
+
+/** What is in a log's directory beside its segments. */
+export interface LogFiles {
+  /** What is written before it is renamed, left behind. */
+  temporaries: SizedFile[];
+  /** Indexes of segments that are not there. */
+  orphans: SizedFile[];
+  /** What no version of varve has put there. */
+  strangers: string[];
+  /** What recovery and repairs have taken out of the log. */
+  quarantine: SizedFile[];
+}
+
+export interface LogSurvey {
+  directory: string;
+  files: LogFiles;
+  /** Undefined where there is none, or a damaged one. */
+  checkpoint: Checkpoint | undefined;
+  isCheckpointDamaged: boolean;
+  /** What is noted of known losses, true or not. */
+  notedGaps: Gap[];
+  areGapsDamaged: boolean;
+  /** Base offsets of segments that retention had removed but for their files. */
+  expired: number[];
+  /** What is wrong with index files, by base offset. */
+  indexProblems: Map<number, IndexProblem[]>;
+  /** Base offsets of sealed segments that the recovery point should name, and does not. */
+  unnamed: number[];
+  judgement: Judgement;
+}
+
+export interface SurveyOptions {
+  /** What an open handle knows of the segments. */
+  known?: ReadonlyMap<number, Known>;
+  /** Called before each segment; what it throws ends the survey. */
+  check?: () => void;
+}
+
+class Survey {
+  readonly #context: SegmentContext;
+  readonly #options: SurveyOptions;
+  readonly #files: LogFiles = { temporaries: [], orphans: [], strangers: [], quarantine: [] };
+  readonly #indexProblems = new Map<number, IndexProblem[]>();
+  #checkpoint: Checkpoint | undefined;
+  #gaps: Gap[] | undefined;
+
+  constructor(context: SegmentContext, options: SurveyOptions) {
+    this.#context = context;
+    this.#options = options;
+  }
+
+  async run(checkpointBytes: Uint8Array | undefined): Promise<LogSurvey> {
+    const { memory, vfs, directory } = this.#context;
+    this.#checkpoint = checkpointBytes === undefined ? undefined : decodeCheckpoint(memory, checkpointBytes);
+    const gapBytes = await readSmall(vfs, joinPath(directory, GAPS_FILE));
+    this.#gaps = gapBytes === undefined ? [] : decodeGaps(memory, gapBytes);
+    const bases = await this.#list();
+    const expired = this.#expired(bases);
+    const surveys = await this.#surveySegments(bases.slice(expired.length));
+    const judgement = judge({
+      directory,
+      checkpoint: this.#checkpoint,
+      gaps: this.#gaps ?? [],
+      surveys,
+      known: this.#options.known ?? new Map(),
+    });
+    return {
+      directory,
+      files: this.#files,
+      checkpoint: this.#checkpoint,
+      isCheckpointDamaged: checkpointBytes !== undefined && this.#checkpoint === undefined,
+      notedGaps: this.#gaps ?? [],
+      areGapsDamaged: this.#gaps === undefined,
+      expired,
+      indexProblems: this.#indexProblems,
+      unnamed: this.#unnamed(judgement),
+      judgement,
+    };
+  }
+
+  /** Sorts the files of the directory. Returns the base offsets of the segments. */
+  async #list(): Promise<number[]> {
+    const { vfs, directory } = this.#context;
+    const names = await vfs.readdir(directory);
+    const bases: number[] = [];
+    for (const name of names) {
+      const parsed = parseSegmentFileName(name);
+      const path = joinPath(directory, name);
+      if (parsed?.kind === 'log') bases.push(parsed.baseOffset);
+      else if (TEMPORARY_FILES.includes(name)) this.#files.temporaries.push(await this.#sized(path));
+      else if (name === QUARANTINE_DIRECTORY) await this.#listQuarantine(path);
+      else if (parsed !== undefined) {
+        const isOrphan = !names.includes(segmentFileName(parsed.baseOffset, 'log'));
+        if (isOrphan) this.#files.orphans.push(await this.#sized(path));
+      } else if (name !== CHECKPOINT_FILE && name !== GAPS_FILE) this.#files.strangers.push(path);
+    }
+    return bases.sort((a, b) => a - b);
+  }
+
+  async #listQuarantine(directory: string): Promise<void> {
+    for (const name of await this.#context.vfs.readdir(directory)) {
+      this.#files.quarantine.push(await this.#sized(joinPath(directory, name)));
+    }
+  }
+
+  async #sized(file: string): Promise<SizedFile> {
+    return { file, bytes: (await this.#context.vfs.stat(file))?.bytes ?? 0 };
+  }
+
+  /** The segments that recovery removes: retention had said durably that they are gone. */
+  #expired(bases: readonly number[]): number[] {
+    const firstOffset = this.#checkpoint?.firstOffset ?? 0;
+    return bases.filter((_, i) => (bases[i + 1] ?? Infinity) <= firstOffset);
+  }
+
+  /** The last of the sealed segments may be on its way into the recovery point. */
+  #unnamed({ links }: Judgement): number[] {
+    const named = new Set(this.#checkpoint?.segments.map(({ baseOffset }) => baseOffset));
+    const settled = links.slice(0, -2).map(({ survey }) => survey.baseOffset);
+    return settled.filter((base) => !named.has(base));
+  }
+
+  async #surveySegments(bases: readonly number[]): Promise<SegmentSurvey[]> {
+    const surveys: SegmentSurvey[] = [];
+    for (const [i, base] of bases.entries()) {
+      this.#options.check?.();
+      surveys.push(await this.#surveySegment(base, bases.slice(i + 1)));
+    }
+    return surveys;
+  }
+
+  async #surveySegment(base: number, later: readonly number[]): Promise<SegmentSurvey> {
+    const { segments = [], isClean = false } = this.#checkpoint ?? {};
+    const state = segments.find(({ baseOffset }) => baseOffset === base);
+    const isActive = isClean && state !== undefined && state === segments.at(-1);
+    const segment =
+      state === undefined
+        ? new Segment(this.#context, base, 0)
+        : Segment.fromState(this.#context, state, !isActive);
+    try {
+      const fileBytes = await (await segment.open()).size();
+      // A sealed segment has the length that it was sealed with. The active one may have grown since.
+      const limit = state === undefined || isActive ? fileBytes : Math.min(fileBytes, state.bytes);
+      const isStale = isActive && (fileBytes !== state.bytes || later.length > 0);
+      const index = state === undefined || isStale ? undefined : await IndexCheck.open(segment);
+      const survey = await surveySegment({
+        segment,
+        fileBytes,
+        limit,
+        gaps: this.#gaps ?? [],
+        later: new Set(later),
+        index,
+      });
+      const isBroken = survey.holes.length > 0 || survey.bytes < limit || survey.bytes !== state?.bytes;
+      const problems = index?.problems(isBroken) ?? [];
+      if (problems.length > 0) this.#indexProblems.set(base, problems);
+      return survey;
+    } finally {
+      await segment.release();
+    }
+  }
+}
+
+/**
+ * Surveys a log. Where something seems to be wrong and the recovery point has changed meanwhile, it looks
+ * again: somebody is writing, rolling or removing.
+ *
+ * @throws VarveError `VERSION` where a newer build has written there; `NOT_FOUND`, `IO`, `NO_MEMORY`
+ */
+export async function surveyLog(context: SegmentContext, options: SurveyOptions = {}): Promise<LogSurvey> {
+  const { vfs, directory } = context;
+  const read = (): Promise<Uint8Array | undefined> => readSmall(vfs, joinPath(directory, CHECKPOINT_FILE));
+  for (let look = 1; ; look++) {
+    const before = await read();
+    try {
+      const survey = await new Survey(context, options).run(before);
+      if (look === LOOKS_MAX || !seemsWrong(survey) || isSame(before, await read())) return survey;
+    } catch (error) {
+      // A file that was listed and is not there any more has been removed just now.
+      if (look === LOOKS_MAX || !isVarveError(error, 'NOT_FOUND')) throw error;
+    }
+  }
+}
+
+/** The bytes of a small file; what the disk cannot read is as good as damaged. */
+async function readSmall(vfs: Vfs, path: string): Promise<Uint8Array | undefined> {
+  try {
+    return await readWhole(vfs, path);
+  } catch (error) {
+    if (isVarveError(error, 'IO')) return new Uint8Array(0);
+    throw error;
+  }
+}
+
+function seemsWrong(survey: LogSurvey): boolean {
+  const { judgement, indexProblems, unnamed, isCheckpointDamaged, areGapsDamaged } = survey;
+  const { losses, leftovers } = judgement;
+  const isAnyWrong =
+    losses.length > 0 || leftovers.length > 0 || indexProblems.size > 0 || unnamed.length > 0;
+  return isAnyWrong || isCheckpointDamaged || areGapsDamaged;
+}
+
+function isSame(before: Uint8Array | undefined, after: Uint8Array | undefined): boolean {
+  return (
+    before === after || (before !== undefined && after !== undefined && Buffer.compare(before, after) === 0)
+  );
+}
