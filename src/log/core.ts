@@ -6,7 +6,7 @@
  */
 
 import type { Cancel, Clock } from '../clock.ts';
-import { VarveError } from '../errors.ts';
+import { isVarveError, VarveError } from '../errors.ts';
 import type { Memory } from '../memory/memory.ts';
 import { Flights } from '../vfs/flights.ts';
 import type { Vfs } from '../vfs/vfs.ts';
@@ -101,6 +101,7 @@ export class LogCore {
       visibleBytes: (segment) => this.visibleBytes(segment),
       waitVisible: (offset, signal) => this.#waitVisible(offset, signal),
       check: () => this.checkOpen(),
+      onMissing: (segment, offset, error) => this.explainMissing(segment, offset, error),
       onCorrupt: () => {
         this.metrics.corruptions++;
       },
@@ -212,6 +213,20 @@ export class LogCore {
         offsets: { first: offset, last: offset },
       },
     );
+  }
+
+  /**
+   * Says why the file of a segment cannot be opened: the writer of a log that is open read-only may have
+   * removed it.
+   *
+   * @throws VarveError `OUT_OF_RANGE` if so, else `error`
+   */
+  async explainMissing(segment: Segment, offset: number, error: unknown): Promise<never> {
+    if (this.parts.readOnly && isVarveError(error, 'NOT_FOUND')) {
+      await this.refresh();
+      if (segment.nextOffset <= this.segments.firstOffset) throw this.outOfRange(offset);
+    }
+    throw error;
   }
 
   /** Picks up what another process has done to a log that is open read-only. */

@@ -297,6 +297,8 @@ export class Log {
       const record = await this.#core.points.read(segment, offset, this.#core.visibleBytes(segment));
       this.#core.segments.touch(segment);
       if (record !== null) return record;
+    } catch (error) {
+      await this.#core.explainMissing(segment, offset, error);
     } finally {
       await segment.unpin();
       calls.end();

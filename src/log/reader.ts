@@ -29,6 +29,8 @@ export interface ReaderSource {
   /** Resolves when more than `offset` is visible; rejects when the log closes or the signal aborts. */
   waitVisible: (offset: number, signal: AbortSignal | undefined) => Promise<void>;
   check: () => void;
+  /** The file of a segment cannot be opened; throws what that means. */
+  onMissing: (segment: Segment, offset: number, error: unknown) => Promise<never>;
   onCorrupt: () => void;
   onClosed: (reader: LogReader) => void;
 }
@@ -211,11 +213,11 @@ export class LogReader {
 
   /** Begins to scan the segment that holds the next offset. */
   async #begin(): Promise<void> {
-    const { segments, memory, visibleBytes } = this.#source;
+    const { segments, memory, visibleBytes, onMissing } = this.#source;
     const current = this.#segment;
     if (current === undefined || (current.isSealed && this.#isThrough(current))) await this.#enter();
     const segment = this.#segment as Segment;
-    const file = await segment.open();
+    const file = await segment.open().catch((error: unknown) => onMissing(segment, this.#offset, error));
     segments.touch(segment);
     if (this.#position === undefined) {
       const index = await segment.loadIndex();
@@ -248,7 +250,10 @@ export class LogReader {
     if (segment === undefined) throw new VarveError('CLOSED', 'the segment behind this one is gone');
     if (this.#offset < segment.baseOffset) {
       const isRemoved = this.#offset < segments.firstOffset;
-      const offsets = { first: this.#offset, last: segment.baseOffset - 1 };
+      const offsets = {
+        first: this.#offset,
+        last: (isRemoved ? segments.firstOffset : segment.baseOffset) - 1,
+      };
       if (isRemoved)
         throw new VarveError('OUT_OF_RANGE', `offsets ${offsets.first} to ${offsets.last} were removed`, {
           offsets,

@@ -11,6 +11,7 @@
  * @module
  */
 
+import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../clock.ts';
 import type { VarveError } from '../errors.ts';
 import { joinPath, type VfsFile } from '../vfs/vfs.ts';
@@ -21,6 +22,9 @@ import type { RecoveryMode } from './options.ts';
 import { type Quarantined, quarantineSegment, quarantineTail } from './quarantine.ts';
 import { corruptSegment, Segment, type SegmentContext } from './segment.ts';
 import { type Break, isZero, scanSegment } from './segment-scan.ts';
+
+/** How often a log that is open read-only is looked at anew, because its writer was just removing segments. */
+const TRIES_MAX = 10;
 
 /** Damage that recovery met and, in its mode, could live with. */
 export interface Damage {
@@ -198,7 +202,8 @@ class Recovery {
   /** Reads on up to the next known loss in a segment, and steps over it. Returns whether it got there. */
   async #scanToGap(segment: Segment, file: VfsFile, fileBytes: number): Promise<boolean> {
     const gap = nextGap(this.#gaps, segment.baseOffset, segment.bytes);
-    if (gap === undefined || gap.end > fileBytes || this.#options.mode === 'absoluteConsistency') return false;
+    if (gap === undefined || gap.end > fileBytes || this.#options.mode === 'absoluteConsistency')
+      return false;
     const found = await scanSegment(segment, file, gap.start, 0, async () => false);
     if (found !== undefined || segment.nextOffset !== gap.firstOffset) return false;
     this.#meetGap(segment, gap);
@@ -434,5 +439,15 @@ class Recovery {
  * @throws VarveError `CORRUPT` where the mode does not go on
  */
 export async function recoverLog(context: SegmentContext, options: RecoveryOptions): Promise<Recovered> {
-  return await new Recovery(context, options).run();
+  const { memory, vfs, directory } = context;
+  for (let tries = 1; ; tries++) {
+    const before = options.readOnly ? await readCheckpoint(memory, vfs, directory) : undefined;
+    try {
+      return await new Recovery(context, options).run();
+    } catch (error) {
+      // Its writer may have removed segments meanwhile; it says so in the checkpoint before it does.
+      if (!options.readOnly || tries === TRIES_MAX) throw error;
+      if (isDeepStrictEqual(before, await readCheckpoint(memory, vfs, directory))) throw error;
+    }
+  }
 }

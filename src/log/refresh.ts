@@ -4,11 +4,15 @@
  * @module
  */
 
+import { isVarveError } from '../errors.ts';
 import { readCheckpoint } from './checkpoint.ts';
 import { parseSegmentFileName } from './names.ts';
 import { Segment, type SegmentContext } from './segment.ts';
 import { scanSegment } from './segment-scan.ts';
 import type { Segments } from './segments.ts';
+
+/** How often it is looked anew, because the writer was just removing segments. */
+const TRIES_MAX = 10;
 
 async function scanOn(segment: Segment): Promise<void> {
   const file = await segment.open();
@@ -16,37 +20,64 @@ async function scanOn(segment: Segment): Promise<void> {
   await scanSegment(segment, file, await file.size(), 0, async () => false);
 }
 
-/** Brings the list of segments up to date. */
-export async function refreshSegments(context: SegmentContext, segments: Segments): Promise<void> {
-  const { vfs, directory, memory } = context;
-  const checkpoint = await readCheckpoint(memory, vfs, directory);
+async function listBases({ vfs, directory }: SegmentContext): Promise<number[]> {
   const bases: number[] = [];
   for (const name of await vfs.readdir(directory)) {
     const parsed = parseSegmentFileName(name);
     if (parsed?.kind === 'log') bases.push(parsed.baseOffset);
   }
-  bases.sort((a, b) => a - b);
+  return bases.sort((a, b) => a - b);
+}
+
+/** Takes in a segment that was not there before. */
+async function addSegment(context: SegmentContext, segments: Segments, base: number): Promise<void> {
+  const segment = new Segment(context, base, 0);
+  try {
+    await scanOn(segment);
+  } catch (error) {
+    await segment.release();
+    throw error;
+  }
+  segments.list.push(segment);
+}
+
+/** Takes in what was appended and rolled. */
+async function extend(context: SegmentContext, segments: Segments, bases: readonly number[]): Promise<void> {
   const last = segments.list.at(-1);
-  if (last !== undefined && !last.isSealed) await scanOn(last);
+  if (last !== undefined && !last.isSealed && bases.includes(last.baseOffset)) await scanOn(last);
   for (const base of bases) {
     const tail = segments.list.at(-1);
-    if (tail !== undefined && base < tail.nextOffset) continue;
-    if (tail !== undefined && base === tail.baseOffset) continue;
-    if (tail !== undefined) {
+    if (tail !== undefined && (base < tail.nextOffset || base === tail.baseOffset)) continue;
+    // Where the one that was last is gone, all between it and the first that is there are gone too.
+    if (tail !== undefined && bases.includes(tail.baseOffset)) {
       // The roll happened after the scan above began: look once more before the segment counts as sealed.
       if (!tail.isSealed) await scanOn(tail);
       if (base !== tail.nextOffset) break;
-      tail.isSealed = true;
     }
-    const segment = new Segment(context, base, 0);
-    segments.list.push(segment);
-    await scanOn(segment);
+    if (tail !== undefined) tail.isSealed = true;
+    await addSegment(context, segments, base);
   }
-  const begin = Math.max(bases[0] ?? 0, checkpoint?.firstOffset ?? 0);
-  segments.firstOffset = Math.max(segments.firstOffset, begin);
-  while (segments.list.length > 1 && (segments.list[1] as Segment).baseOffset <= (bases[0] ?? 0)) {
-    const gone = segments.list.shift() as Segment;
-    if (gone.isPinned) gone.releaseWhenUnpinned();
-    else await gone.release();
+}
+
+/** Brings the list of segments up to date. */
+export async function refreshSegments(context: SegmentContext, segments: Segments): Promise<void> {
+  const { vfs, directory, memory } = context;
+  for (let tries = 1; ; tries++) {
+    const checkpoint = await readCheckpoint(memory, vfs, directory);
+    const bases = await listBases(context);
+    try {
+      await extend(context, segments, bases);
+    } catch (error) {
+      if (isVarveError(error, 'NOT_FOUND') && tries < TRIES_MAX) continue;
+      throw error;
+    }
+    const begin = Math.max(bases[0] ?? 0, checkpoint?.firstOffset ?? 0);
+    segments.firstOffset = Math.max(segments.firstOffset, begin);
+    while (segments.list.length > 1 && (segments.list[1] as Segment).baseOffset <= (bases[0] ?? 0)) {
+      const gone = segments.list.shift() as Segment;
+      if (gone.isPinned) gone.releaseWhenUnpinned();
+      else await gone.release();
+    }
+    return;
   }
 }

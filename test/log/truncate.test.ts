@@ -89,7 +89,7 @@ describe('a reader', () => {
     });
     // The segment that it was in is read to its end; the ones behind are gone.
     expect(rest).toEqual(range(1, 30));
-    expect(error).toMatchObject({ code: 'OUT_OF_RANGE', offsets: { first: 30, last: 89 } });
+    expect(error).toMatchObject({ code: 'OUT_OF_RANGE', offsets: { first: 30, last: 94 } });
     expect(disk.vfs.openFiles).toBeLessThanOrEqual(2);
   });
 
