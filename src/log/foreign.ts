@@ -5,7 +5,14 @@
  */
 
 import { VarveError } from '../errors.ts';
-import { BATCH_PREFIX_BYTES, ROW_BYTES, SCAN_STATUS_ADDRESS, SCAN_STATUS_BYTES } from '../memory/layout.ts';
+import {
+  BATCH_PREFIX_BYTES,
+  COLUMN_BYTES,
+  COLUMN_TIMESTAMP,
+  ROW_BYTES,
+  SCAN_STATUS_ADDRESS,
+  SCAN_STATUS_BYTES,
+} from '../memory/layout.ts';
 import type { Memory } from '../memory/memory.ts';
 import { type BatchRow, checkReadable, columnsBytes, readRow } from '../record/batch.ts';
 import {
@@ -54,6 +61,11 @@ function checkRow(memory: Memory, row: BatchRow, position: number): void {
   try {
     if (memory.kernels.decodeBatch(row.address, row.size, columns.address) !== row.recordCount) {
       throw refuse(position, 'its records are broken');
+    }
+    // Reads by time believe the header.
+    for (let i = 0; i < row.recordCount; i++) {
+      const timestamp = memory.f64[(columns.address + i * COLUMN_BYTES + COLUMN_TIMESTAMP) >> 3] as number;
+      if (timestamp > row.maxTimestamp) throw refuse(position, 'it has a record newer than its header says');
     }
   } finally {
     columns.release();
