@@ -130,7 +130,7 @@ class Judge {
     if (last !== undefined && baseOffset < last.contents.nextOffset) {
       const isBlank = survey.batches === 0 && (fileBytes === 0 || survey.hasZeroTail);
       // The writer went on there because what is behind in this one was not to be.
-      const before = isBlank ? undefined : last.survey.atBase.get(baseOffset);
+      const before = survey.batches === 0 ? undefined : last.survey.atBase.get(baseOffset);
       if (before === undefined) {
         const kind = isBlank ? 'blank' : 'overlap';
         this.#leftovers.push({ kind, baseOffset, file, position: 0, bytes: fileBytes });

@@ -8,6 +8,7 @@
 import type { Memory } from '../memory/memory.ts';
 import { joinPath, type Vfs, type VfsFile } from '../vfs/vfs.ts';
 import { QUARANTINE_DIRECTORY, segmentFileName } from './names.ts';
+import { freeName } from './quarantine-names.ts';
 
 const COPY_BYTES = 1024 * 1024;
 
@@ -32,10 +33,38 @@ async function quarantinePath(
   await vfs.mkdir(folder);
   await vfs.syncDir(directory);
   const name = `${segmentFileName(baseOffset, 'log')}.${position}`;
-  const taken = new Set(await vfs.readdir(folder));
-  let free = name;
-  for (let i = 1; taken.has(free); i++) free = `${name}.${i}`;
-  return joinPath(folder, free);
+  return joinPath(folder, freeName(name, new Set(await vfs.readdir(folder))));
+}
+
+/**
+ * Copies a part of a file into a new one; when it returns, the bytes are durable, but not yet the name.
+ *
+ * @param path of the copy
+ */
+export async function copyAside(
+  memory: Memory,
+  vfs: Vfs,
+  file: VfsFile,
+  position: number,
+  end: number,
+  path: string,
+): Promise<void> {
+  const slab = memory.slabs.allocate(COPY_BYTES, 'quarantine');
+  let target: VfsFile | undefined;
+  try {
+    target = await vfs.open(path, 'create');
+    for (let at = position; at < end; ) {
+      const view = memory.u8.subarray(slab.address, slab.address + Math.min(COPY_BYTES, end - at));
+      const bytes = await file.read(view, at);
+      if (bytes === 0) break;
+      await target.write(view.subarray(0, bytes), at - position);
+      at += bytes;
+    }
+    await target.datasync();
+  } finally {
+    slab.release();
+    await target?.close();
+  }
 }
 
 /**
@@ -54,22 +83,7 @@ export async function quarantineTail(
   end: number,
 ): Promise<Quarantined> {
   const path = await quarantinePath(vfs, directory, baseOffset, position);
-  const slab = memory.slabs.allocate(COPY_BYTES, 'quarantine');
-  let target: VfsFile | undefined;
-  try {
-    target = await vfs.open(path, 'create');
-    for (let at = position; at < end; ) {
-      const view = memory.u8.subarray(slab.address, slab.address + Math.min(COPY_BYTES, end - at));
-      const bytes = await file.read(view, at);
-      if (bytes === 0) break;
-      await target.write(view.subarray(0, bytes), at - position);
-      at += bytes;
-    }
-    await target.datasync();
-  } finally {
-    slab.release();
-    await target?.close();
-  }
+  await copyAside(memory, vfs, file, position, end, path);
   await vfs.syncDir(joinPath(directory, QUARANTINE_DIRECTORY));
   await file.truncate(position);
   await file.datasync();

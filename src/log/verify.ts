@@ -44,9 +44,14 @@ export interface VerifyOptions {
   deep?: boolean;
 }
 
-/** The problem of a loss, as far as it costs records that had not been removed. */
-export function problemOf({ file, position, firstOffset, lastOffset, message }: Loss, from: number): Problem {
-  const first = Math.max(firstOffset, from);
+/**
+ * The problem of a loss, as far as it costs records that had not been removed.
+ *
+ * @param from the first offset of the log
+ */
+export function problemOf(loss: Loss, from: number): Problem {
+  const { kind, file, position, firstOffset, lastOffset, message } = loss;
+  const first = kind === 'front' ? firstOffset : Math.max(firstOffset, from);
   const offsets = lastOffset < first ? undefined : { first, last: lastOffset };
   return { file, position, offsets, message };
 }
@@ -175,7 +180,8 @@ function knownLoss(survey: LogSurvey, { baseOffset, start, firstOffset, lastOffs
   return { file, position: start, offsets: { first: firstOffset, last: lastOffset }, message };
 }
 
-function unfinished({ file, position, end }: Loss): Problem {
+/** What is said of a write that was not finished. */
+export function unfinished({ file, position, end }: Loss): Problem {
   const what = end > position ? `${end - position} bytes at position ${position}` : 'what comes next';
   const message = `${file}: ${what} are not a finished write; opening will cut them off`;
   return { file, position, offsets: undefined, message };
