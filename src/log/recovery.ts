@@ -16,7 +16,8 @@ import type { Clock } from '../clock.ts';
 import type { VarveError } from '../errors.ts';
 import { joinPath, type VfsFile } from '../vfs/vfs.ts';
 import { type Checkpoint, readCheckpoint, type SegmentState, writeCheckpoint } from './checkpoint.ts';
-import { findGapBehind, type Gap, nextGap, readGaps, writeGaps } from './gaps.ts';
+import type { Gap } from './gaps.ts';
+import { KnownGaps } from './known-gaps.ts';
 import { parseSegmentFileName, segmentFileName } from './names.ts';
 import type { RecoveryMode } from './options.ts';
 import { type Quarantined, quarantineSegment, quarantineTail } from './quarantine.ts';
@@ -77,9 +78,8 @@ class Recovery {
     elapsedMs: 0,
   };
   #checkpoint: Checkpoint | undefined;
-  #gaps: Gap[] = [];
-  /** Those of them that are there. */
-  readonly #gapsMet: Gap[] = [];
+  /** None where any loss is to be refused. */
+  #gaps: KnownGaps | undefined;
   #hasChanged = false;
 
   constructor(context: SegmentContext, options: RecoveryOptions) {
@@ -112,7 +112,9 @@ class Recovery {
   async #recoverAll(): Promise<void> {
     const { memory, vfs, directory } = this.#context;
     this.#checkpoint = await readCheckpoint(memory, vfs, directory);
-    this.#gaps = (await readGaps(memory, vfs, directory)) ?? [];
+    if (this.#options.mode !== 'absoluteConsistency') {
+      this.#gaps = await KnownGaps.open(this.#context, (segment, gap) => this.#noteGap(segment, gap));
+    }
     const known = new Map(this.#checkpoint?.segments.map((state) => [state.baseOffset, state]));
     const bases = await this.#listBases();
     this.#checkMissing(bases);
@@ -183,33 +185,13 @@ class Recovery {
     const bytes = (await this.#context.vfs.stat(segment.path))?.bytes ?? 0;
     if (bytes !== state.bytes && (isActive || bytes < state.bytes)) return false;
     this.#segments.push(segment);
-    for (const gap of this.#gaps) {
-      const isInside = gap.baseOffset === state.baseOffset && gap.end > gap.start && gap.end <= state.bytes;
-      if (isInside) this.#meetGap(segment, gap);
-    }
+    this.#gaps?.takeInside(segment);
     if (isActive) await segment.loadIndex();
     return true;
   }
 
-  /** Notes a known loss in a segment, or behind it. */
-  #meetGap(segment: Segment, gap: Gap): void {
-    const { start, firstOffset, lastOffset } = gap;
-    segment.damaged.push(gap);
-    this.#gapsMet.push(gap);
-    this.#report.gaps.push({ file: segment.path, position: start, firstOffset, lastOffset });
-  }
-
-  /** Reads on up to the next known loss in a segment, and steps over it. Returns whether it got there. */
-  async #scanToGap(segment: Segment, file: VfsFile, fileBytes: number): Promise<boolean> {
-    const gap = nextGap(this.#gaps, segment.baseOffset, segment.bytes);
-    if (gap === undefined || gap.end > fileBytes || this.#options.mode === 'absoluteConsistency')
-      return false;
-    const found = await scanSegment(segment, file, gap.start, 0, async () => false);
-    if (found !== undefined || segment.nextOffset !== gap.firstOffset) return false;
-    this.#meetGap(segment, gap);
-    segment.bytes = gap.end;
-    segment.nextOffset = gap.lastOffset + 1;
-    return true;
+  #noteGap({ path }: Segment, { start, firstOffset, lastOffset }: Gap): void {
+    this.#report.gaps.push({ file: path, position: start, firstOffset, lastOffset });
   }
 
   /** @returns whether to go on with the segments behind */
@@ -238,7 +220,7 @@ class Recovery {
     const wasSynced = async (): Promise<boolean> =>
       !isComplete() && (laterSyncs || (await this.#isSyncWitness(later)));
     for (;;) {
-      if (await this.#scanToGap(segment, file, fileBytes)) continue;
+      if (await this.#gaps?.scanTo(segment, file, fileBytes)) continue;
       const found = await scanSegment(
         segment,
         file,
@@ -322,11 +304,7 @@ class Recovery {
    */
   async #acceptGap(base: number, expected: number, rest: number[]): Promise<boolean> {
     const previous = this.#segments.at(-1) as Segment;
-    const gap = findGapBehind(this.#gaps, previous.baseOffset, expected, base);
-    if (gap?.start === previous.bytes && this.#options.mode !== 'absoluteConsistency') {
-      this.#meetGap(previous, gap);
-      return true;
-    }
+    if (this.#gaps?.takeBehind(previous, base) === true) return true;
     const isDamage = previous.isSealed && (this.#isKnown(previous) || (await this.#isSyncWitness(rest)));
     if (isDamage || base < expected || this.#options.mode === 'absoluteConsistency') {
       const isNoted = this.#report.damage.some(
@@ -417,7 +395,7 @@ class Recovery {
     const { memory, vfs, directory } = this.#context;
     await vfs.syncDir(directory);
     // What is no more must not be taken for known where other bytes come to lie there.
-    if (this.#gapsMet.length < this.#gaps.length) await writeGaps(memory, vfs, directory, this.#gapsMet);
+    await this.#gaps?.prune();
     const sealed = this.#segments.filter((segment) => segment.isSealed);
     for (const segment of sealed) {
       if (segment.index === undefined || segment.state !== undefined) continue;
