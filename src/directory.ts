@@ -32,7 +32,9 @@ export async function listLogs(vfs: Vfs, directory: string): Promise<LogPlace[]>
   const logs: LogPlace[] = [];
   for (const key of await vfs.readdir(folder)) {
     const parsed = parseLogDirectoryName(key);
-    if (parsed !== undefined) logs.push({ ...parsed, key, directory: joinPath(folder, key) });
+    const path = joinPath(folder, key);
+    if (parsed === undefined || (await vfs.stat(path))?.kind !== 'directory') continue;
+    logs.push({ ...parsed, key, directory: path });
   }
   return logs.sort((a, b) => (a.name === b.name ? a.partition - b.partition : a.name < b.name ? -1 : 1));
 }

@@ -14,6 +14,7 @@ import {
   LOGS_DIRECTORY,
   listLogs,
   readVersion,
+  VERSION_FILE,
   VERSION_TEMPORARY_FILE,
   writeVersion,
 } from './directory.ts';
@@ -78,8 +79,8 @@ export class Database {
   }
 
   /**
-   * Opens a log, and makes it where there is none. Asked again for the same, it returns the same handle;
-   * the options of the first call hold.
+   * Opens a log, and makes it where there is none. Asked again for the same, it returns the same handle, and
+   * the options of the first call hold, until that handle was closed.
    *
    * @param name letters, digits, dots, dashes and underscores
    * @throws TypeError, RangeError where the name or an option is wrong
@@ -93,10 +94,14 @@ export class Database {
       this.#checkOpen();
       const key = logDirectoryName(name, partition);
       const known = this.#logs.get(key);
-      if (known !== undefined) return known;
-      const opening = this.#openLog(name, key, options);
+      const handle = this.#opened.get(key);
+      if (known !== undefined && handle?.isClosed !== true) return known;
+      const opening = this.#openLog(name, key, options, handle);
+      this.#opened.delete(key);
       this.#logs.set(key, opening);
-      opening.catch(() => this.#logs.delete(key));
+      opening.catch(() => {
+        if (this.#logs.get(key) === opening) this.#logs.delete(key);
+      });
       return opening;
     } catch (error) {
       return Promise.reject(error);
@@ -159,7 +164,10 @@ export class Database {
     if (failures.length > 0) throw failures[0];
   }
 
-  async #openLog(name: string, key: string, options: LogOptions): Promise<Log> {
+  /** @param before a handle of the same log that is being closed */
+  async #openLog(name: string, key: string, options: LogOptions, before: Log | undefined): Promise<Log> {
+    // What went wrong there was told to whoever closed it.
+    await before?.close().catch(() => undefined);
     const { memory, clock } = this.runtime;
     const vfs = this.#vfs;
     const directory = joinPath(this.directory, LOGS_DIRECTORY, key);
@@ -173,7 +181,7 @@ export class Database {
     }
     // Also where it was there: whoever made it may have ended before its name was durable.
     if (!this.readOnly) await vfs.syncDir(joinPath(this.directory, LOGS_DIRECTORY));
-    const asked = this.#recovery === undefined ? options : { recovery: this.#recovery, ...options };
+    const asked = { ...options, recovery: options.recovery ?? this.#recovery };
     const log = await Log.open({ name, directory, memory, vfs, clock, readOnly: this.readOnly }, asked);
     this.#opened.set(key, log);
     return log;
@@ -185,15 +193,30 @@ export class Database {
   }
 }
 
+/**
+ * Refuses a directory that is no database and cannot become one.
+ *
+ * @throws VarveError `NOT_FOUND`
+ */
+async function checkOwn(vfs: Vfs, directory: string, canCreate: boolean): Promise<void> {
+  const details = { file: directory };
+  const names = await vfs.readdir(directory);
+  // Another process may be making it at this moment.
+  if (names.includes(VERSION_FILE)) return;
+  if (!canCreate) throw new VarveError('NOT_FOUND', `${directory} is not a varve database`, details);
+  const own = [LOCK_DIRECTORY, VERSION_TEMPORARY_FILE];
+  if (names.some((name) => !own.includes(name))) {
+    throw new VarveError('NOT_FOUND', `${directory} is not a varve database, and not empty`, details);
+  }
+}
+
 /** Checks the VERSION file, and makes it in a directory that is new. */
 async function checkVersion(vfs: Vfs, directory: string, canCreate: boolean): Promise<void> {
   if ((await readVersion(vfs, directory)) !== undefined) return;
-  const details = { file: directory };
-  if (!canCreate) throw new VarveError('NOT_FOUND', `${directory} is not a varve database`, details);
-  const own = [LOCK_DIRECTORY, VERSION_TEMPORARY_FILE];
-  if ((await vfs.readdir(directory)).some((name) => !own.includes(name))) {
-    throw new VarveError('NOT_FOUND', `${directory} is not a varve database, and not empty`, details);
-  }
+  await checkOwn(vfs, directory, canCreate);
+  // It was made since the look before this one: whoever may not make one comes too early.
+  if (!canCreate)
+    throw new VarveError('NOT_FOUND', `${directory} is not a varve database`, { file: directory });
   await syncAncestors(vfs, directory);
   await writeVersion(vfs, directory);
 }
@@ -238,6 +261,8 @@ export async function open(directory: string, options: OpenOptions = {}): Promis
   } else if (stat.kind !== 'directory') {
     throw new VarveError('NOT_FOUND', `${directory} is not a directory`, { file: directory });
   }
+  // Before the lock, which would leave something behind in a directory that is none of ours.
+  await checkOwn(vfs, directory, canCreate);
   if (readOnly) {
     await checkVersion(vfs, directory, false);
     return new Database(directory, runtime, vfs, undefined, options.recovery);

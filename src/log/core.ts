@@ -182,6 +182,10 @@ export class LogCore {
     return known;
   }
 
+  get isClosed(): boolean {
+    return this.#closing !== undefined;
+  }
+
   /** @throws VarveError `CLOSED` */
   checkOpen(): void {
     if (this.#closing !== undefined) throw new VarveError('CLOSED', `the log ${this.parts.name} is closed`);

@@ -74,6 +74,11 @@ export class Log {
     return new Log(await LogCore.open(parts, options));
   }
 
+  /** Whether it was closed, or is being closed. */
+  get isClosed(): boolean {
+    return this.#core.isClosed;
+  }
+
   get name(): string {
     return this.#core.parts.name;
   }

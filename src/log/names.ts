@@ -60,5 +60,9 @@ export function logDirectoryName(name: string, partition: number): string {
 export function parseLogDirectoryName(directory: string): { name: string; partition: number } | undefined {
   const match = LOG_DIRECTORY.exec(directory);
   if (match === null) return undefined;
-  return { name: match[1] as string, partition: Number(match[2]) };
+  const name = match[1] as string;
+  const partition = Number(match[2]);
+  // Another spelling of a partition would be another directory.
+  if (!LOG_NAME.test(name) || logDirectoryName(name, partition) !== directory) return undefined;
+  return { name, partition };
 }
