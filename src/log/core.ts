@@ -118,6 +118,12 @@ export class LogCore {
     const core = new LogCore(parts, resolved, context, recovered);
     if (readOnly) return core;
     try {
+      if (!core.writer.canHoldLargest) {
+        const { maxRecordBytes, bufferBytes } = resolved;
+        throw new RangeError(
+          `maxRecordBytes (${maxRecordBytes}) and bufferBytes (${bufferBytes}) must fit into the memory of ${memory.slabs.budgetBytes} bytes: a record is held twice while it is written`,
+        );
+      }
       await core.segments.start();
       await core.segments.retain();
       core.#scheduleRetention();

@@ -124,8 +124,8 @@ export class Group {
     this.nextOffset = lastOffset + 1;
   }
 
-  release(): void {
-    this.slab?.release();
+  release(isQuiet = false): void {
+    this.slab?.release(isQuiet);
   }
 
   reject(error: unknown): void {

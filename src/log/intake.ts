@@ -46,9 +46,14 @@ export class Intake {
     this.#options = options;
     this.#ordinaryMax = Math.min(options.batchBytes, options.maxRecordBytes);
     this.#builder = new BatchBuilder(memory, options.batchBytes);
-    this.#stopReclaim = memory.slabs.onPressure(() =>
-      this.#builder.count === 0 ? this.#builder.release() : 0,
-    );
+    this.#stopReclaim = memory.slabs.onPressure(() => this.#builder.release());
+  }
+
+  /** Whether the memory could hold the largest record that the options allow. */
+  get canHoldLargest(): boolean {
+    const { maxRecordBytes, bufferBytes } = this.#options;
+    const group = Math.max(this.#builder.roomFor(maxRecordBytes), bufferBytes);
+    return this.#memory.slabs.canHold([group, ...this.#builder.slabsFor(maxRecordBytes)]);
   }
 
   /** Bytes taken in that are not handed over yet. */
@@ -174,16 +179,23 @@ export class Intake {
   #begin(bytes: number): Admission {
     this.#closeBatch();
     const room = this.#builder.roomFor(bytes);
-    if (this.filling === undefined) {
-      const slab = this.#memory.slabs.tryAllocate(Math.max(room, this.#options.bufferBytes), 'write buffer');
-      if (slab === undefined) return 'no memory';
-      this.filling = new Group(this.nextOffset, slab.address, slab);
-    } else if (this.filling.roomBytes < room) {
-      return 'full';
+    if (this.filling !== undefined && this.filling.roomBytes < room) return 'full';
+    const isNew = this.filling === undefined;
+    this.filling ??= this.#allocateGroup(room);
+    if (this.filling !== undefined && this.#builder.begin(bytes, this.filling.roomBytes)) return 'yes';
+    // All or nothing: logs that wait for memory must not hold what the others wait for.
+    this.#builder.clear(true);
+    if (isNew) {
+      this.filling?.release(true);
+      this.filling = undefined;
     }
-    if (this.#builder.begin(bytes, this.filling.roomBytes)) return 'yes';
-    this.#builder.clear();
     return 'no memory';
+  }
+
+  #allocateGroup(room: number): Group | undefined {
+    const bytes = Math.max(room, this.#options.bufferBytes);
+    const slab = this.#memory.slabs.tryAllocate(bytes, 'write buffer');
+    return slab === undefined ? undefined : new Group(this.nextOffset, slab.address, slab);
   }
 
   /** Frames what the builder holds, at the end of the filling group. */

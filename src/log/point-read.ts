@@ -74,8 +74,14 @@ export class PointReader {
     if (file === undefined || index === undefined) return undefined;
     // Where an extent has many batches, the record is rarely in the one that the entry names.
     const extent = index.extentOf(offset - segment.baseOffset, index.hasSmallBatches);
-    const found = this.#readExtent(segment, file, index, extent, offset, limit);
-    return found instanceof LogRecord ? found : undefined;
+    // Pinned, the segment keeps its indexes also while memory is asked for.
+    segment.pin();
+    try {
+      const found = this.#readExtent(segment, file, index, extent, offset, limit);
+      return found instanceof LogRecord ? found : undefined;
+    } finally {
+      void segment.unpin();
+    }
   }
 
   /**
@@ -117,6 +123,8 @@ export class PointReader {
     offset: number,
     limit: number,
   ): LogRecord | Broken | undefined {
+    // Before the cache is asked, which may have to give memory for it.
+    this.#columns ??= this.#memory.slabs.allocate(columnsBytes(1), 'point read');
     const cached = this.#cache.find(segment.id, extent.entry);
     if (cached !== undefined) {
       this.#metrics.cacheHits++;
@@ -236,7 +244,7 @@ export class PointReader {
     offset: number,
     marks = 0,
   ): LogRecord | Broken | undefined {
-    const { data, slabs } = this.#memory;
+    const { data } = this.#memory;
     const end = address + bytes;
     for (let at = address; at < end; ) {
       const baseOffset = readInt64(data, at);
@@ -244,8 +252,15 @@ export class PointReader {
       const size = data.getInt32(at + BATCH_LENGTH_POSITION) + BATCH_PREFIX_BYTES;
       if (offset <= baseOffset + data.getInt32(at + LAST_DELTA_POSITION)) {
         checkReadable(data.getInt16(at + ATTRIBUTES_POSITION));
-        this.#columns ??= slabs.allocate(columnsBytes(1), 'point read');
-        const record = decodeRecord(this.#memory, at, size, baseOffset, offset, this.#columns.address, marks);
+        const record = decodeRecord(
+          this.#memory,
+          at,
+          size,
+          baseOffset,
+          offset,
+          (this.#columns as Slab).address,
+          marks,
+        );
         if (record === null) return undefined;
         return record ?? { position: extent.start + (at - address), offset: baseOffset };
       }

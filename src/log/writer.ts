@@ -87,6 +87,11 @@ export class Writer {
     });
   }
 
+  /** Whether the memory could hold the largest record that the options allow. */
+  get canHoldLargest(): boolean {
+    return this.#intake.canHoldLargest;
+  }
+
   /** The next offset to be given out. */
   get nextOffset(): number {
     return this.#intake.nextOffset;

@@ -33,12 +33,16 @@ export class Slab {
     this.owner = owner;
   }
 
-  /** Gives the slab back. To be called once. */
-  release(): void {
+  /**
+   * Gives the slab back. To be called once.
+   *
+   * @param isQuiet where it was taken in vain: nobody is woken, since nothing has become free that was not
+   */
+  release(isQuiet = false): void {
     assert(this.#allocator !== undefined, `the slab of ${this.owner} is released once`);
     const allocator = this.#allocator;
     this.#allocator = undefined;
-    allocator.take(this);
+    allocator.take(this, isQuiet);
   }
 }
 
@@ -58,6 +62,7 @@ export class SlabAllocator {
   readonly #reclaimers: Set<Reclaim> = new Set();
   #waiters: (() => void)[] = [];
   #inUseBytes = 0;
+  #isReclaiming = false;
 
   /**
    * @param base first byte of the range, aligned to `SLAB_BYTES_MIN`
@@ -129,7 +134,7 @@ export class SlabAllocator {
   }
 
   /** Takes a slab back; called by `Slab.release`. */
-  take(slab: Slab): void {
+  take(slab: Slab, isQuiet: boolean): void {
     assert(this.#live.delete(slab), 'the slab is of this allocator');
     this.#inUseBytes -= slab.bytes;
     let unit = (slab.address - this.#base) / SLAB_BYTES_MIN;
@@ -142,7 +147,8 @@ export class SlabAllocator {
       order++;
     }
     this.#push(unit, order);
-    if (this.#waiters.length === 0) return;
+    // What a cache gives back goes to the one who asked: others would only take it in turn, without end.
+    if (isQuiet || this.#isReclaiming || this.#waiters.length === 0) return;
     const waiters = this.#waiters;
     this.#waiters = [];
     for (const wake of waiters) wake();
@@ -153,15 +159,44 @@ export class SlabAllocator {
    * as long as it has something to give.
    */
   #reclaim(order: number): number {
-    for (const reclaim of this.#reclaimers) {
-      for (let before = NONE; before !== this.#inUseBytes; ) {
-        before = this.#inUseBytes;
-        reclaim(SLAB_BYTES_MIN * 2 ** order);
-        const unit = before === this.#inUseBytes ? NONE : this.#pop(order);
-        if (unit !== NONE) return unit;
+    this.#isReclaiming = true;
+    try {
+      for (const reclaim of this.#reclaimers) {
+        for (let before = NONE; before !== this.#inUseBytes; ) {
+          before = this.#inUseBytes;
+          reclaim(SLAB_BYTES_MIN * 2 ** order);
+          const unit = before === this.#inUseBytes ? NONE : this.#pop(order);
+          if (unit !== NONE) return unit;
+        }
       }
+      return NONE;
+    } finally {
+      this.#isReclaiming = false;
     }
-    return NONE;
+  }
+
+  /**
+   * Whether slabs of these sizes could be had together if nothing else were in use.
+   *
+   * @param sizes in bytes
+   */
+  canHold(sizes: readonly number[]): boolean {
+    const orders = sizes.map((bytes) => Math.max(0, Math.ceil(Math.log2(bytes / SLAB_BYTES_MIN))));
+    const free: number[] = new Array<number>(ORDER_MAX + 1).fill(0);
+    let units = this.budgetBytes / SLAB_BYTES_MIN;
+    for (let order = ORDER_MAX; order >= 0; order--) {
+      free[order] = Math.floor(units / 2 ** order);
+      units %= 2 ** order;
+    }
+    // The largest first, each into the smallest block that takes it, as the allocator does.
+    for (const order of orders.sort((a, b) => b - a)) {
+      let from = order;
+      while (from <= ORDER_MAX && free[from] === 0) from++;
+      if (from > ORDER_MAX) return false;
+      free[from] = (free[from] as number) - 1;
+      for (from--; from >= order; from--) free[from] = (free[from] as number) + 1;
+    }
+    return true;
   }
 
   #pop(order: number): number {

@@ -101,6 +101,7 @@ export class BatchBuilder {
   readonly #batchBytes: number;
   readonly #staging: Uint8Array;
   #slab: Slab | undefined;
+  #isBegun = false;
   /** Where the bytes of a record go that has a batch of its own. */
   #large: Slab | undefined;
   /** Address of the first and of the next entry. */
@@ -132,6 +133,12 @@ export class BatchBuilder {
     return this.#used;
   }
 
+  /** Slabs that it takes for a record of `bytes`, in bytes. */
+  slabsFor(bytes: number): number[] {
+    const own = ENTRIES_BYTES + this.#batchBytes + ALIGN_BYTES;
+    return bytes > this.#batchBytes ? [own, bytes] : [own];
+  }
+
   /** What a batch that begins with a record of `bytes` may need, and no other record is needed for it. */
   roomFor(bytes: number): number {
     return BATCH_HEADER_BYTES + bytes + RECORD_OVERHEAD_MAX + SLACK_BYTES;
@@ -142,11 +149,13 @@ export class BatchBuilder {
    *
    * @param bytes of its first record
    * @param roomBytes how large it may become, encoded; at least `roomFor(bytes)`
-   * @returns false where there is no memory
+   * @returns false where there is no memory; then `clear` is to be called
    */
   begin(bytes: number, roomBytes: number): boolean {
     assert(this.count === 0 && roomBytes >= this.roomFor(bytes), 'a batch begins empty and has room');
     const { slabs } = this.#memory;
+    // From here on the memory is in use, also while more is asked for.
+    this.#isBegun = true;
     this.#slab ??= slabs.tryAllocate(ENTRIES_BYTES + this.#batchBytes + ALIGN_BYTES, 'batch builder');
     if (this.#slab === undefined) return false;
     this.#first = this.#entry = this.#slab.address;
@@ -244,21 +253,24 @@ export class BatchBuilder {
     return size;
   }
 
-  /** Forgets what was gathered. */
-  clear(): void {
+  /**
+   * Forgets what was gathered.
+   *
+   * @param isQuiet where a batch was begun in vain; see `Slab.release`
+   */
+  clear(isQuiet = false): void {
     this.#first = this.#entry = this.#used = 0;
     this.#usedMax = this.#totalMax = -1;
-    this.#large?.release();
+    this.#isBegun = false;
+    this.#large?.release(isQuiet);
     this.#large = undefined;
   }
 
-  /** Gives its memory back, and returns how much; it takes some again when it is used again. */
-  release(): number {
-    assert(this.count === 0, 'a builder in use keeps its memory');
-    const bytes = this.#slab?.bytes ?? 0;
+  /** Gives its memory back, unless a batch is begun; it takes some again when it is used again. */
+  release(): void {
+    if (this.#isBegun) return;
     this.#slab?.release();
     this.#slab = undefined;
-    return bytes;
   }
 
   #copy(bytes: Uint8Array, used: number): void {

