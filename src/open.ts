@@ -26,7 +26,7 @@ import { type LogOptions, RECOVERY_MODES, type RecoveryMode, resolveLogOptions }
 import type { VerifyOptions } from './log/verify.ts';
 import { booleanOption, checkOneOf, checkOptions } from './options.ts';
 import type { PoolMetrics } from './pool/pool.ts';
-import { type Runtime, sharedRuntime } from './runtime.ts';
+import { Runtime, sharedRuntime } from './runtime.ts';
 import { type VerifyReport, verifyDirectory } from './verify.ts';
 import { nodeVfs } from './vfs/node.ts';
 import { joinPath, type Vfs, type VfsLock } from './vfs/vfs.ts';
@@ -251,6 +251,9 @@ export async function open(directory: string, options: OpenOptions = {}): Promis
   const readOnly = booleanOption('readOnly', options.readOnly, false);
   const canCreate = booleanOption('create', options.create, !readOnly) && !readOnly;
   if (options.recovery !== undefined) checkOneOf('recovery', options.recovery, RECOVERY_MODES);
+  if (options.runtime !== undefined && !(options.runtime instanceof Runtime)) {
+    throw new TypeError('runtime must be what createRuntime returned');
+  }
   const vfs = options.vfs ?? nodeVfs;
   const runtime = options.runtime ?? sharedRuntime();
   const stat = await vfs.stat(directory);

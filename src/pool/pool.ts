@@ -14,7 +14,7 @@
 
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { Piscina } from 'piscina';
+import type { Piscina } from 'piscina';
 import { type Clock, systemClock } from '../clock.ts';
 import { VarveError } from '../errors.ts';
 import { SCRATCH_BYTES } from '../memory/layout.ts';
@@ -229,7 +229,9 @@ export class Pool {
     const message: TaskMessage<TaskName> = { name, args, scratch: slab.address };
     let answer: TaskAnswer<TaskName>;
     try {
-      this.#piscina ??= this.#start();
+      // Loaded with the first task, so that a program which has none neither loads nor bundles it.
+      const { Piscina: create } = await import('piscina');
+      this.#piscina ??= this.#start(create);
       answer = (await this.#piscina.run(message)) as TaskAnswer<TaskName>;
     } catch (error) {
       // Not before all threads are at their end may the memory be given to others.
@@ -240,8 +242,8 @@ export class Pool {
     return answer.value;
   }
 
-  #start(): Piscina {
-    const piscina = new Piscina({
+  #start(create: typeof Piscina): Piscina {
+    const piscina = new create({
       filename: workerFile(),
       name: 'run',
       workerData: this.#memory.share(),
