@@ -84,15 +84,29 @@ export class LogKit {
     return log;
   }
 
-  /** Takes memory so that no more than `leaveBytes` can be allocated; `release` gives it back. */
+  /** Takes all memory, that of caches too, but for about `leaveBytes`; `release` gives it back. */
   exhaust(leaveBytes: number): { release: () => void } {
     const { slabs } = this.memory;
     const taken: Slab[] = [];
     for (let bytes = 64 * MIB; bytes >= 16 * 1024; bytes /= 2) {
-      while (slabs.budgetBytes - slabs.inUseBytes - bytes >= leaveBytes) {
-        const slab = slabs.tryAllocate(bytes, 'the test');
-        if (slab === undefined) break;
+      for (let slab = slabs.tryAllocate(bytes, 'the test'); slab !== undefined; ) {
         taken.push(slab);
+        slab = slabs.tryAllocate(bytes, 'the test');
+      }
+    }
+    // What is left is given back in few pieces, cut from larger ones where there is none of the size.
+    let left = leaveBytes;
+    for (let bytes = 64 * MIB; bytes >= 16 * 1024 && left > 0; bytes /= 2) {
+      while (left >= bytes || (bytes === 16 * 1024 && left > 0)) {
+        const slab = takeOne(taken, bytes) ?? takeLarger(taken, bytes);
+        if (slab === undefined) break;
+        slab.release();
+        for (let rest = slab.bytes - bytes; rest > 0; ) {
+          const part = slabs.allocate(2 ** Math.floor(Math.log2(rest)), 'the test');
+          taken.push(part);
+          rest -= part.bytes;
+        }
+        left -= bytes;
       }
     }
     this.#slabs.push(...taken);
@@ -122,6 +136,17 @@ export class LogKit {
     this.#clock = new VirtualClock();
     expect({ slabs, openFiles }).toEqual({ slabs: [], openFiles: 0 });
   }
+}
+
+function takeOne(slabs: Slab[], bytes: number): Slab | undefined {
+  const at = slabs.findIndex((slab) => slab.bytes === bytes);
+  return at < 0 ? undefined : slabs.splice(at, 1)[0];
+}
+
+/** The smallest of those that are larger. */
+function takeLarger(slabs: Slab[], bytes: number): Slab | undefined {
+  const larger = slabs.filter((slab) => slab.bytes > bytes).sort((a, b) => a.bytes - b.bytes);
+  return larger[0] === undefined ? undefined : takeOne(slabs, larger[0].bytes);
 }
 
 /** Fails where a promise does not settle, rather than to wait for it. */
