@@ -22,6 +22,10 @@ export async function describeDamage(
   limit: number,
   wanted: number,
 ): Promise<VarveError> {
+  // A known loss right before it is another one.
+  const known = segment.damaged.find(({ start, end }) => position >= start && position < end);
+  if (known !== undefined && wanted > known.lastOffset && known.end < limit)
+    return await describeDamage(segment, known.end, known.lastOffset + 1, limit, wanted);
   const first = offset ?? (await offsetAt(segment, position)) ?? wanted;
   const behind = await findBehind(segment.context.memory, await segment.open(), position + 1, limit, first);
   return corruptSegment(segment, position, first, (behind.first?.offset ?? segment.nextOffset) - 1);

@@ -5,7 +5,6 @@
  */
 
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { decodeGaps, encodeGaps } from '../../src/log/gaps.ts';
 import type { Log } from '../../src/log/log.ts';
 import { REPAIR_MODES, type RepairMode } from '../../src/log/repair-report.ts';
 import { type Database, open } from '../../src/open.ts';
@@ -36,14 +35,12 @@ import {
   putFile,
   range,
   readRecords,
-  resizeFile,
   tree,
 } from '../kit/log-kit.ts';
 
 const runtime = smallRuntime();
 const ALL = range(0, RECORDS);
 const POINT = `${LOG_DIRECTORY}/recovery-point`;
-const GAPS = `${LOG_DIRECTORY}/gaps`;
 let disks: { stopped: Vfs; closed: Vfs };
 let opened: Database[] = [];
 let watched: FaultVfs[] = [];
@@ -91,7 +88,10 @@ function lostBetween(first: number, last: number): Pick<Case, RepairMode> {
   };
 }
 
-const BOTH_KEEP_ALL: Pick<Case, RepairMode> = { pointInTime: { keeps: ALL }, skipAnyCorrupted: { keeps: ALL } };
+const BOTH_KEEP_ALL: Pick<Case, RepairMode> = {
+  pointInTime: { keeps: ALL },
+  skipAnyCorrupted: { keeps: ALL },
+};
 const tornAt = (offset: number): Pick<Case, RepairMode> => {
   const outcome = { keeps: range(0, offset), next: offset };
   return { pointInTime: outcome, skipAnyCorrupted: outcome };
@@ -405,11 +405,13 @@ describe('a repair', () => {
     const after = await tree(vfs, DATABASE);
     const log = report.logs['events-0'] as RepairReport['logs'][string];
     expect(log.problems.map(({ file, position, offsets }) => [file, position, offsets])).toEqual(
-      one.wrong().map(([file, position, offsets]) => [
-        file,
-        position,
-        offsets && { first: offsets[0], last: offsets[1] },
-      ]),
+      one
+        .wrong()
+        .map(([file, position, offsets]) => [
+          file,
+          position,
+          offsets && { first: offsets[0], last: offsets[1] },
+        ]),
     );
     expect(log.lost).toEqual(lost.map(([first, last]) => ({ first, last })));
     expect(log.lostRecords).toBe(lost.reduce((sum, [first, last]) => sum + last - first + 1, 0));
