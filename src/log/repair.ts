@@ -153,8 +153,9 @@ function emptySegment(baseOffset: number): PlannedSegment {
   };
 }
 
-/** @throws VarveError where the disk cannot read a segment: what it does not give cannot be set aside */
-function checkReadable({ judgement }: LogSurvey): void {
+/** @throws VarveError where the disk cannot read a file: what it does not give cannot be judged or set aside */
+function checkReadable({ judgement, unreadable: metadata }: LogSurvey): void {
+  if (metadata !== undefined) throw metadata;
   const broken = judgement.links.find(({ survey }) => survey.unreadable !== undefined);
   if (broken === undefined) return;
   const { path, bytes, unreadable } = broken.survey;

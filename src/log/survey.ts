@@ -6,7 +6,7 @@
  * @module
  */
 
-import { isVarveError } from '../errors.ts';
+import { isVarveError, type VarveError } from '../errors.ts';
 import { joinPath, type Vfs } from '../vfs/vfs.ts';
 import { type Checkpoint, decodeCheckpoint } from './checkpoint.ts';
 import { decodeGaps, type Gap } from './gaps.ts';
@@ -57,6 +57,8 @@ export interface LogSurvey {
   /** What is noted of known losses, true or not. */
   notedGaps: Gap[];
   areGapsDamaged: boolean;
+  /** Why the recovery point or the known losses could not be read, where the disk would not. */
+  unreadable: VarveError | undefined;
   /** Base offsets of segments that retention had removed but for their files. */
   expired: number[];
   /** What is wrong with index files, by base offset. */
@@ -80,17 +82,19 @@ class Survey {
   readonly #indexProblems = new Map<number, IndexProblem[]>();
   #checkpoint: Checkpoint | undefined;
   #gaps: Gap[] | undefined;
+  #unreadable: VarveError | undefined;
 
   constructor(context: SegmentContext, options: SurveyOptions) {
     this.#context = context;
     this.#options = options;
   }
 
-  async run(checkpointBytes: Uint8Array | undefined): Promise<LogSurvey> {
+  async run(point: Small): Promise<LogSurvey> {
     const { memory, vfs, directory } = this.#context;
-    this.#checkpoint = checkpointBytes === undefined ? undefined : decodeCheckpoint(memory, checkpointBytes);
-    const gapBytes = await readSmall(vfs, joinPath(directory, GAPS_FILE));
-    this.#gaps = gapBytes === undefined ? [] : decodeGaps(memory, gapBytes);
+    this.#checkpoint = point.bytes === undefined ? undefined : decodeCheckpoint(memory, point.bytes);
+    const gaps = await readSmall(vfs, joinPath(directory, GAPS_FILE));
+    this.#gaps = gaps.bytes === undefined ? [] : decodeGaps(memory, gaps.bytes);
+    this.#unreadable = point.unreadable ?? gaps.unreadable;
     const bases = await this.#list();
     const expired = this.#expired(bases);
     const surveys = await this.#surveySegments(bases.slice(expired.length));
@@ -105,9 +109,10 @@ class Survey {
       directory,
       files: this.#files,
       checkpoint: this.#checkpoint,
-      isCheckpointDamaged: checkpointBytes !== undefined && this.#checkpoint === undefined,
+      isCheckpointDamaged: point.bytes !== undefined && this.#checkpoint === undefined,
       notedGaps: this.#gaps ?? [],
       areGapsDamaged: this.#gaps === undefined,
+      unreadable: this.#unreadable,
       expired,
       indexProblems: this.#indexProblems,
       unnamed: this.#unnamed(judgement),
@@ -206,12 +211,13 @@ class Survey {
  */
 export async function surveyLog(context: SegmentContext, options: SurveyOptions = {}): Promise<LogSurvey> {
   const { vfs, directory } = context;
-  const read = (): Promise<Uint8Array | undefined> => readSmall(vfs, joinPath(directory, CHECKPOINT_FILE));
+  const read = (): Promise<Small> => readSmall(vfs, joinPath(directory, CHECKPOINT_FILE));
   for (let look = 1; ; look++) {
     const before = await read();
     try {
       const survey = await new Survey(context, options).run(before);
-      if (look === LOOKS_MAX || !seemsWrong(survey) || isSame(before, await read())) return survey;
+      if (look === LOOKS_MAX || !seemsWrong(survey) || isSame(before.bytes, (await read()).bytes))
+        return survey;
     } catch (error) {
       // A file that was listed and is not there any more has been removed just now.
       if (look === LOOKS_MAX || !isVarveError(error, 'NOT_FOUND')) throw error;
@@ -219,12 +225,18 @@ export async function surveyLog(context: SegmentContext, options: SurveyOptions 
   }
 }
 
-/** The bytes of a small file; what the disk cannot read is as good as damaged. */
-async function readSmall(vfs: Vfs, path: string): Promise<Uint8Array | undefined> {
+/** A small file as a whole. */
+interface Small {
+  bytes: Uint8Array | undefined;
+  unreadable: VarveError | undefined;
+}
+
+/** Reads a small file; what the disk cannot read is as good as damaged for one who only looks. */
+async function readSmall(vfs: Vfs, path: string): Promise<Small> {
   try {
-    return await readWhole(vfs, path);
+    return { bytes: await readWhole(vfs, path), unreadable: undefined };
   } catch (error) {
-    if (isVarveError(error, 'IO')) return new Uint8Array(0);
+    if (isVarveError(error, 'IO')) return { bytes: new Uint8Array(0), unreadable: error };
     throw error;
   }
 }
