@@ -156,7 +156,10 @@ class Recovery {
     const firstOffset = this.#checkpoint?.firstOffset ?? 0;
     // Retention was dropping these when the crash came: the checkpoint that says so was durable. That it does
     // not name a segment says nothing: it may not have been sealed yet.
-    const dropped = bases.filter((_, i) => (bases[i + 1] ?? Infinity) <= firstOffset);
+    let begin = bases.findLastIndex((base) => base <= firstOffset);
+    // A segment that was written to says where the one before it ends; one that a failed roll left does not.
+    while (begin > 0 && (await this.#isBlank(bases[begin] as number))) begin--;
+    const dropped = bases.slice(0, Math.max(begin, 0));
     for (const base of dropped) {
       if (this.#options.readOnly) continue;
       for (const kind of ['index', 'timeindex', 'log'] as const) {

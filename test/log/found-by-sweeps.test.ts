@@ -140,3 +140,19 @@ test('a read that begins at an index entry does not believe a base offset that w
     await damageFile(disk.inner, segmentPath(0), 5 * batchBytes + byte, mask);
   }
 });
+
+test('a segment that a failed roll left behind does not make truncated records of others', async () => {
+  const disk = await kit.disk();
+  const log = await kit.open(disk, SMALL);
+  for (const _ of range(0, 3)) await log.append({ value: Buffer.alloc(900) });
+  disk.rules.push({ operation: 'open', path: /0{19}3\.log$/, late: true, error: 'EIO' });
+  await expect(log.append({ value: Buffer.alloc(2000) })).rejects.toMatchObject({ code: 'IO' });
+  disk.rules.length = 0;
+  await log.append({ value: 'small' });
+  await log.append({ value: 'too' });
+  await log.truncateBefore(4);
+  const again = await kit.open(kit.wrap(disk.inner), SMALL);
+  expect(await readValues(again)).toEqual(['too']);
+  await log.close();
+  expect(await readValues(await kit.open(disk, SMALL))).toEqual(['too']);
+});
