@@ -21,7 +21,8 @@ export interface CrashSweepOptions {
   /** How many states are looked at for each moment of such a recovery. */
   nestedStates: number;
   isThorough?: boolean;
-  onState?: () => void;
+  /** Stops there, as `performance.now()` has it. */
+  untilMs?: number;
 }
 
 export interface CrashSweepResult {
@@ -35,14 +36,14 @@ export interface CrashSweepResult {
 const FAILURES_MAX = 10;
 
 export async function crashSweep(workload: Workload, options: CrashSweepOptions): Promise<CrashSweepResult> {
-  const { seed, states, nestEvery, nestedStates, isThorough, onState } = options;
+  const { seed, states, nestEvery, nestedStates, isThorough, untilMs = Infinity } = options;
   const stage = createStage();
   const contents = new Contents(seed, (_, bytes) => bytes);
   const oracle = new Oracle();
   const result: CrashSweepResult = { moments: 0, exhausted: 0, states: 0, failures: [] };
   const log = workload.options;
 
-  const moments = new Moments({ states, seed, bounds: () => session.bounds });
+  const moments = new Moments({ states, seed, bounds: () => session.bounds('synced') });
   const vfs = moments.watch();
   const onPromise = (): void => moments.take('after a promise');
   const session: Session = new Session({ stage, vfs, oracle, contents, log, onPromise });
@@ -57,7 +58,6 @@ export async function crashSweep(workload: Workload, options: CrashSweepOptions)
   const examiner = new Examiner({ stage, contents, oracle, log });
   async function examine({ vfs: woken, bounds, label }: State): Promise<void> {
     result.states++;
-    onState?.();
     try {
       await examiner.examine(woken, bounds, isThorough);
     } catch (error) {
@@ -85,7 +85,7 @@ export async function crashSweep(workload: Workload, options: CrashSweepOptions)
         : undefined;
     await examine(state);
     if (nested !== undefined && result.failures.length === 0) await nest(nested, number);
-    if (result.failures.length >= FAILURES_MAX) break;
+    if (result.failures.length >= FAILURES_MAX || performance.now() >= untilMs) break;
   }
   return result;
 }

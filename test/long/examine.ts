@@ -15,7 +15,7 @@ import { compareTrees, type FileTree, readTree } from '../kit/trees.ts';
 import type { Contents } from './contents.ts';
 import { checkMemory, type Stage, until } from './laboratory.ts';
 import type { Bounds, Found, Oracle } from './oracle.ts';
-import { DIRECTORY, LOG_NAME, readFound } from './session.ts';
+import { DIRECTORY, LOG_NAME, readFound } from './reads.ts';
 
 export interface ExaminerOptions {
   stage: Stage;
@@ -68,8 +68,7 @@ export class Examiner {
       const files = await readTree(vfs, DIRECTORY);
       if (questions.includes('power')) await this.#again(vfs.preview(NOTHING), found, files, DERIVED);
       if (questions.includes('kill')) await this.#again(vfs.preview(EVERYTHING), found, files, SPARE);
-      if (questions.includes('append')) await this.#append(vfs, log, found);
-      return found;
+      return questions.includes('append') ? await this.#append(vfs, log, found) : found;
     });
     if (questions.includes('close')) await this.#closed(vfs, found);
     if (vfs.openFiles > 0) throw new Error(`${vfs.openFiles} files are still open`);
@@ -112,7 +111,7 @@ export class Examiner {
   }
 
   /** What was recovered takes records, and keeps them. */
-  async #append(vfs: CrashVfs, log: Log, found: Found): Promise<void> {
+  async #append(vfs: CrashVfs, log: Log, found: Found): Promise<Found> {
     const { oracle, contents } = this.#options;
     const sequence = oracle.attempted;
     const end = found.firstOffset + found.records.length;
@@ -122,6 +121,7 @@ export class Examiner {
     await this.#with(vfs.preview(NOTHING), async (_, again) => {
       this.#same(await readFound(again, contents), more, 'after an append and a second crash');
     });
+    return more;
   }
 
   /** Who only reads sees the same, and changes nothing. */

@@ -40,9 +40,10 @@ export interface FaultSweepOptions {
   kinds: readonly FaultKind[];
   /** Every operation with every kind, or each with another one. */
   isComplete: boolean;
+  /** Of so many operations, one fails; each unless told. */
+  every?: number;
   /** Stops there, as `performance.now()` has it. */
   untilMs?: number;
-  onRun?: () => void;
 }
 
 export interface FaultSweepResult {
@@ -54,19 +55,20 @@ export interface FaultSweepResult {
 }
 
 const FAILURES_MAX = 10;
+const EVERYTHING = { seed: 1, keep: 1, sectorBytes: 512 };
 /** Operations that fail when a disk is full, or may not be written. */
 const CHANGING = ['write', 'truncate', 'mkdir', 'rename', 'datasync', 'syncDir'] as const;
 
 /** Fails operation 0, 1, 2 … until the workload meets no fault any more. */
 export async function faultSweep(workload: Workload, options: FaultSweepOptions): Promise<FaultSweepResult> {
-  const { seed, kinds, isComplete, untilMs = Infinity, onRun } = options;
+  const { seed, kinds, isComplete, every = 1, untilMs = Infinity } = options;
   const contents = new Contents(seed, (_, bytes) => bytes);
   const result: FaultSweepResult = { faults: 0, told: new Map(), failures: [] };
-  for (let at = 0, met = true; met && performance.now() < untilMs; at++) {
+  for (let at = seed % every, met = true; met && performance.now() < untilMs; at += every) {
     met = false;
-    const chosen = isComplete ? kinds : [kinds[(at + seed) % kinds.length] as FaultKind];
+    const chosen = isComplete ? kinds : [kinds[(Math.floor(at / every) + seed) % kinds.length] as FaultKind];
     for (const kind of chosen) {
-      const run = new FaultRun(workload, kind, at, contents);
+      const run = new FaultRun(workload, kind, at, contents, isComplete);
       try {
         await run.run();
       } catch (error) {
@@ -76,7 +78,6 @@ export async function faultSweep(workload: Workload, options: FaultSweepOptions)
       if (run.isMet) result.faults++;
       met ||= run.isMet;
       for (const { error } of run.told) result.told.set(error.code, (result.told.get(error.code) ?? 0) + 1);
-      onRun?.();
       if (result.failures.length >= FAILURES_MAX) return result;
     }
   }
@@ -88,13 +89,15 @@ class FaultRun {
   readonly #workload: Workload;
   readonly #kind: FaultKind;
   readonly #at: number;
+  readonly #isComplete: boolean;
   readonly #contents: Contents;
   readonly #disk = new CrashVfs();
   readonly #rules: FaultRule[];
   readonly #vfs: ReturnType<typeof createFaultVfs>;
   told: readonly Failure[] = [];
 
-  constructor(workload: Workload, kind: FaultKind, at: number, contents: Contents) {
+  constructor(workload: Workload, kind: FaultKind, at: number, contents: Contents, isComplete: boolean) {
+    this.#isComplete = isComplete;
     this.#workload = workload;
     this.#kind = kind;
     this.#at = at;
@@ -147,11 +150,13 @@ class FaultRun {
       { stage, contents: this.#contents, oracle, log: this.#workload.options },
       this.#at,
     );
-    const all = this.#disk.preview({ seed: 1, keep: 1, sectorBytes: 512 });
-    const none = this.#disk.preview({ choices: [] });
-    await examiner.examine(all, oracle.bounds('written'));
-    await examiner.examine(none, oracle.bounds('synced'));
-    await examiner.examine(this.#disk.preview({ seed: this.#at }), oracle.bounds('synced'));
+    const looks = [
+      () => examiner.examine(this.#disk.preview(EVERYTHING), oracle.bounds('written')),
+      () => examiner.examine(this.#disk.preview({ choices: [] }), oracle.bounds('synced')),
+      () => examiner.examine(this.#disk.preview({ seed: this.#at }), oracle.bounds('synced')),
+    ];
+    const chosen = this.#isComplete ? looks : looks.filter((_, i) => i === Math.floor(this.#at / 2) % 3);
+    for (const look of chosen) await look();
   }
 
   /** Callers are told what happened, or that the log is poisoned, and nothing else. */

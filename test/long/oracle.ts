@@ -69,12 +69,18 @@ export class Oracle {
   /** An oracle that knows the same, and learns for itself. */
   copy(): Oracle {
     const copy = new Oracle();
-    for (const attempt of this.#attempts) copy.#attempts.push({ ...attempt });
-    copy.#written = this.#written;
-    copy.#synced = this.#synced;
-    copy.#firstMin = this.#firstMin;
-    copy.#firstMax = this.#firstMax;
+    copy.restore(this);
     return copy;
+  }
+
+  /** Forgets everything but what another one knows. */
+  restore(other: Oracle): void {
+    const attempts = other.#attempts.map((attempt) => ({ ...attempt }));
+    this.#attempts.splice(0, this.#attempts.length, ...attempts);
+    this.#written = other.#written;
+    this.#synced = other.#synced;
+    this.#firstMin = other.#firstMin;
+    this.#firstMax = other.#firstMax;
   }
 
   /** Notes that a record is being appended. Returns its number. */

@@ -10,7 +10,8 @@ import { type FileTree, readTree } from '../kit/trees.ts';
 import { Contents } from './contents.ts';
 import { createStage, type Stage } from './laboratory.ts';
 import { Oracle } from './oracle.ts';
-import { DIRECTORY, Session } from './session.ts';
+import { DIRECTORY } from './reads.ts';
+import { Session } from './session.ts';
 
 /** A batch as it lies in a segment. */
 export interface Batch {

@@ -10,15 +10,15 @@
 
 import { isVarveError, type VarveError } from '../../src/errors.ts';
 import type { Log } from '../../src/log/log.ts';
-import { RECOVERY_MODES, type RecoveryMode } from '../../src/log/options.ts';
+import type { RecoveryMode } from '../../src/log/options.ts';
 import { open } from '../../src/open.ts';
 import { createFaultVfs } from '../../src/testing/testing.ts';
 import { createMemoryVfs } from '../../src/vfs/memory.ts';
-import { createRandom } from '../kit/random.ts';
+import { createRandom, type Random } from '../kit/random.ts';
 import { type FileTree, readTree, writeTree } from '../kit/trees.ts';
 import { checkMemory, until } from './laboratory.ts';
+import { DIRECTORY, LOG_NAME } from './reads.ts';
 import type { Batch, Site } from './rot-site.ts';
-import { DIRECTORY, LOG_NAME } from './session.ts';
 
 /** Where a batch says how far its segment was synced, in an i32. */
 const EPOCH_POSITION = 12;
@@ -196,7 +196,9 @@ class Rotting {
       const { first, last } = this.#mayLose;
       const isTold = told.some(
         ({ file, offsets }) =>
-          file === this.#change.file && offsets?.first === first && offsets.last === last,
+          file === this.#change.file &&
+          offsets?.first === Math.max(first, log.firstOffset) &&
+          offsets.last === last,
       );
       expect(
         isTold || damage.length > 0,
@@ -371,4 +373,11 @@ export function* changesOf(
   }
 }
 
-export { RECOVERY_MODES };
+/** Draws a change of some bytes at once. */
+export function drawSmash({ files }: Site, random: Random): Change {
+  const file = random.pick([...files.keys()]);
+  const length = files.get(file)?.length ?? 0;
+  const position = random.int(0, length - 1);
+  const bytes = Math.min(length - position, random.pick([1, 2, 8, 64, 512, 4096]));
+  return { kind: 'smash', file, position, bytes, seed: random.chance(0.3) ? 0 : random.int(1, 1e9) };
+}

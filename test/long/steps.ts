@@ -29,6 +29,10 @@ export type Step =
   /** Reads from a share of the log on; from its beginning unless told. */
   | { do: 'read'; share?: number }
   | { do: 'get'; share: number }
+  /** Reads along from now on, until the log is closed. */
+  | { do: 'follow' }
+  /** Another handle, which only reads, looks at what there is. */
+  | { do: 'look' }
   | { do: 'verify' }
   /** Closes, with whatever is under way, and opens again. */
   | { do: 'reopen' };

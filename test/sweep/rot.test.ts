@@ -1,0 +1,37 @@
+/** Some of the changes that a disk can make by itself; `npm run test:long -- --campaign rot` makes them all. */
+
+import { describe, expect, test } from 'vitest';
+import { RECOVERY_MODES } from '../../src/log/options.ts';
+import { createRandom } from '../kit/random.ts';
+import { changesOf, describeChange, drawSmash, type Outcome, rot } from '../long/rot.ts';
+import { createSite } from '../long/rot-site.ts';
+import { reasonOf } from '../long/rounds.ts';
+
+const SEED = 1;
+/** In the default mode, of so many changes one is made; in the others, of four times as many. */
+const EVERY = 17;
+
+const cases = RECOVERY_MODES.flatMap((mode) => [true, false].map((isClosed) => ({ mode, isClosed })));
+
+describe('a database that rots', () => {
+  test.each(cases)('says so or does not mind ($mode, closed: $isClosed)', async ({ mode, isClosed }) => {
+    const site = await createSite(SEED, isClosed);
+    const random = createRandom(SEED);
+    const every = mode === 'tolerateCorruptedTail' ? EVERY : 4 * EVERY;
+    const changes = [...changesOf(site, () => [random.int(0, 7)])].filter(
+      ({ kind }, i) => kind === 'delete' || i % every === 0,
+    );
+    for (let i = 0; i < 40; i++) changes.push(drawSmash(site, random));
+    const failures: string[] = [];
+    const outcomes = new Set<Outcome>();
+    for (const change of changes) {
+      try {
+        outcomes.add(await rot(site, change, mode));
+      } catch (error) {
+        failures.push(`${describeChange(change)}: ${reasonOf(error)}`);
+      }
+    }
+    expect(failures.join('\n')).toBe('');
+    expect([...outcomes]).toEqual(expect.arrayContaining(['harmless', 'refused']));
+  });
+});
