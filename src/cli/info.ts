@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { LogInfo } from '../log/log.ts';
+import type { Log, LogInfo } from '../log/log.ts';
 import type { Database } from '../open.ts';
 import type { Context, ExitCode } from './context.ts';
 import { findLog, logTitle, withDatabase } from './database.ts';
@@ -55,7 +55,7 @@ async function overview(database: Database, options: InfoCommandOptions, context
     context.signal.throwIfAborted();
     const log = await database.log(name, { partition });
     const known = log.info();
-    const from = known.records === 0 ? undefined : (await log.get(known.firstOffset)).timestamp;
+    const from = known.records === 0 ? undefined : await firstTime(log);
     logs.push({ info: known, from, to: newestOf(known) });
   }
   const { stdout, colours } = context;
@@ -66,6 +66,12 @@ async function overview(database: Database, options: InfoCommandOptions, context
   } else {
     stdout.write(renderOverview(logs, colours.dim));
   }
+}
+
+/** Time of the first record that is left. */
+async function firstTime(log: Log): Promise<number | undefined> {
+  for await (const { timestamp } of log.read({ limit: 1 })) return timestamp;
+  return undefined;
 }
 
 function newestOf({ segments }: LogInfo): number | undefined {
@@ -143,6 +149,7 @@ export function renderDetails(
         'records',
         `${formatCount(tally.records)}${known.records === 0 ? '' : `, offsets ${offsetsText(known)}`}`,
       ],
+      ['lost', known.lostRecords === 0 ? undefined : plural(known.lostRecords, 'record')],
       ['time', timeText(tally)],
       ['events/s', eventsText(tally)],
       ['levels', levelsText(tally.levels, tally.records)],

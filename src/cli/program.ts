@@ -14,6 +14,7 @@ import type { InfoCommandOptions } from './info.ts';
 import type { IngestCommandOptions } from './ingest.ts';
 import type { InspectCommandOptions } from './inspect.ts';
 import type { ReadCommandOptions } from './read.ts';
+import type { RepairCommandOptions } from './repair.ts';
 import { parseTime } from './time.ts';
 import type { VerifyCommandOptions } from './verify.ts';
 
@@ -47,7 +48,7 @@ const time = checked((text) => parseTime(text, systemClock.now()));
  */
 export async function runProgram(version: string, argv: readonly string[]): Promise<void> {
   const program = new Command('varve')
-    .description('An event log in a directory: ingest, read, inspect and verify it.')
+    .description('An event log in a directory: ingest, read, inspect, verify and repair it.')
     .version(version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .addHelpText('after', EXIT_CODES)
@@ -60,6 +61,7 @@ export async function runProgram(version: string, argv: readonly string[]): Prom
   addInfo(program);
   addInspect(program);
   addVerify(program);
+  addRepair(program);
   addDemo(program);
   try {
     await program.parseAsync([...argv]);
@@ -170,6 +172,27 @@ function addVerify(program: Command): void {
     execute(async (context) => {
       const { verify } = await import('./verify.ts');
       return verify(dir, log, options, context);
+    }),
+  );
+}
+
+function addRepair(program: Command): void {
+  const command = program
+    .command('repair')
+    .description('make a damaged database open again; what leaves a log is kept in its quarantine')
+    .argument('<dir>', 'the database, which nobody may have open')
+    .argument('[log]', 'the log, or one of its partitions as name-partition')
+    .addOption(
+      new Option('--mode <mode>', 'end the log before the first damage, or keep all that is whole')
+        .choices(['pointInTime', 'skipAnyCorrupted'])
+        .default('pointInTime'),
+    )
+    .option('--dry-run', 'say what would be done, and change nothing; exit code 1 where there is something')
+    .option('--json', 'print JSON');
+  command.action((dir: string, log: string | undefined, options: RepairCommandOptions) =>
+    execute(async (context) => {
+      const { repair } = await import('./repair.ts');
+      return repair(dir, log, options, context);
     }),
   );
 }
