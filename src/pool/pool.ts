@@ -63,6 +63,18 @@ interface Job {
   reject: (error: unknown) => void;
 }
 
+let loading: Promise<typeof import('piscina')> | undefined;
+
+/**
+ * Loads piscina with the first task, so that a program which has none does not. Once: tasks that come at the
+ * same time must not import it at the same time, which Node 20 does not survive.
+ */
+function loadPiscina(): Promise<typeof import('piscina')> {
+  const piscina = loading ?? import('piscina');
+  loading = piscina;
+  return piscina;
+}
+
 /** The file that threads run: beside this one where it is compiled, else the one that was built from it. */
 function workerFile(): string {
   const isSource = import.meta.url.endsWith('.ts');
@@ -229,8 +241,7 @@ export class Pool {
     const message: TaskMessage<TaskName> = { name, args, scratch: slab.address };
     let answer: TaskAnswer<TaskName>;
     try {
-      // Loaded with the first task, so that a program which has none neither loads nor bundles it.
-      const { Piscina: create } = await import('piscina');
+      const { Piscina: create } = await loadPiscina();
       this.#piscina ??= this.#start(create);
       answer = (await this.#piscina.run(message)) as TaskAnswer<TaskName>;
     } catch (error) {
