@@ -63,13 +63,13 @@ interface Job {
   reject: (error: unknown) => void;
 }
 
-let loading: Promise<typeof import('piscina')> | undefined;
+let loading: Promise<{ Piscina: typeof Piscina }> | undefined;
 
 /**
  * Loads piscina with the first task, so that a program which has none does not. Once: tasks that come at the
  * same time must not import it at the same time, which Node 20 does not survive.
  */
-function loadPiscina(): Promise<typeof import('piscina')> {
+function loadPiscina(): Promise<{ Piscina: typeof Piscina }> {
   const piscina = loading ?? import('piscina');
   loading = piscina;
   return piscina;
