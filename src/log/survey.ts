@@ -23,6 +23,7 @@ import {
   segmentFileName,
 } from './names.ts';
 import { Segment, type SegmentContext } from './segment.ts';
+import { isZero } from './segment-scan.ts';
 import { type SegmentSurvey, surveySegment } from './segment-survey.ts';
 import { readWhole } from './whole-file.ts';
 
@@ -96,7 +97,7 @@ class Survey {
     this.#gaps = gaps.bytes === undefined ? [] : decodeGaps(memory, gaps.bytes);
     this.#unreadable = point.unreadable ?? gaps.unreadable;
     const bases = await this.#list();
-    const expired = this.#expired(bases);
+    const expired = await this.#expired(bases);
     const surveys = await this.#surveySegments(bases.slice(expired.length));
     const judgement = judge({
       directory,
@@ -150,9 +151,27 @@ class Survey {
   }
 
   /** The segments that recovery removes: retention had said durably that they are gone. */
-  #expired(bases: readonly number[]): number[] {
+  async #expired(bases: readonly number[]): Promise<number[]> {
     const firstOffset = this.#checkpoint?.firstOffset ?? 0;
-    return bases.filter((_, i) => (bases[i + 1] ?? Infinity) <= firstOffset);
+    let begin = bases.findLastIndex((base) => base <= firstOffset);
+    // A segment that was written to says where the one before it ends; one that a failed roll left does not.
+    while (begin > 0 && (await this.#isBlank(bases[begin] as number))) begin--;
+    return bases.slice(0, Math.max(begin, 0));
+  }
+
+  /** Whether nothing was ever written to a segment's file. */
+  async #isBlank(base: number): Promise<boolean> {
+    const segment = new Segment(this.#context, base, 0);
+    try {
+      const file = await segment.open();
+      return await isZero(this.#context.memory, file, 0, await file.size());
+    } catch (error) {
+      // Where that cannot be told, nothing is to be removed on its word.
+      if (isVarveError(error, 'IO')) return true;
+      throw error;
+    } finally {
+      await segment.release();
+    }
   }
 
   /** The last of the sealed segments may be on its way into the recovery point. */

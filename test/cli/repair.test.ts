@@ -237,7 +237,7 @@ describe('varve verify --deep', () => {
     try {
       for (let i = 0; i < 4; i++) {
         const { code, stdout, stderr } = await varve(['verify', directory, '--deep']);
-        expect([code, stderr], stdout).toEqual([0, '']);
+        expect({ code, stderr, stdout }).toMatchObject({ code: 0, stderr: '' });
         expect(await database.verify({ deep: true })).toMatchObject({ isClean: true });
       }
     } finally {

@@ -179,7 +179,7 @@ describe('group commit', () => {
 describe('the policy batch', () => {
   async function open(sync: Partial<SyncPolicy>): Promise<{ log: Log; disk: Disk }> {
     const disk = await kit.disk();
-    return { disk, log: await kit.open(disk, { sync: { mode: 'batch', ...sync } as SyncPolicy }) };
+    return { disk, log: await kit.open(disk, { sync: { mode: 'batch', ...sync } }) };
   }
 
   test('syncs when so many records wait', async () => {

@@ -111,12 +111,14 @@ describe('get', () => {
 
   test('sees a record as soon as it was acknowledged', async () => {
     const log = await kit.open(await kit.disk(), { segmentBytes: 16 * KIB, indexIntervalBytes: 600 });
+    const wrong: number[] = [];
     for (const i of range(0, 400)) {
       await log.append({ value: valueOf(i, 50) });
-      if ((await log.get(i)).value?.toString() !== valueOf(i, 50)) throw new Error(`not the record ${i}`);
+      if ((await log.get(i)).value?.toString() !== valueOf(i, 50)) wrong.push(i);
       const earlier = (i * 7) % (i + 1);
-      if ((await log.get(earlier)).offset !== earlier) throw new Error(`not the record ${earlier}`);
+      if ((await log.get(earlier)).offset !== earlier) wrong.push(earlier);
     }
+    expect(wrong).toEqual([]);
   });
 
   test('does not see what was written before a write failed and its offsets were used again', async () => {
@@ -264,7 +266,7 @@ describe('a damaged byte', () => {
     const batches = await layout(disk, 0);
     const { start, first } = batches[3] as (typeof batches)[0];
     await resizeFile(disk.inner, segmentPath(0), start + 70);
-    const last = (batches.at(-1)?.last ?? 0) as number;
+    const last = batches.at(-1)?.last ?? 0;
     expect((await log.get(first - 1)).offset).toBe(first - 1);
     expect(await failure(log.get(first))).toMatchObject({
       code: 'CORRUPT',

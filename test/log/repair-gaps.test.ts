@@ -277,6 +277,17 @@ test('damage to what had been removed costs nothing, and so ends nothing', async
   expect(await readOffsets(await openOn(vfs))).toEqual(range(3, 15));
 });
 
+test('a segment that a failed roll left behind does not make what lies before it removed', async () => {
+  const vfs = await copyDatabase(disks.closed);
+  await (await openOn(vfs)).truncateBefore(13);
+  await opened.pop()?.close();
+  await putFile(vfs, pathOf(13), Buffer.alloc(0));
+  const { lost, actions } = await repairOn(vfs);
+  expect(lost).toEqual([]);
+  expect(actions.filter(({ kind }) => kind === 'removed').map(({ file }) => file)).toEqual([pathOf(13)]);
+  expect(await readOffsets(await openOn(vfs))).toEqual([13, 14]);
+});
+
 describe('the file of known losses', () => {
   const gap = {
     baseOffset: 2 ** 40,
