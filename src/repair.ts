@@ -15,7 +15,12 @@ import {
 import { VarveError } from './errors.ts';
 import { INDEX_INTERVAL_BYTES_DEFAULT } from './limits.ts';
 import { repairLog } from './log/repair.ts';
-import { type LogRepairReport, REPAIR_MODES, type RepairAction, type RepairMode } from './log/repair-report.ts';
+import {
+  type LogRepairReport,
+  REPAIR_MODES,
+  type RepairAction,
+  type RepairMode,
+} from './log/repair-report.ts';
 import type { Problem } from './log/verify.ts';
 import { booleanOption, checkInteger, checkOneOf, checkOptions } from './options.ts';
 import { type Runtime, sharedRuntime } from './runtime.ts';

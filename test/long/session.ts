@@ -175,7 +175,11 @@ export class Session {
         return;
       case 'pass':
         return await this.#options.stage.clock.advance(step.ms);
-      default:
+      case 'read':
+      case 'get':
+      case 'follow':
+      case 'look':
+      case 'verify':
         return await this.#look(log, step);
     }
   }
@@ -227,7 +231,8 @@ export class Session {
     const followers = this.#followers.splice(0);
     const onlooker = this.#onlooker;
     this.#onlooker = undefined;
-    const ends = [...followers.map((follower) => follower.end()), onlooker?.close()];
+    const ends = followers.map((follower) => follower.end());
+    if (onlooker !== undefined) ends.push(onlooker.close());
     for (const end of await this.#until(Promise.allSettled(ends))) {
       if (end.status === 'rejected') this.#note(end.reason);
     }
