@@ -14,21 +14,14 @@ import type { RecoveryMode } from '../../src/log/options.ts';
 import { open } from '../../src/open.ts';
 import { createFaultVfs } from '../../src/testing/testing.ts';
 import { createMemoryVfs } from '../../src/vfs/memory.ts';
-import { createRandom, type Random } from '../kit/random.ts';
 import { type FileTree, readTree, writeTree } from '../kit/trees.ts';
 import { checkMemory, until } from './laboratory.ts';
 import { DIRECTORY, LOG_NAME } from './reads.ts';
+import { type Change, changed, describeChange } from './rot-changes.ts';
 import type { Batch, Site } from './rot-site.ts';
 
 /** Where a batch says how far its segment was synced, in an i32. */
 const EPOCH_POSITION = 12;
-
-export type Change =
-  | { kind: 'flip'; file: string; position: number; mask: number }
-  /** Other bytes in place of some: zeros, as file systems leave them, or rubbish. */
-  | { kind: 'smash'; file: string; position: number; bytes: number; seed: number }
-  | { kind: 'cut'; file: string; bytes: number }
-  | { kind: 'delete'; file: string };
 
 /** What became of a change. */
 export type Outcome = 'refused' | 'reported' | 'set aside' | 'harmless';
@@ -37,24 +30,6 @@ export type Outcome = 'refused' | 'reported' | 'set aside' | 'harmless';
 interface Lost {
   offsets: Set<number>;
   errors: VarveError[];
-}
-
-export function describeChange(change: Change): string {
-  return JSON.stringify(change);
-}
-
-/** A tree with one change. */
-function changed(files: FileTree, change: Change): FileTree {
-  const tree = new Map(files);
-  const bytes = (tree.get(change.file) as Uint8Array).slice();
-  if (change.kind === 'delete') tree.delete(change.file);
-  else tree.set(change.file, change.kind === 'cut' ? bytes.subarray(0, change.bytes) : bytes);
-  if (change.kind === 'flip') bytes[change.position] = (bytes[change.position] as number) ^ change.mask;
-  if (change.kind === 'smash') {
-    const rubbish = createRandom(change.seed).bytes(change.bytes);
-    bytes.set(change.seed === 0 ? rubbish.fill(0) : rubbish, change.position);
-  }
-  return tree;
 }
 
 function expect(condition: boolean, message: () => string): void {
@@ -357,27 +332,4 @@ export async function rot(
   mode: RecoveryMode = 'tolerateCorruptedTail',
 ): Promise<Outcome> {
   return await until(site.stage, describeChange(change), new Rotting(site, change, mode).run());
-}
-
-/** Every change of one kind: each byte, in one of its bits or in all; each length; each file. */
-export function* changesOf(
-  { files }: Site,
-  bitsOf: (position: number) => readonly number[],
-): Generator<Change> {
-  for (const [file, bytes] of files) {
-    yield { kind: 'delete', file };
-    for (let position = 0; position < bytes.length; position++) {
-      for (const bit of bitsOf(position)) yield { kind: 'flip', file, position, mask: 1 << bit };
-    }
-    for (let length = 0; length < bytes.length; length++) yield { kind: 'cut', file, bytes: length };
-  }
-}
-
-/** Draws a change of some bytes at once. */
-export function drawSmash({ files }: Site, random: Random): Change {
-  const file = random.pick([...files.keys()]);
-  const length = files.get(file)?.length ?? 0;
-  const position = random.int(0, length - 1);
-  const bytes = Math.min(length - position, random.pick([1, 2, 8, 64, 512, 4096]));
-  return { kind: 'smash', file, position, bytes, seed: random.chance(0.3) ? 0 : random.int(1, 1e9) };
 }

@@ -3,7 +3,8 @@
 import { describe, expect, test } from 'vitest';
 import { RECOVERY_MODES } from '../../src/log/options.ts';
 import { createRandom } from '../kit/random.ts';
-import { changesOf, describeChange, drawSmash, type Outcome, rot } from '../long/rot.ts';
+import { type Outcome, rot } from '../long/rot.ts';
+import { changesOf, describeChange, drawSmash } from '../long/rot-changes.ts';
 import { createSite } from '../long/rot-site.ts';
 import { reasonOf } from '../long/rounds.ts';
 
