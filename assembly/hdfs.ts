@@ -8,9 +8,12 @@ import {
   FIELDS_COMPONENT,
   FIELDS_CONTENT,
   FIELDS_FAILED,
+  FIELDS_FLAGS,
   FIELDS_LEVEL,
   FIELDS_LEVEL_CODE,
   FIELDS_LINE,
+  FIELDS_LOCAL,
+  FIELDS_NANOSECONDS,
   FIELDS_PARSED,
   FIELDS_PID,
   FIELDS_PLAIN,
@@ -76,6 +79,8 @@ export function parseHdfs(spans: usize, count: i32, fields: usize): i32 {
     }
     if (isParsed) {
       store<i32>(fields, FIELDS_PARSED, FIELDS_STATUS);
+      store<i32>(fields, 0, FIELDS_NANOSECONDS);
+      store<i32>(fields, FIELDS_LOCAL, FIELDS_FLAGS);
       parsed++;
     } else {
       clearFields(fields, FIELDS_FAILED);
@@ -99,7 +104,7 @@ export function plainFields(spans: usize, count: i32, fields: usize): i32 {
 
 // @ts-ignore: decorator
 @inline
-function clearFields(fields: usize, status: i32): void {
+export function clearFields(fields: usize, status: i32): void {
   store<f64>(fields, NaN, FIELDS_TIMESTAMP);
   store<i32>(fields, status, FIELDS_STATUS);
   store<i32>(fields, LEVEL_OTHER, FIELDS_LEVEL_CODE);
@@ -107,6 +112,8 @@ function clearFields(fields: usize, status: i32): void {
   store<u64>(fields, 0, FIELDS_PID);
   store<u64>(fields, 0, FIELDS_COMPONENT);
   store<u64>(fields, 0, FIELDS_CONTENT);
+  store<i32>(fields, 0, FIELDS_NANOSECONDS);
+  store<i32>(fields, 0, FIELDS_FLAGS);
 }
 
 // @ts-ignore: decorator
@@ -169,7 +176,9 @@ function parseTime(word: u64): i64 {
   const hours = <i32>(numbers & 0xff);
   const minutes = <i32>((numbers >> 16) & 0xff);
   const seconds = <i32>((numbers >> 32) & 0xff);
-  const isValid = areDigits(values) && hours < 24 && minutes < 60 && seconds < 60;
+  // A second of 60, a leap second, ends an hour.
+  const secondsMax = minutes == 59 ? 60 : 59;
+  const isValid = areDigits(values) && hours < 24 && minutes < 60 && seconds <= secondsMax;
   return isValid ? hours * 3600 + minutes * 60 + seconds : INVALID;
 }
 

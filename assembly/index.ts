@@ -8,6 +8,7 @@
 export { encodeBatch } from './batch-encode';
 export { decodeBatch, findMarked, findRecord, markRecords } from './batch-decode';
 export { findBatch, scanBatches } from './batch-scan';
+export { markContinuations } from './continuations';
 export { crc32c, init } from './crc32c';
 export { parseHdfs, plainFields } from './hdfs';
 export { encodeBatches, keepEntries, makeEntries } from './ingest';

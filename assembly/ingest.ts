@@ -17,7 +17,6 @@ import {
   FIELDS_BYTES,
   FIELDS_COMPONENT,
   FIELDS_COMPONENT_LENGTH,
-  FIELDS_FAILED,
   FIELDS_HEADERS_BYTES_MAX,
   FIELDS_LEVEL,
   FIELDS_LEVEL_CODE,
@@ -27,6 +26,7 @@ import {
   FIELDS_PARSED,
   FIELDS_PID,
   FIELDS_PID_LENGTH,
+  FIELDS_PLAIN,
   FIELDS_STATUS,
   FIELDS_TIMESTAMP,
   RECORD_OVERHEAD_MAX,
@@ -73,7 +73,7 @@ export function makeEntries(
         <i32>(load<i32>(fields, FIELDS_COMPONENT_LENGTH) != 0);
       assert(<i32>(headersEnd - headers) <= FIELDS_HEADERS_BYTES_MAX);
     } else {
-      failed += <i32>(load<i32>(fields, FIELDS_STATUS) == FIELDS_FAILED);
+      failed += <i32>(load<i32>(fields, FIELDS_STATUS) != FIELDS_PLAIN);
     }
     empty += <i32>(length == 0);
     earliest = carried < earliest ? carried : earliest;

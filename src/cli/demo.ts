@@ -138,7 +138,7 @@ class Demo {
     await this.#title('Ingest it', `varve ingest ${path} --into ${database.directory}`);
     const sources = await findSources([path]);
     const log = await database.log(name, { sync: { mode: 'never' } });
-    for (const result of await ingestSources(database, log, sources, undefined, this.#context)) {
+    for (const result of await ingestSources(database, log, sources, {}, this.#context)) {
       this.#context.stdout.write(renderIngested(log, result, this.#context));
     }
     await this.#context.stdout.flush();

@@ -32,10 +32,15 @@ import { renderFacts } from './table.ts';
 const SYNC_DEFAULT: SyncPolicy = { mode: 'never' };
 const SAMPLE_CHARACTERS = 120;
 
-export interface IngestCommandOptions {
+/** How lines are read. */
+export interface ReadingOptions {
+  format?: LineFormat;
+  zone?: string;
+}
+
+export interface IngestCommandOptions extends ReadingOptions {
   into: string;
   log?: string;
-  format?: LineFormat;
   sync?: SyncPolicy;
   json?: boolean;
 }
@@ -58,7 +63,7 @@ export async function ingest(
   const database = await open(options.into);
   try {
     const log = await database.log(name, { sync: options.sync ?? SYNC_DEFAULT });
-    const results = await ingestSources(database, log, sources, options.format, context);
+    const results = await ingestSources(database, log, sources, options, context);
     if (options.format === undefined) for (const result of results) noteFormat(result, context);
     if (options.json === true) context.stdout.json(resultsJson(options.into, log, results));
     else for (const result of results) context.stdout.write(renderIngested(log, result, context));
@@ -73,7 +78,7 @@ export async function ingestSources(
   database: Database,
   log: Log,
   sources: readonly Source[],
-  format: LineFormat | undefined,
+  reading: ReadingOptions,
   context: Context,
 ): Promise<Ingested[]> {
   const total = sources.reduce<number | undefined>(
@@ -86,7 +91,7 @@ export async function ingestSources(
   try {
     for (const source of sources) {
       const before = doneBytes;
-      const result = await ingestSource(database, log, source, format, context, (bytes) =>
+      const result = await ingestSource(database, log, source, reading, context, (bytes) =>
         bar.update(before + bytes),
       );
       results.push(result);
@@ -101,7 +106,7 @@ export async function ingestSources(
 /** What was found out is said, since it may be wrong. */
 function noteFormat({ source, report }: Ingested, context: Context): void {
   const reason =
-    report.format === 'lines'
+    report.format === 'plain'
       ? 'its first lines are of no format that is known'
       : 'its first lines are like that';
   context.note(`${source.title} was read as ${report.format}, since ${reason}; --format says otherwise`);
@@ -111,14 +116,20 @@ async function ingestSource(
   database: Database,
   log: Log,
   source: Source,
-  format: LineFormat | undefined,
+  { format, zone }: ReadingOptions,
   context: Context,
   onProgress: (bytes: number) => void,
 ): Promise<Ingested> {
   const { clock, signal } = context;
   const startMs = clock.monotonic();
   const firstOffset = log.nextOffset;
-  const options = { runtime: database.runtime, signal, onProgress, ...(format !== undefined && { format }) };
+  const options = {
+    runtime: database.runtime,
+    signal,
+    onProgress,
+    ...(format !== undefined && { format }),
+    ...(zone !== undefined && { zone }),
+  };
   try {
     const report = await ingestFile(log, source.input, options);
     await log.sync();

@@ -95,9 +95,10 @@ function addIngest(program: Command): void {
     .addOption(
       new Option('--format <format>', 'what a line is; found out from the first lines unless given').choices([
         'hdfs',
-        'lines',
+        'plain',
       ]),
     )
+    .option('--zone <zone>', 'of times without one: utc, +02:00 or Europe/Berlin; utc unless given')
     .option('--sync <policy>', `when to call fdatasync: ${SYNC_POLICY_FORMS}`, checked(parseSyncPolicy))
     .option('--json', 'print the report as JSON');
   command.action((files: string[], options: IngestCommandOptions) =>

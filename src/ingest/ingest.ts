@@ -17,9 +17,10 @@ import { SLAB_BYTES_MIN } from '../limits.ts';
 import type { Log } from '../log/log.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Slab } from '../memory/slabs.ts';
-import { checkOneOf, checkOptions, integerOption } from '../options.ts';
-import { LINE_FORMATS, type LineFormat } from '../parse/formats.ts';
-import { firstTime, guessFormat, lastTime, PROBE_WORK_BYTES } from '../parse/probe.ts';
+import { checkOptions, integerOption } from '../options.ts';
+import type { LineFormat } from '../parse/formats.ts';
+import { checkParser, type ParserOptions } from '../parse/parser.ts';
+import { firstTime, guessFormat, lastTime, PROBE_WORK_BYTES, type Reading } from '../parse/probe.ts';
 import type { WindowArgs, WindowResult } from '../parse/window.ts';
 import type { Pool } from '../pool/pool.ts';
 import { nodeVfs } from '../vfs/node.ts';
@@ -47,6 +48,8 @@ export interface IngestOptions {
   runtime: { readonly memory: Memory; readonly pool: Pool; readonly clock: Clock };
   /** What the lines are; found out from the first of them unless given. */
   format?: LineFormat;
+  /** The zone of times that do not say theirs; UTC unless given. See `ParserOptions`. */
+  zone?: string;
   /** The disk that a file is read from; the real one unless given. */
   vfs?: Vfs;
   /** How much text is worked on at once, from 16 KiB to 16 MiB; 1 MiB unless given. */
@@ -77,13 +80,14 @@ export async function ingestFile(
   checkOptions('ingest options', options, [
     'runtime',
     'format',
+    'zone',
     'vfs',
     'windowBytes',
     'signal',
     'onProgress',
   ]);
   const { format, vfs = nodeVfs, signal } = options;
-  if (format !== undefined) checkOneOf('format', format, LINE_FORMATS);
+  checkParser(format ?? 'plain', parserOptions(options));
   const windowBytes = integerOption(
     'windowBytes',
     options.windowBytes,
@@ -101,6 +105,10 @@ export async function ingestFile(
   } finally {
     await text.close();
   }
+}
+
+function parserOptions({ zone }: IngestOptions): ParserOptions {
+  return zone === undefined ? {} : { zone };
 }
 
 class Ingestion {
@@ -131,7 +139,7 @@ class Ingestion {
     this.#source = source;
     this.#options = options;
     this.#startOffset = log.nextOffset;
-    this.#format = options.format ?? 'lines';
+    this.#format = options.format ?? 'plain';
     this.#tally = new Tally(this.#format);
     this.#memory = memory;
     this.#startMs = clock.monotonic();
@@ -187,7 +195,7 @@ class Ingestion {
       if (window === undefined) break;
       this.#outstanding++;
       if (isFirst) this.#lookAtFirst(window, this.#probe.address);
-      if (this.#format === 'lines') this.#carried = this.#options.runtime.clock.now();
+      if (this.#format === 'plain') this.#carried = this.#options.runtime.clock.now();
       const carried = this.#carried;
       this.#carried = this.#timeAfter(window, this.#probe.address);
       previous = this.#process(window, carried, previous);
@@ -208,15 +216,19 @@ class Ingestion {
     const text = { address: window.text.address, bytes: window.textBytes };
     this.#format = this.#options.format ?? guessFormat(this.#memory, work, text).format;
     this.#tally = new Tally(this.#format);
-    if (this.#format === 'lines') return;
-    this.#carried = firstTime(this.#memory, work, this.#format, text) ?? this.#carried;
+    if (this.#format === 'plain') return;
+    this.#carried = firstTime(this.#memory, work, this.#reading(), text) ?? this.#carried;
+  }
+
+  #reading(): Reading {
+    return { format: this.#format, options: parserOptions(this.#options) };
   }
 
   /** The time that a line at the start of the window behind this one takes over. */
   #timeAfter(window: Window, work: number): number {
-    if (this.#format === 'lines') return this.#carried;
+    if (this.#format === 'plain') return this.#carried;
     const text = { address: window.text.address, bytes: window.textBytes };
-    return lastTime(this.#memory, work, this.#format, text) ?? this.#carried;
+    return lastTime(this.#memory, work, this.#reading(), text) ?? this.#carried;
   }
 
   /**
@@ -268,7 +280,7 @@ class Ingestion {
   async #encode(window: Window, done: number, carried: number): Promise<WindowResult> {
     const { runtime, signal } = this.#options;
     const args: WindowArgs = {
-      format: this.#format,
+      ...this.#reading(),
       text: window.text.address + done,
       textBytes: window.textBytes - done,
       last: window.last,

@@ -128,15 +128,16 @@ export const SPAN_LENGTH = 4;
 /**
  * Fields: one line of a log file, taken apart by the kernel of its format. One row is one cache line.
  *
- *     0        8       12       16       20       24      32       40       48       56      64
- *     +--------+--------+--------+--------+--------+--------+--------+--------+--------+--------+
- *     |timestmp|  line  |  line  | status | level  | level  |  pid   |componnt|content | unused |
- *     |  f64   |address | length |        |  code  |  span  |  span  |  span  |  span  |        |
- *     +--------+--------+--------+--------+--------+--------+--------+--------+--------+--------+
+ *     0        8       12       16       20       24      32       40       48       56      60      64
+ *     +--------+--------+--------+--------+--------+--------+--------+--------+--------+-------+-------+
+ *     |timestmp|  line  |  line  | status | level  | level  |  pid   |componnt|content | nano- | flags |
+ *     |  f64   |address | length |        |  code  |  span  |  span  |  span  |  span  |seconds|       |
+ *     +--------+--------+--------+--------+--------+--------+--------+--------+--------+-------+-------+
  *
  * A span is an address and a length; a length of 0 means that the line does not have the field. The
- * timestamp is NaN where the line has no time. The level, pid and component of one line have at most
- * `FIELDS_TEXT_BYTES_MAX` bytes together: a kernel does not parse lines with longer ones.
+ * timestamp, a whole number of milliseconds since the epoch, is NaN where the line has no time; what its
+ * time says beyond milliseconds is in the nanoseconds, from 0 to 999,999. The level, pid and component of
+ * one line have at most `FIELDS_TEXT_BYTES_MAX` bytes together: a kernel does not parse lines with longer ones.
  */
 export const FIELDS_BYTES = 64;
 export const FIELDS_TIMESTAMP = 0;
@@ -152,6 +153,8 @@ export const FIELDS_COMPONENT = 40;
 export const FIELDS_COMPONENT_LENGTH = 44;
 export const FIELDS_CONTENT = 48;
 export const FIELDS_CONTENT_LENGTH = 52;
+export const FIELDS_NANOSECONDS = 56;
+export const FIELDS_FLAGS = 60;
 export const FIELDS_TEXT_BYTES_MAX = 320;
 
 /** The line is not of the format: it is kept as it is, and counted. */
@@ -160,6 +163,11 @@ export const FIELDS_FAILED = 0;
 export const FIELDS_PARSED = 1;
 /** The format takes nothing apart. */
 export const FIELDS_PLAIN = 2;
+/** The line is not of the format, and looks like a part of the entry before it: a line of a stack trace. */
+export const FIELDS_CONTINUATION = 3;
+
+/** A flag: the line does not say in which zone its time is, and the timestamp is what it would be in UTC. */
+export const FIELDS_LOCAL = 1;
 
 /** The one scale that the levels of all formats are mapped to; 0 is a level that is not on it. */
 export const LEVEL_OTHER = 0;

@@ -30,7 +30,8 @@ export interface ParseKernels {
    *
    *     yyMMdd HHmmss <pid> <level> <component>: <content>
    *
-   * with one space between the parts. The time is UTC, and a year from 70 on is one of the 20th century.
+   * with one space between the parts. The time is of no known zone, and a year from 70 on is one of the
+   * 20th century. A leap second, the 60th after minute 59, is taken for the second after it, as POSIX counts.
    * A date or time of day that does not exist, a pid that is no number (of at most 20 digits), a level
    * that is no word (of at most 16 letters) or a component with a space, or of more than 255 bytes, is a
    * failure. The content may be empty.
@@ -47,6 +48,21 @@ export interface ParseKernels {
    * @returns `count`
    */
   plainFields(spans: number, count: number, fields: number): number;
+
+  /**
+   * Tells, of the lines that failed, those that look like a part of the entry before them: their status
+   * becomes `FIELDS_CONTINUATION`. These are lines that
+   *
+   * - begin with a space or a tab;
+   * - begin with `at `, `Caused by:`, `Suppressed:`, `... `, `Traceback (`, `Exception in ` or `}`;
+   * - begin with a word of at most 255 letters, digits, `_`, `$` and `.` which ends with `Exception`,
+   *   `Error` or `Throwable`, with a colon or nothing behind it.
+   *
+   * It depends on nothing but the line.
+   *
+   * @returns how many there are
+   */
+  markContinuations(fields: number, count: number): number;
 
   /**
    * Makes an entry of each row of fields: no key, the line as the value, in place; level, pid and component

@@ -24,11 +24,15 @@ import {
   FIELDS_BYTES,
   FIELDS_COMPONENT,
   FIELDS_CONTENT,
+  FIELDS_CONTINUATION,
   FIELDS_FAILED,
+  FIELDS_FLAGS,
   FIELDS_LEVEL,
   FIELDS_LEVEL_CODE,
   FIELDS_LINE,
   FIELDS_LINE_LENGTH,
+  FIELDS_LOCAL,
+  FIELDS_NANOSECONDS,
   FIELDS_PARSED,
   FIELDS_PID,
   FIELDS_PLAIN,
@@ -79,10 +83,18 @@ const LEVEL_CODES: ReadonlyMap<string, number> = new Map([
   ['emerg', LEVEL_FATAL],
 ]);
 
+const CONTINUATION =
+  /^(?:[ \t]|at |Caused by:|Suppressed:|\.\.\. |Traceback \(|Exception in |\}|(?=[\w$.]{1,255}(?::|$))[\w$.]*(?:Exception|Error|Throwable)(?::|$))/;
+
 /** Milliseconds since the epoch, or undefined where there is no such date or time of day. */
 function utc(parts: readonly number[]): number | undefined {
   const [year = 0, month = 0, day = 0, hours = 0, minutes = 0, seconds = 0] = parts;
   const fullYear = year < 70 ? 2000 + year : 1900 + year;
+  // A leap second is the second after it.
+  if (minutes === 59 && seconds === 60) {
+    const before = utc([year, month, day, hours, minutes, 59]);
+    return before === undefined ? undefined : before + 1000;
+  }
   const time = Date.UTC(fullYear, month - 1, day, hours, minutes, seconds);
   const date = new Date(time);
   // Date.UTC turns 30 February into a day of March: then the parts are not what they were.
@@ -151,6 +163,8 @@ export function createParseReference(
     for (const field of [FIELDS_LEVEL, FIELDS_PID, FIELDS_COMPONENT, FIELDS_CONTENT]) {
       storeSpan(row + field, 0, 0);
     }
+    store(row + FIELDS_NANOSECONDS, 0);
+    store(row + FIELDS_FLAGS, 0);
   }
 
   function parseHdfs(spans: number, count: number, fields: number): number {
@@ -165,6 +179,7 @@ export function createParseReference(
       if (match?.indices === undefined || time === undefined) continue;
       view.setFloat64(row + FIELDS_TIMESTAMP, time, true);
       store(row + FIELDS_STATUS, FIELDS_PARSED);
+      store(row + FIELDS_FLAGS, FIELDS_LOCAL);
       store(row + FIELDS_LEVEL_CODE, LEVEL_CODES.get((match[LEVEL] ?? '').toLowerCase()) ?? LEVEL_OTHER);
       const groups = [
         [FIELDS_PID, PID],
@@ -186,6 +201,18 @@ export function createParseReference(
     for (let i = 0; i < count; i++)
       clearFields(fields + i * FIELDS_BYTES, spans + i * SPAN_BYTES, FIELDS_PLAIN);
     return count;
+  }
+
+  function markContinuations(fields: number, count: number): number {
+    let marked = 0;
+    for (let i = 0; i < count; i++) {
+      const row = fields + i * FIELDS_BYTES;
+      if (load(row + FIELDS_STATUS) !== FIELDS_FAILED) continue;
+      if (!CONTINUATION.test(textAt(load(row + FIELDS_LINE), load(row + FIELDS_LINE_LENGTH)))) continue;
+      store(row + FIELDS_STATUS, FIELDS_CONTINUATION);
+      marked++;
+    }
+    return marked;
   }
 
   /** The headers of a line in wire form. */
@@ -236,7 +263,7 @@ export function createParseReference(
       const latest = view.getFloat64(summary + SUMMARY_LATEST, true);
       view.setFloat64(summary + SUMMARY_EARLIEST, Math.min(earliest, time), true);
       view.setFloat64(summary + SUMMARY_LATEST, Math.max(latest, time), true);
-      add(summary + SUMMARY_FAILED, status === FIELDS_FAILED ? 1 : 0);
+      add(summary + SUMMARY_FAILED, status === FIELDS_FAILED || status === FIELDS_CONTINUATION ? 1 : 0);
       add(summary + SUMMARY_EMPTY, length === 0 ? 1 : 0);
       add(summary + SUMMARY_CUT, isCut ? 1 : 0);
 
@@ -315,7 +342,7 @@ export function createParseReference(
     return headersEnd;
   }
 
-  return { indexLines, parseHdfs, plainFields, makeEntries, encodeBatches, keepEntries };
+  return { indexLines, parseHdfs, plainFields, markContinuations, makeEntries, encodeBatches, keepEntries };
 }
 
 /** A length as a zigzag varint, then the bytes. */

@@ -28,6 +28,7 @@ const NAMES = [
   'indexLines',
   'parseHdfs',
   'plainFields',
+  'markContinuations',
   'makeEntries',
   'encodeBatches',
   'keepEntries',

@@ -4,18 +4,37 @@
  * @module
  */
 
-import { FIELDS_BYTES, FIELDS_TIMESTAMP, SPAN_ADDRESS, SPAN_BYTES } from '../memory/layout.ts';
+import {
+  FIELDS_BYTES,
+  FIELDS_CONTINUATION,
+  FIELDS_STATUS,
+  FIELDS_TIMESTAMP,
+  SPAN_ADDRESS,
+  SPAN_BYTES,
+} from '../memory/layout.ts';
 import type { MemoryView } from '../memory/memory.ts';
-import { FORMATS, type LineFormat, TELLING_FORMATS } from './formats.ts';
+import { type LineFormat, TELLING_FORMATS } from './formats.ts';
+import {
+  createParser,
+  EXTRAS_MAX,
+  type FormatSpec,
+  PARSER_WORK_BYTES,
+  type ParserOptions,
+} from './parser.ts';
 
 const ROWS = 128;
 const FIELDS_AT: number = (ROWS + 8) * SPAN_BYTES;
+const PARSER_AT: number = FIELDS_AT + ROWS * FIELDS_BYTES;
+const EXTRAS_AT: number = PARSER_AT + PARSER_WORK_BYTES;
 /** The first look for the last time: most often the last line has one. */
 const TAIL_BYTES = 4096;
 const TAIL_GROWTH = 16;
 
 /** Working memory that the functions here need. */
-export const PROBE_WORK_BYTES: number = FIELDS_AT + ROWS * FIELDS_BYTES;
+export const PROBE_WORK_BYTES: number = EXTRAS_AT + ROWS * EXTRAS_MAX * SPAN_BYTES;
+
+/** What is looked at to find out a format. */
+const GUESS_BYTES_MAX: number = 64 * 1024;
 
 /** What a text seems to be. */
 export interface Guess {
@@ -30,24 +49,45 @@ export interface Text {
   bytes: number;
 }
 
+/** How the lines of a text are read. */
+export interface Reading {
+  format: FormatSpec;
+  options: ParserOptions;
+}
+
 /**
- * Guesses the format of a text from its first lines: the one that takes most of them apart, if that is
- * more than half; else `lines`.
+ * Guesses the format of a text from its first lines (128 of them, and 64 KiB, at most): the one that takes
+ * most of them apart, if that is more than half; else `plain`. Lines of a stack trace do not count.
  *
  * @param work address of `PROBE_WORK_BYTES`, aligned to 64 bytes
  */
 export function guessFormat(memory: MemoryView, work: number, text: Text): Guess {
   const { kernels } = memory;
-  const count = kernels.indexLines(text.address, text.bytes, work, ROWS, 1);
-  let best: Guess = { format: 'lines', confidence: 1 };
-  let most = count / 2;
+  const bytes = Math.min(text.bytes, GUESS_BYTES_MAX);
+  // A line that is cut off is looked at only where there is no other.
+  const count =
+    kernels.indexLines(text.address, bytes, work, ROWS, bytes === text.bytes ? 1 : 0) ||
+    kernels.indexLines(text.address, bytes, work, ROWS, 1);
+  const rows = work + FIELDS_AT;
+  let best: Guess = { format: 'plain', confidence: 1 };
+  let most = 0.5;
   for (const format of TELLING_FORMATS) {
-    const parsed = FORMATS[format](kernels, work, count, work + FIELDS_AT);
-    if (parsed <= most) continue;
-    most = parsed;
-    best = { format, confidence: parsed / count };
+    const parser = createParser(format, {}, memory, work + PARSER_AT);
+    const parsed = parser.parse(work, count, rows, work + EXTRAS_AT);
+    const share = parsed / Math.max(1, count - continuations(memory, rows, count));
+    if (share <= most) continue;
+    most = share;
+    best = { format, confidence: share };
   }
   return best;
+}
+
+function continuations({ i32 }: MemoryView, rows: number, count: number): number {
+  let found = 0;
+  for (let i = 0; i < count; i++) {
+    if (i32[(rows + i * FIELDS_BYTES + FIELDS_STATUS) >> 2] === FIELDS_CONTINUATION) found++;
+  }
+  return found;
 }
 
 /**
@@ -58,10 +98,10 @@ export function guessFormat(memory: MemoryView, work: number, text: Text): Guess
 export function firstTime(
   memory: MemoryView,
   work: number,
-  format: LineFormat,
+  reading: Reading,
   text: Text,
 ): number | undefined {
-  return timesOf(memory, work, format, text, 'first');
+  return timesOf(memory, work, reading, text, 'first');
 }
 
 /**
@@ -69,12 +109,7 @@ export function firstTime(
  *
  * @param work as in `guessFormat`
  */
-export function lastTime(
-  memory: MemoryView,
-  work: number,
-  format: LineFormat,
-  text: Text,
-): number | undefined {
+export function lastTime(memory: MemoryView, work: number, reading: Reading, text: Text): number | undefined {
   const end = text.address + text.bytes;
   for (let tailBytes = TAIL_BYTES; ; tailBytes *= TAIL_GROWTH) {
     const start = Math.max(text.address, end - tailBytes);
@@ -82,7 +117,7 @@ export function lastTime(
     // What follows the first line end in the tail starts with a line.
     const skipped = isWhole ? 0 : memory.buffer(start, end - start).indexOf(10) + 1;
     const tail = { address: start + skipped, bytes: end - start - skipped };
-    const time = isWhole || skipped > 0 ? timesOf(memory, work, format, tail, 'last') : undefined;
+    const time = isWhole || skipped > 0 ? timesOf(memory, work, reading, tail, 'last') : undefined;
     if (time !== undefined || isWhole) return time;
   }
 }
@@ -90,19 +125,20 @@ export function lastTime(
 function timesOf(
   memory: MemoryView,
   work: number,
-  format: LineFormat,
+  { format, options }: Reading,
   text: Text,
   which: 'first' | 'last',
 ): number | undefined {
   const { kernels, i32, f64 } = memory;
-  const fields = work + FIELDS_AT;
+  const parser = createParser(format, options, memory, work + PARSER_AT);
+  const rows = work + FIELDS_AT;
   const end = text.address + text.bytes;
   let found: number | undefined;
   for (let at = text.address; at < end; ) {
     const count = kernels.indexLines(at, end - at, work, ROWS, 1);
-    if (FORMATS[format](kernels, work, count, fields) > 0) {
+    if (parser.parse(work, count, rows, work + EXTRAS_AT) > 0) {
       for (let i = 0; i < count; i++) {
-        const time = f64[(fields + i * FIELDS_BYTES + FIELDS_TIMESTAMP) >> 3] as number;
+        const time = f64[(rows + i * FIELDS_BYTES + FIELDS_TIMESTAMP) >> 3] as number;
         if (Number.isNaN(time)) continue;
         found = time;
         if (which === 'first') return found;

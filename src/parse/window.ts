@@ -8,10 +8,10 @@
  *
  * The working memory:
  *
- *     +-----------+----------+-------------------+-----------------------------+---------+---------+
- *     |   spans   |  fields  |      entries      |           headers           | summary | encoded |
- *     | ROWS + 1  |   ROWS   |ROWS + one batch's |  ROWS + one batch's lines   |         |         |
- *     +-----------+----------+-------------------+-----------------------------+---------+---------+
+ *     +----------+--------+-------------------+---------------------------+---------+---------+--------+--------+
+ *     |  spans   | fields |      entries      |          headers          | summary | encoded | parser | extras |
+ *     | ROWS + 1 |  ROWS  |ROWS + one batch's | ROWS + one batch's lines  |         |         |        |  ROWS  |
+ *     +----------+--------+-------------------+---------------------------+---------+---------+--------+--------+
  *
  * @module
  */
@@ -26,10 +26,10 @@ import {
   ENCODED_SIZE,
   ENTRY_BYTES,
   FIELDS_BYTES,
-  FIELDS_FAILED,
   FIELDS_HEADERS_BYTES_MAX,
   FIELDS_LINE,
   FIELDS_LINE_LENGTH,
+  FIELDS_PARSED,
   FIELDS_STATUS,
   LEVEL_COUNT,
   RECORD_OVERHEAD_MAX,
@@ -46,7 +46,13 @@ import {
   SUMMARY_LEVELS,
 } from '../memory/layout.ts';
 import type { MemoryView } from '../memory/memory.ts';
-import { FORMATS, type LineFormat } from './formats.ts';
+import {
+  createParser,
+  EXTRAS_MAX,
+  type FormatSpec,
+  PARSER_WORK_BYTES,
+  type ParserOptions,
+} from './parser.ts';
 
 /** Lines that go through all steps together: what is between text and batches then has about 200 KiB. */
 const ROWS = 512;
@@ -64,9 +70,11 @@ const ENTRIES_AT: number = FIELDS_AT + ROWS * FIELDS_BYTES;
 const HEADERS_AT: number = align(ENTRIES_AT + ENTRIES_MAX * ENTRY_BYTES);
 const SUMMARY_AT: number = align(HEADERS_AT + HEADERS_BYTES);
 const ENCODED_AT: number = SUMMARY_AT + align(SUMMARY_BYTES);
+const PARSER_AT: number = ENCODED_AT + align(ENCODED_BYTES);
+const EXTRAS_AT: number = PARSER_AT + PARSER_WORK_BYTES;
 
 /** Working memory that `encodeWindow` needs. */
-export const WINDOW_WORK_BYTES: number = ENCODED_AT + align(ENCODED_BYTES);
+export const WINDOW_WORK_BYTES: number = EXTRAS_AT + ROWS * EXTRAS_MAX * SPAN_BYTES;
 
 const LINE_END_BYTES_MAX = 2;
 
@@ -78,7 +86,9 @@ const SAMPLE_CHARACTERS = 200;
 const CHARACTER_BYTES_MAX = 4;
 
 export interface WindowArgs {
-  format: LineFormat;
+  format: FormatSpec;
+  /** What the format leaves open. */
+  options: ParserOptions;
   /** Address of the text, which starts with a line; `SLACK_BYTES` behind it can be read. */
   text: number;
   textBytes: number;
@@ -132,7 +142,7 @@ export interface WindowResult {
  */
 export function encodeWindow(memory: MemoryView, work: number, args: WindowArgs): WindowResult {
   const { kernels, i32 } = memory;
-  const parse = FORMATS[args.format];
+  const parser = createParser(args.format, args.options, memory, work + PARSER_AT);
   const spans = work;
   const fields = work + FIELDS_AT;
   const entries = work + ENTRIES_AT;
@@ -180,7 +190,7 @@ export function encodeWindow(memory: MemoryView, work: number, args: WindowArgs)
     while (lines > 0 && roomFor(lineEnd(i32, spans, lines) - text, lines, args.recordBytesMax) > room)
       lines >>= 1;
     if (lines === 0) break;
-    const parsed = parse(kernels, spans, lines, fields);
+    const parsed = parser.parse(spans, lines, fields, work + EXTRAS_AT);
     if (parsed < lines && samples.length < args.samples) {
       takeSamples(memory, fields, lines, records + waiting, args.samples, samples);
     }
@@ -248,7 +258,7 @@ function takeSamples(
   const { i32 } = memory;
   for (let i = 0; i < lines && samples.length < wanted; i++) {
     const row = fields + i * FIELDS_BYTES;
-    if (i32[(row + FIELDS_STATUS) >> 2] !== FIELDS_FAILED) continue;
+    if (i32[(row + FIELDS_STATUS) >> 2] === FIELDS_PARSED) continue;
     const address = i32[(row + FIELDS_LINE) >> 2] as number;
     const bytes = i32[(row + FIELDS_LINE_LENGTH) >> 2] as number;
     const start = memory.buffer(address, Math.min(bytes, SAMPLE_CHARACTERS * CHARACTER_BYTES_MAX));

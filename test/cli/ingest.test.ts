@@ -68,9 +68,9 @@ describe('varve ingest', () => {
   test('takes the format that it is told, and says nothing of it', async () => {
     const file = writeLines('server.log', HDFS);
     const directory = join(temporaryDirectory(), 'data');
-    const { stdout, stderr } = await varve(['ingest', file, '--into', directory, '--format', 'lines']);
+    const { stdout, stderr } = await varve(['ingest', file, '--into', directory, '--format', 'plain']);
     expect(stderr).toBe('');
-    expect(stdout).toMatch(/^format +lines$/m);
+    expect(stdout).toMatch(/^format +plain$/m);
     expect(stdout).not.toContain('levels');
   });
 
@@ -78,7 +78,7 @@ describe('varve ingest', () => {
     const first = writeLines('first.log', ['a', 'b']);
     const second = writeLines('second.log', ['c']);
     const directory = join(temporaryDirectory(), 'data');
-    const run = ['ingest', first, second, '--into', directory, '--format', 'lines'];
+    const run = ['ingest', first, second, '--into', directory, '--format', 'plain'];
     expect((await varve(run)).code).toBe(0);
     expect((await varve([...run, '--log', 'first', '--sync', 'batch:1,10ms'])).code).toBe(0);
     expect((await varve(['read', directory, 'first'])).stdout).toBe('a\nb\nc\na\nb\nc\n');
@@ -112,7 +112,7 @@ describe('varve ingest', () => {
 
   test('stopped by a signal, it keeps what is in the log and says how much that is', async () => {
     const directory = join(temporaryDirectory(), 'data');
-    const child = startVarve(['ingest', '-', '--into', directory, '--format', 'lines'], { keepOpen: true });
+    const child = startVarve(['ingest', '-', '--into', directory, '--format', 'plain'], { keepOpen: true });
     const done = finished(child);
     const lines = `${'x'.repeat(99)}\n`.repeat(10_000);
     // More than the pipe holds: when it has drained, the command is at work.
@@ -234,7 +234,7 @@ test.skipIf(!existsSync('/dev/full'))(
   async () => {
     const file = writeLines('a.log', ['a']);
     const directory = join(temporaryDirectory(), 'data');
-    const { code, stderr } = await varve(['ingest', file, '--into', directory, '--format', 'lines'], {
+    const { code, stderr } = await varve(['ingest', file, '--into', directory, '--format', 'plain'], {
       outputFile: '/dev/full',
     });
     expect(stderr).toMatch(/^varve: [^\n]*no space left on device \(ENOSPC\)\n$/);

@@ -76,16 +76,16 @@ describe('ingestFile', () => {
     const { ingest } = await bench();
     expect((await ingest(hdfs)).format).toBe('hdfs');
     expect((await ingest(`first\n${hdfs}`)).format).toBe('hdfs');
-    expect((await ingest('one\ntwo\n')).format).toBe('lines');
-    expect((await ingest('')).format).toBe('lines');
+    expect((await ingest('one\ntwo\n')).format).toBe('plain');
+    expect((await ingest('')).format).toBe('plain');
     expect((await ingest('', { format: 'hdfs' })).format).toBe('hdfs');
-    expect((await ingest(hdfs, { format: 'lines' })).levels).toEqual({});
+    expect((await ingest(hdfs, { format: 'plain' })).levels).toEqual({});
   });
 
   it('gives plain lines the time at which they are read', async () => {
     const { ingest, records } = await bench();
     const before = runtime.clock.now();
-    const report = await ingest('one\n\nthree', { format: 'lines' });
+    const report = await ingest('one\n\nthree', { format: 'plain' });
     const [first, ...others] = await records();
     expect(first?.timestamp).toBeGreaterThanOrEqual(before);
     expect(first?.timestamp).toBeLessThanOrEqual(runtime.clock.now());
@@ -116,7 +116,7 @@ describe('ingestFile', () => {
     ['NUL bytes', '\0\n\0\0a\0\n\0', ['\0', '\0\0a\0', '\0']],
     ['bytes that are no UTF-8', '\xff\xfe\x80\n\xc3\n', ['\xff\xfe\x80', '\xc3']],
   ])('takes a file of %s', async (_name, content, values) => {
-    for (const format of ['lines', 'hdfs'] as const) {
+    for (const format of ['plain', 'hdfs'] as const) {
       const { ingest, records } = await bench();
       const report = await ingest(content, { format });
       expect((await records()).map(({ value }) => value)).toEqual(values);
@@ -139,7 +139,7 @@ describe('ingestFile', () => {
       );
       for (const content of [lines.join(end), lines.join(end) + end]) {
         const { ingest, records } = await bench({ maxRecordBytes: 300_000 });
-        const report = await ingest(content, { format: 'lines', windowBytes: 16 * KIB });
+        const report = await ingest(content, { format: 'plain', windowBytes: 16 * KIB });
         expect(report).toMatchObject({ cut: 0, lines: lines.length });
         expect((await records()).map(({ value }) => value)).toEqual(lines);
       }
@@ -154,7 +154,7 @@ describe('ingestFile', () => {
       for (const tail of ['', end, 'z'.repeat(900_000)]) {
         const expected = linesOf(lines.join(end) + tail);
         const { ingest, records } = await bench({ maxRecordBytes: max });
-        const report = await ingest(lines.join(end) + tail, { format: 'lines', windowBytes: 16 * KIB });
+        const report = await ingest(lines.join(end) + tail, { format: 'plain', windowBytes: 16 * KIB });
         expect((await records()).map(({ value }) => value)).toEqual(
           expected.map((line) => line.slice(0, max)),
         );
@@ -177,7 +177,7 @@ describe('ingestFile', () => {
   it('goes on where the room for batches ends before the window does', async () => {
     const { ingest, records } = await bench();
     const content = '\n'.repeat(200_000);
-    const report = await ingest(content, { format: 'lines' });
+    const report = await ingest(content, { format: 'plain' });
     expect(report).toMatchObject({ lines: 200_000, empty: 200_000, bytes: 200_000 });
     expect(await records()).toHaveLength(200_000);
   });
@@ -242,7 +242,7 @@ describe('ingestFile', () => {
   it('takes the lines of a slow stream as they come', async () => {
     const { log, records } = await bench();
     const slow = new Readable({ read: () => undefined });
-    const ingesting = ingestFile(log, slow, { runtime, format: 'lines' });
+    const ingesting = ingestFile(log, slow, { runtime, format: 'plain' });
     const reached = async (count: number): Promise<void> => {
       while (log.nextOffset < count) await new Promise((resolve) => setTimeout(resolve, 5));
     };
@@ -315,7 +315,7 @@ describe('ingestFile', () => {
   it('refuses options that make no sense, before anything happens', async () => {
     const { log, vfs } = await bench();
     const bad: [object, RegExp][] = [
-      [{ format: 'syslog' }, /format must be one of hdfs, lines/],
+      [{ format: 'syslog' }, /format must be one of hdfs, plain/],
       [{ windowBytes: 1000 }, /windowBytes must be a whole number from 16384/],
       [{ windowBytes: 'large' }, /windowBytes must be a number/],
       [{ formt: 'hdfs' }, /no option formt/],

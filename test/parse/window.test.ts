@@ -32,6 +32,7 @@ function encode(content: string, options: Partial<WindowArgs> = {}): Encoded {
   memory.u8.set(bytes, text.address);
   const result = encodeWindow(memory, work.address, {
     format: 'hdfs',
+    options: {},
     text: text.address,
     textBytes: bytes.length,
     last: true,
@@ -61,7 +62,7 @@ describe('encodeWindow', () => {
 
   it('makes the records that the lines are', () => {
     const random = createRandom(30);
-    for (const format of ['hdfs', 'lines'] as const satisfies readonly LineFormat[]) {
+    for (const format of ['hdfs', 'plain'] as const satisfies readonly LineFormat[]) {
       for (const count of [1, 2, 511, 512, 513, 3000]) {
         const content = mixedLines(random, count).join('\n');
         const { result, batches } = encode(content, { format });
@@ -104,7 +105,7 @@ describe('encodeWindow', () => {
   });
 
   it('holds no more than its most records in a batch of short lines', () => {
-    const { batches } = encode('\n'.repeat(5000), { format: 'lines' });
+    const { batches } = encode('\n'.repeat(5000), { format: 'plain' });
     expect(batches.map(({ records }) => records.length)).toEqual([1024, 1024, 1024, 1024, 904]);
   });
 
@@ -116,7 +117,7 @@ describe('encodeWindow', () => {
   });
 
   it('leaves a line without an end for later unless it is the last', () => {
-    const { result, batches } = encode('one\ntwo\nthr', { format: 'lines', last: false });
+    const { result, batches } = encode('one\ntwo\nthr', { format: 'plain', last: false });
     expect(batches[0]?.records.map(({ value }) => value)).toEqual(['one', 'two']);
     expect(result.textBytes).toBe(8);
   });

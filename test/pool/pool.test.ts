@@ -42,6 +42,7 @@ function windowArgs(copies = 1): WindowArgs {
   for (let i = 0; i < copies; i++) memory.u8.set(content, text.address + i * content.length);
   return {
     format: 'hdfs',
+    options: {},
     text: text.address,
     textBytes: content.length * copies,
     last: true,
@@ -248,7 +249,7 @@ describe('a pool', () => {
       const { memory, pool } = createRuntime({ memoryBytes: ${16 * MIB}, threads: 2 });
       const text = memory.slabs.allocate(100_000, 'text').address;
       const out = memory.slabs.allocate(100_000, 'out').address;
-      const args = { format: 'lines', text, textBytes: 5, last: true, out, outBytes: 100_000 };
+      const args = { format: 'plain', options: {}, text, textBytes: 5, last: true, out, outBytes: 100_000 };
       const more = { batchBytes: 1000, recordBytesMax: 1000, carried: 0, samples: 0 };
       const [first] = await Promise.all([1, 2].map(() => pool.run('encodeWindow', { ...args, ...more })));
       console.log(first.records);

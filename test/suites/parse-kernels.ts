@@ -13,6 +13,7 @@ import { createReferenceKernels } from '../../src/memory/reference.ts';
 import type { WasmMemory } from '../../src/memory/webassembly.ts';
 import { createParseArena } from '../kit/parse-arena.ts';
 import { batchesSuite } from './parse-kernels/batches.ts';
+import { continuationsSuite } from './parse-kernels/continuations.ts';
 import { entriesSuite } from './parse-kernels/entries.ts';
 import { hdfsSuite } from './parse-kernels/hdfs.ts';
 import { linesSuite } from './parse-kernels/lines.ts';
@@ -35,6 +36,7 @@ export function parseKernelsSuite(name: string, factory: (memory: WasmMemory) =>
     const reference = createParseArena(referenceOf);
     linesSuite(arena, reference);
     hdfsSuite(arena, reference);
+    continuationsSuite(arena, reference);
     entriesSuite(arena, reference);
     batchesSuite(arena, reference);
   });

@@ -63,7 +63,7 @@ export function entriesSuite(arena: ParseArena, reference: ParseArena): void {
 
   function make(
     text: string,
-    format: 'hdfs' | 'lines',
+    format: 'hdfs' | 'plain',
     carried = 7,
     recordBytesMax = UNLIMITED,
   ): TestEntry[] {
@@ -113,7 +113,7 @@ export function entriesSuite(arena: ParseArena, reference: ParseArena): void {
     });
 
     it('gives plain lines the time it is given, and counts no failure', () => {
-      const made = make('a\n\nb', 'lines', 5000);
+      const made = make('a\n\nb', 'plain', 5000);
       expect(made).toEqual(['a', '', 'b'].map((value) => ({ timestamp: 5000, value, headers: {} })));
       expect(summary()).toMatchObject({ failed: 0, empty: 1, earliest: 5000, latest: 5000 });
     });
@@ -144,7 +144,7 @@ export function entriesSuite(arena: ParseArena, reference: ParseArena): void {
       expect(make(line, 'hdfs', 7, headersBytes - 1)).toEqual([
         { timestamp: TEN_SECONDS_PAST_MIDNIGHT, value: line.slice(0, headersBytes - 1), headers: {} },
       ]);
-      expect(make(line, 'lines', 7, 0)[0]?.value).toBe('');
+      expect(make(line, 'plain', 7, 0)[0]?.value).toBe('');
     });
 
     it('makes the entries and headers of the reference from lines of all kinds', () => {

@@ -68,6 +68,13 @@ export function hdfsSuite(arena: ParseArena, reference: ParseArena): void {
       expect(timeOf('000229 235959')).toBe('2000-02-29T23:59:59.000Z');
     });
 
+    it('takes a leap second, which ends an hour, for the second after it', () => {
+      expect(timeOf('161231 235960')).toBe('2017-01-01T00:00:00.000Z');
+      expect(timeOf('161231 225960')).toBe('2016-12-31T23:00:00.000Z');
+      for (const text of ['161231 235860', '161231 235961', '161231 236060'])
+        expect(timeOf(text)).toBeUndefined();
+    });
+
     it('knows every day of a century', () => {
       const lines: string[] = [];
       const times: number[] = [];
