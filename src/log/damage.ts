@@ -3,9 +3,10 @@
 import type { VarveError } from '../errors.ts';
 import { ROW_BYTES } from '../memory/layout.ts';
 import { readRow } from '../record/batch.ts';
+import { findBehind } from './behind.ts';
+import { landmarksOf } from './landmarks.ts';
 import { BatchScan } from './scan.ts';
 import { corruptSegment, type Segment } from './segment.ts';
-import { findBehind } from './segment-scan.ts';
 
 /**
  * Makes the error for a place where a segment stops being batches.
@@ -26,8 +27,18 @@ export async function describeDamage(
   const known = segment.damaged.find(({ start, end }) => position >= start && position < end);
   if (known !== undefined && wanted > known.lastOffset && known.end < limit)
     return await describeDamage(segment, known.end, known.lastOffset + 1, limit, wanted);
-  const first = offset ?? (await offsetAt(segment, position)) ?? wanted;
-  const behind = await findBehind(segment.context.memory, await segment.open(), position + 1, limit, first);
+  const due = offset ?? (await offsetAt(segment, position));
+  const first = due ?? wanted;
+  const behind = await findBehind({
+    memory: segment.context.memory,
+    file: await segment.open(),
+    position,
+    due,
+    least: first,
+    limit,
+    landmarks: landmarksOf(segment, limit),
+    isThorough: false,
+  });
   return corruptSegment(segment, position, first, (behind.first?.offset ?? segment.nextOffset) - 1);
 }
 

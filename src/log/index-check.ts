@@ -12,6 +12,7 @@ import type { Memory } from '../memory/memory.ts';
 import { readInt64 } from '../record/format.ts';
 import type { SegmentState } from './checkpoint.ts';
 import type { Segment } from './segment.ts';
+import { lastOffsetAt } from './segment-index.ts';
 
 /** What is wrong with an index file. */
 export interface IndexProblem {
@@ -89,6 +90,13 @@ export class IndexCheck {
     if (!isMet || timestamp <= this.#lastTimestamp) return;
     this.#lastTimestamp = timestamp;
     this.#timesMet += TIME_ENTRY_BYTES;
+  }
+
+  /** The relative offset of the last record in the batch that begins at a position, where an entry names it. */
+  lastOffsetAt(position: number): number | undefined {
+    const offsets = this.#offsets;
+    if (offsets === undefined) return undefined;
+    return lastOffsetAt(offsets, 0, offsets.byteLength / OFFSET_ENTRY_BYTES, position);
   }
 
   /**

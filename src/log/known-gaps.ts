@@ -44,6 +44,11 @@ export class KnownGaps {
     }
   }
 
+  /** Those that are noted of a segment, met or not. */
+  inside(baseOffset: number): Gap[] {
+    return this.#noted.filter((gap) => gap.baseOffset === baseOffset && gap.end > gap.start);
+  }
+
   /** Reads on up to the next one in a segment, and steps over it. Returns whether it got there. */
   async scanTo(segment: Segment, file: VfsFile, fileBytes: number): Promise<boolean> {
     const gap = nextGap(this.#noted, segment.baseOffset, segment.bytes);

@@ -301,13 +301,15 @@ export class Log {
     try {
       const record = await this.#core.points.read(segment, offset, this.#core.visibleBytes(segment));
       this.#core.segments.touch(segment);
-      if (record !== null) return record;
+      if (record !== undefined) return record;
     } catch (error) {
       await this.#core.explainMissing(segment, offset, error);
     } finally {
       await segment.unpin();
       calls.end();
     }
+    // What lies around damage is as good as ever; how to get there is a reader's business.
+    for await (const found of this.read({ fromOffset: offset, toOffset: offset + 1 })) return found;
     throw this.#core.outOfRange(offset);
   }
 

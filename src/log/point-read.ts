@@ -44,11 +44,10 @@ function align(bytes: number): number {
   return (bytes + 7) & ~7;
 }
 
-/** A place in a segment where no batch is, though one should be. */
+/** A whole batch whose records are not what its header says. */
 interface Broken {
   position: number;
-  /** The offset that should come there, where that is known. */
-  offset: number | undefined;
+  offset: number;
 }
 
 export class PointReader {
@@ -88,10 +87,10 @@ export class PointReader {
    * Reads a record of a segment.
    *
    * @param limit where the bytes of the segment end that may be seen
-   * @returns the record, or null where the segment has none with that offset
+   * @returns the record, or undefined where something is damaged next to it: then it takes a reader to find it
    * @throws VarveError `CORRUPT`, `UNSUPPORTED`, `IO`
    */
-  async read(segment: Segment, offset: number, limit: number): Promise<LogRecord | null> {
+  async read(segment: Segment, offset: number, limit: number): Promise<LogRecord | undefined> {
     const file = segment.file ?? (await segment.open());
     const index = segment.index ?? (await segment.loadIndex());
     const relativeOffset = offset - segment.baseOffset;
@@ -101,9 +100,8 @@ export class PointReader {
     const second = index.extentOf(relativeOffset, !index.hasSmallBatches);
     const other = this.#readExtent(segment, file, index, second, offset, limit);
     if (other instanceof LogRecord) return other;
-    // Where the end of one and the beginning of the other are broken, it is one damage.
-    const broken = found !== undefined && found.position < (other?.position ?? Infinity) ? found : other;
-    if (broken === undefined) return null;
+    const broken = found ?? other;
+    if (broken === undefined) return undefined;
     this.#metrics.corruptions++;
     throw await describeDamage(segment, broken.position, broken.offset, limit, offset);
   }
@@ -114,7 +112,7 @@ export class PointReader {
     this.#columns = undefined;
   }
 
-  /** @returns undefined where the record is not in the extent */
+  /** @returns undefined where the record is not in the extent, or the extent is damaged */
   #readExtent(
     segment: Segment,
     file: VfsFile,
@@ -140,9 +138,7 @@ export class PointReader {
     try {
       const address = slab.address + ROWS_BYTES;
       const read = file.readSync(u8.subarray(address, address + bytes), extent.start);
-      if (!this.#check(segment, index, extent, address, read, bytes, slab.address)) {
-        return this.#findAmongBroken(segment, index, extent, address, read, bytes, slab.address, offset);
-      }
+      if (!this.#check(segment, index, extent, address, read, bytes, slab.address)) return undefined;
       if (extent.end === end) {
         const marks = slab.address + marksAt;
         this.#cache.add(segment.id, extent.entry, address, bytes, marks, this.#mark(address, bytes, marks));
@@ -177,50 +173,6 @@ export class PointReader {
       at = i32[(status + SCAN_STATUS_ADDRESS) >> 2] as number;
     }
     return true;
-  }
-
-  /**
-   * Finds a record in an extent that is damaged: what lies before and behind the damage is as good as ever.
-   *
-   * @returns undefined where the extent has not lost the record but never had it
-   */
-  #findAmongBroken(
-    segment: Segment,
-    index: SegmentIndex,
-    extent: Extent,
-    address: number,
-    read: number,
-    bytes: number,
-    rows: number,
-    offset: number,
-  ): LogRecord | Broken | undefined {
-    const { kernels, i32 } = this.#memory;
-    const status = rows + ROWS_MAX * ROW_BYTES;
-    const end = address + read;
-    let expected = extent.entry < 0 ? segment.baseOffset : undefined;
-    for (let at = address; at < end; ) {
-      const count = kernels.scanBatches(at, end - at, rows, 1, status);
-      const row = readRow(this.#memory, rows);
-      if (count === 1 && isExpected(segment, index, extent, row, expected)) {
-        if (offset < row.baseOffset) return undefined;
-        if (offset <= row.lastOffset) return this.#find(extent, row.address, row.size, offset);
-        expected = row.lastOffset + 1;
-        at = i32[(status + SCAN_STATUS_ADDRESS) >> 2] as number;
-        continue;
-      }
-      const broken = { position: extent.start + (at - address), offset: expected };
-      const behind = kernels.findBatch(
-        at + 1,
-        end - at - 1,
-        expected ?? segment.baseOffset,
-        segment.nextOffset,
-      );
-      if (behind < 0) return broken;
-      expected = readInt64(this.#memory.data, behind);
-      if (offset < expected) return broken;
-      at = behind;
-    }
-    return read < bytes ? { position: extent.start + read, offset: expected } : undefined;
   }
 
   /**

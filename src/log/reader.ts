@@ -9,10 +9,11 @@ import { isVarveError, VarveError } from '../errors.ts';
 import { ROW_BYTES } from '../memory/layout.ts';
 import type { Memory } from '../memory/memory.ts';
 import { type BatchRow, readRow } from '../record/batch.ts';
+import { findBehind } from './behind.ts';
 import { describeDamage } from './damage.ts';
+import { landmarksOf } from './landmarks.ts';
 import { BatchScan } from './scan.ts';
 import type { DamagedRange, Segment } from './segment.ts';
-import { findBehind } from './segment-scan.ts';
 import type { Segments } from './segments.ts';
 
 /** With this much before it, a reader starts with large windows at once. */
@@ -201,8 +202,16 @@ export class LogReader {
       return;
     }
     const { memory, onCorrupt } = this.#source;
-    const least = this.#expected ?? segment.baseOffset;
-    const behind = await findBehind(memory, await segment.open(), position + 1, this.#limit, least);
+    const behind = await findBehind({
+      memory,
+      file: await segment.open(),
+      position,
+      due: this.#expected,
+      least: this.#expected ?? segment.baseOffset,
+      limit: this.#limit,
+      landmarks: landmarksOf(segment, this.#limit),
+      isThorough: false,
+    });
     if (behind.first === undefined || behind.first.offset > this.#offset) {
       onCorrupt();
       throw await describeDamage(segment, position, this.#expected, this.#limit, this.#offset);

@@ -18,6 +18,7 @@ import { joinPath, type VfsFile } from '../vfs/vfs.ts';
 import { type Checkpoint, readCheckpoint, type SegmentState, writeCheckpoint } from './checkpoint.ts';
 import type { Gap } from './gaps.ts';
 import { KnownGaps } from './known-gaps.ts';
+import type { Landmarks } from './landmarks.ts';
 import { parseSegmentFileName, segmentFileName } from './names.ts';
 import type { RecoveryMode } from './options.ts';
 import { type Quarantined, quarantineSegment, quarantineTail } from './quarantine.ts';
@@ -222,15 +223,15 @@ class Recovery {
     const isComplete = (): boolean => later.includes(segment.nextOffset);
     const wasSynced = async (): Promise<boolean> =>
       !isComplete() && (laterSyncs || (await this.#isSyncWitness(later)));
+    const landmarks: Landmarks = {
+      endOffset: state?.bytes === fileBytes ? state.nextOffset : undefined,
+      gaps: this.#gaps?.inside(base) ?? [],
+      lastOffsetAt: () => undefined,
+    };
     for (;;) {
       if (await this.#gaps?.scanTo(segment, file, fileBytes)) continue;
-      const found = await scanSegment(
-        segment,
-        file,
-        Math.max(fileBytes, segment.bytes),
-        knownBytes,
-        wasSynced,
-      );
+      const limit = Math.max(fileBytes, segment.bytes);
+      const found = await scanSegment(segment, file, limit, knownBytes, wasSynced, landmarks);
       if (found === undefined) break;
       const resume = await this.#settle(segment, file, found, fileBytes, later[0] ?? state?.nextOffset ?? 0);
       if (!resume) {
@@ -269,7 +270,10 @@ class Recovery {
     end: number,
   ): Promise<boolean> {
     const { mode } = this.#options;
-    const lastLost = (found.resume?.offset ?? Math.max(found.offset, found.kind === 'damaged' ? end : 0)) - 1;
+    // Where something had been synced, one record at least is lost.
+    const least =
+      found.kind === 'damaged' ? Math.max(end, found.offset + 1, found.claimedOffset) : found.offset;
+    const lastLost = (found.resume?.offset ?? Math.max(found.offset, least)) - 1;
     const error = corruptSegment(segment, found.position, found.offset, lastLost);
     if (found.kind !== 'zeros' && mode === 'absoluteConsistency') throw error;
     if (found.kind === 'damaged') {

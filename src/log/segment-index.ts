@@ -32,6 +32,29 @@ export interface Extent {
   end: number | undefined;
 }
 
+/**
+ * Looks up the batch that begins at a position.
+ *
+ * @param at where in `data` the offset index lies
+ * @param count how many entries it has
+ * @returns the relative offset of its last record, or undefined where no entry names it
+ */
+export function lastOffsetAt(
+  data: DataView,
+  at: number,
+  count: number,
+  position: number,
+): number | undefined {
+  let low = 0;
+  for (let high = count; low < high; ) {
+    const middle = (low + high) >>> 1;
+    if (data.getInt32(at + middle * OFFSET_ENTRY_BYTES + 4) < position) low = middle + 1;
+    else high = middle;
+  }
+  const entry = at + low * OFFSET_ENTRY_BYTES;
+  return low < count && data.getInt32(entry + 4) === position ? data.getInt32(entry) : undefined;
+}
+
 export class SegmentIndex {
   readonly #memory: Memory;
   readonly #intervalBytes: number;
@@ -170,6 +193,11 @@ export class SegmentIndex {
   /** The relative offset of the last record in the batch of an entry. */
   lastOffset(entry: number): number {
     return this.#memory.data.getInt32(this.#offsets.address + entry * OFFSET_ENTRY_BYTES);
+  }
+
+  /** The relative offset of the last record in the batch that begins at a position, where an entry names it. */
+  lastOffsetAt(position: number): number | undefined {
+    return lastOffsetAt(this.#memory.data, this.#offsets.address, this.#offsetCount, position);
   }
 
   /** Whether there are several batches to an entry, as far as the distance of the entries tells. */

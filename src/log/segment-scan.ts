@@ -11,17 +11,16 @@
  * @module
  */
 
-import { ROW_BYTES, SLACK_BYTES } from '../memory/layout.ts';
+import { ROW_BYTES } from '../memory/layout.ts';
 import type { Memory } from '../memory/memory.ts';
-import type { Slab } from '../memory/slabs.ts';
 import { readRow } from '../record/batch.ts';
-import { LEADER_EPOCH_POSITION, readInt64 } from '../record/format.ts';
 import type { VfsFile } from '../vfs/vfs.ts';
+import { findBehind } from './behind.ts';
+import { type Landmarks, NO_LANDMARKS } from './landmarks.ts';
 import { BatchScan } from './scan.ts';
 import type { Segment } from './segment.ts';
 import { SegmentIndex } from './segment-index.ts';
 
-const SEARCH_WINDOW_BYTES = 4 * 1024 * 1024;
 const ZERO_WINDOW_BYTES = 64 * 1024;
 
 /** Where a segment stops being a chain of batches. */
@@ -37,6 +36,8 @@ export interface Break {
   kind: 'torn' | 'damaged' | 'zeros';
   /** The next whole batch behind it. */
   resume: { position: number; offset: number } | undefined;
+  /** The offset behind a whole batch at the end, whose base offset nothing confirms; 0 where there is none. */
+  claimedOffset: number;
 }
 
 /** A batch whose offset is not the one after its predecessor's breaks the chain like any damage. */
@@ -60,6 +61,7 @@ async function walk(segment: Segment, scan: BatchScan, index: SegmentIndex): Pro
  * @param fileBytes length of the file
  * @param knownBytes how much of it a checkpoint says was whole
  * @param wasSynced asked where the chain breaks: whether something else proves that all of it had been synced
+ * @param landmarks what is known of what lies behind a break
  * @returns where it stopped, or undefined where the whole file is batches
  */
 export async function scanSegment(
@@ -68,6 +70,7 @@ export async function scanSegment(
   fileBytes: number,
   knownBytes: number,
   wasSynced: () => Promise<boolean>,
+  landmarks: Landmarks = NO_LANDMARKS,
 ): Promise<Break | undefined> {
   segment.index ??= new SegmentIndex(segment.context.memory, segment.context.indexIntervalBytes);
   const scan = new BatchScan(segment.context.memory, file, segment.bytes, fileBytes, true);
@@ -81,75 +84,24 @@ export async function scanSegment(
   const offset = segment.nextOffset;
   const wasKnown = position < knownBytes || (await wasSynced());
   if (!wasKnown && (await isZero(segment.context.memory, file, position, fileBytes))) {
-    return { position, offset, kind: 'zeros', resume: undefined };
+    return { position, offset, kind: 'zeros', resume: undefined, claimedOffset: 0 };
   }
   // A batch that begins at the break is whole but has not the offset that it must have: no checksum covers
   // that, so nothing is to be believed of it.
-  const search = await findBehind(segment.context.memory, file, position + 1, fileBytes, offset);
+  const { memory } = segment.context;
+  const search = await findBehind({
+    memory,
+    file,
+    position,
+    due: offset,
+    least: offset,
+    limit: fileBytes,
+    landmarks,
+    isThorough: !wasKnown,
+  });
   const isDamaged = wasKnown || search.syncedPosition > position;
-  return { position, offset, kind: isDamaged ? 'damaged' : 'torn', resume: search.first };
-}
-
-/** What lies behind a break. */
-export interface Behind {
-  first: { position: number; offset: number } | undefined;
-  /** The furthest that a batch behind the break says was synced. */
-  syncedPosition: number;
-}
-
-/**
- * Looks for whole batches behind a break, at any byte.
- *
- * @param from the position of the break
- * @param minOffset the least offset that such a batch can have
- * @param isOne whether to stop at the first
- */
-export async function findBehind(
-  memory: Memory,
-  file: VfsFile,
-  from: number,
-  fileBytes: number,
-  minOffset: number,
-  isOne = false,
-): Promise<Behind> {
-  const found: Behind = { first: undefined, syncedPosition: 0 };
-  const slab = allocateWindow(memory, fileBytes - from);
-  const room = slab.bytes - SLACK_BYTES;
-  try {
-    for (let position = from; position < fileBytes; ) {
-      const window = memory.u8.subarray(slab.address, slab.address + Math.min(room, fileBytes - position));
-      const bytes = await file.read(window, position);
-      if (bytes === 0) break;
-      const maxOffset = minOffset + (fileBytes - from);
-      let address = slab.address;
-      const end = slab.address + bytes;
-      for (;;) {
-        const hit = memory.kernels.findBatch(address, end - address, minOffset, maxOffset);
-        if (hit < 0) break;
-        found.first ??= { position: position + (hit - slab.address), offset: readInt64(memory.data, hit) };
-        found.syncedPosition = Math.max(
-          found.syncedPosition,
-          memory.data.getInt32(hit + LEADER_EPOCH_POSITION),
-        );
-        if (isOne) return found;
-        address = hit + 12 + memory.data.getInt32(hit + 8);
-      }
-      if (position + bytes >= fileBytes) break;
-      // A batch that the window cut off is whole in the next one, which begins in the middle of this.
-      position += Math.max(1, Math.max(address - slab.address, bytes >> 1));
-    }
-  } finally {
-    slab.release();
-  }
-  return found;
-}
-
-function allocateWindow(memory: Memory, bytes: number): Slab {
-  const large = Math.min(Math.max(bytes + SLACK_BYTES, SEARCH_WINDOW_BYTES), 16 * SEARCH_WINDOW_BYTES);
-  return (
-    memory.slabs.tryAllocate(large, 'recovery search') ??
-    memory.slabs.allocate(SEARCH_WINDOW_BYTES, 'recovery search')
-  );
+  const kind = isDamaged ? 'damaged' : 'torn';
+  return { position, offset, kind, resume: search.first, claimedOffset: search.claimedOffset };
 }
 
 /** Whether there is nothing but zeros in a part of a file. */

@@ -12,11 +12,13 @@ import type { Slab } from '../memory/slabs.ts';
 import { type BatchRow, columnsBytes, readRow } from '../record/batch.ts';
 import { COMPRESSION_MASK } from '../record/format.ts';
 import type { VfsFile } from '../vfs/vfs.ts';
+import { findBehind } from './behind.ts';
 import { type Gap, nextGap } from './gaps.ts';
 import type { IndexCheck } from './index-check.ts';
+import type { Landmarks } from './landmarks.ts';
 import { BatchScan } from './scan.ts';
 import type { DamagedRange, Segment } from './segment.ts';
-import { findBehind, isZero } from './segment-scan.ts';
+import { isZero } from './segment-scan.ts';
 
 /** What is there up to some place in a segment. */
 export interface Contents {
@@ -181,7 +183,16 @@ class Walk {
     const { holes } = this.#found;
     const { memory } = segment.context;
     const from = this.#position;
-    const behind = await findBehind(memory, this.#file, from + 1, limit, this.#offset, true);
+    const behind = await findBehind({
+      memory,
+      file: this.#file,
+      position: from,
+      due: this.#offset,
+      least: this.#offset,
+      limit,
+      landmarks: this.#landmarks,
+      isThorough: false,
+    });
     if (behind.first === undefined) return false;
     const { position, offset } = behind.first;
     const last = holes.at(-1);
@@ -197,6 +208,19 @@ class Walk {
     this.#position = position;
     this.#offset = offset;
     return true;
+  }
+
+  get #landmarks(): Landmarks {
+    const { segment, limit, gaps, index } = this.#options;
+    const { state } = segment;
+    return {
+      endOffset: state !== undefined && state.bytes === limit ? state.nextOffset : undefined,
+      gaps: gaps.filter(({ baseOffset, start, end }) => baseOffset === segment.baseOffset && end > start),
+      lastOffsetAt(position) {
+        const last = index?.lastOffsetAt(position);
+        return last === undefined ? undefined : segment.baseOffset + last;
+      },
+    };
   }
 
   /** What is synced behind one hole is synced behind all before it. */

@@ -12,7 +12,7 @@ import { drawOptions, drawSteps } from './draw.ts';
 import { FAULT_KINDS, faultSweep } from './fault-sweep.ts';
 import { type FuzzCounts, fuzzBatches, fuzzIndexes, fuzzLog, fuzzMetadata } from './fuzz.ts';
 import { rot } from './rot.ts';
-import { changesOf, describeChange, drawSmash } from './rot-changes.ts';
+import { changesOf, describeChange, drawSmash, straddlesOf } from './rot-changes.ts';
 import { createSite } from './rot-site.ts';
 import { campaignOf, reasonOf } from './rounds.ts';
 import { simulate } from './simulation.ts';
@@ -60,7 +60,7 @@ export const rotting: Campaign = campaignOf('rot', 8, async (seed, untilMs = Inf
   const random = createRandom(seed);
   const failures: string[] = [];
   const done: Record<string, number> = {};
-  const changes = [...changesOf(site, () => [random.int(0, 7)])];
+  const changes = [...changesOf(site, () => [random.int(0, 7)]), ...straddlesOf(site)];
   for (let i = 0; i < SMASHES; i++) changes.push(drawSmash(site, random));
   for (const change of changes) {
     if (performance.now() >= untilMs || failures.length > 10) break;

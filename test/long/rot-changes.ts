@@ -47,6 +47,17 @@ export function* changesOf(
   }
 }
 
+/** Damage from the end of each batch into the header of the next one, a byte further each time. */
+export function* straddlesOf({ batches }: Site): Generator<Change> {
+  for (const [i, { file, position }] of batches.entries()) {
+    if (batches[i - 1]?.file !== file) continue;
+    for (let into = 1; into <= 16; into++) {
+      for (const seed of [0, into])
+        yield { kind: 'smash', file, position: position - 8, bytes: 8 + into, seed };
+    }
+  }
+}
+
 /** Draws a change of some bytes at once. */
 export function drawSmash({ files }: Site, random: Random): Change {
   const file = random.pick([...files.keys()]);

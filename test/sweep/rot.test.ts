@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { RECOVERY_MODES } from '../../src/log/options.ts';
 import { createRandom } from '../kit/random.ts';
 import { type Outcome, rot } from '../long/rot.ts';
-import { changesOf, describeChange, drawSmash } from '../long/rot-changes.ts';
+import { changesOf, describeChange, drawSmash, straddlesOf } from '../long/rot-changes.ts';
 import { createSite } from '../long/rot-site.ts';
 import { reasonOf } from '../long/rounds.ts';
 
@@ -22,6 +22,7 @@ describe('a database that rots', () => {
     const changes = [...changesOf(site, () => [random.int(0, 7)])].filter(
       ({ kind }, i) => kind === 'delete' || i % every === 0,
     );
+    changes.push(...[...straddlesOf(site)].filter((_, i) => i % (every - 1) === 0));
     for (let i = 0; i < 40; i++) changes.push(drawSmash(site, random));
     const failures: string[] = [];
     const outcomes = new Set<Outcome>();
