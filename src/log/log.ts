@@ -215,15 +215,31 @@ export class Log {
   }
 
   /**
+   * How often a failed write has taken back offsets that had been given out; see `reached`.
+   *
+   * @throws VarveError `READ_ONLY`
+   */
+  get generation(): number {
+    return this.#core.writer.losses.generation;
+  }
+
+  /**
    * Resolves when an offset, and so all before it, has reached a level. Asking for more than the log's
    * policy gives makes it sync at once.
    *
-   * @throws VarveError `OUT_OF_RANGE` where the offset was not given out
+   * A failed write takes back the offsets of records that were only accepted (`enqueue`, or `append` with
+   * `accepted`), and others get them. So about an offset that was ever taken back this rejects, with the code of
+   * the write that failed, unless the generation says that a later record is meant.
+   *
+   * @param generation `log.generation` at the time when the record was accepted, or before
+   * @throws VarveError `OUT_OF_RANGE` where the offset was not given out; why the record was lost
    */
-  async reached(offset: number, level: Durability): Promise<void> {
+  async reached(offset: number, level: Durability, generation?: number): Promise<void> {
     checkInteger('offset', offset, 0, Number.MAX_SAFE_INTEGER);
     checkOneOf('level', level, LEVELS);
+    if (generation !== undefined) checkInteger('generation', generation, 0, Number.MAX_SAFE_INTEGER);
     const writer = this.#core.writer;
+    writer.losses.check(offset, generation);
     if (offset >= writer.nextOffset) {
       if (this.#core.poison !== undefined) throw this.#core.poison;
       const next = writer.nextOffset;

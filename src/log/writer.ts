@@ -25,6 +25,7 @@ import type { FramedBatch } from './foreign.ts';
 import type { Group, Waiter } from './group.ts';
 import { GroupWriter } from './group-writer.ts';
 import { Intake } from './intake.ts';
+import { Losses } from './losses.ts';
 import type { LogMetrics } from './metrics.ts';
 import type { ResolvedLogOptions } from './options.ts';
 import type { Segments } from './segments.ts';
@@ -49,6 +50,8 @@ export interface WriterOptions {
 }
 
 export class Writer {
+  /** Offsets that were taken back. */
+  readonly losses: Losses = new Losses();
   readonly #parts: WriterOptions;
   readonly #intake: Intake;
   readonly #disk: GroupWriter;
@@ -404,8 +407,11 @@ export class Writer {
       error = onFatal(truncateError);
     }
     if (this.#isDead) error = this.#refusal as VarveError;
+    const end = this.nextOffset;
     const behind = this.#intake.giveUp(this.written.offset);
-    if ([group, ...behind].some(({ hasUnwatched }) => hasUnwatched)) this.#unreported = error;
+    const isKnown = ![group, ...behind].some(({ hasUnwatched }) => hasUnwatched);
+    if (!isKnown) this.#unreported = error;
+    this.losses.add(this.written.offset, end, error, isKnown);
     group.release();
     if (this.#isDead) {
       group.reject(error);

@@ -117,6 +117,70 @@ describe.each<LogOptions>([{ sync: { mode: 'always' } }, { sync: { mode: 'never'
       expect(await readValues(log)).toEqual(calls.map(() => 'kept'));
     });
 
+    test.each(['enqueue', 'append'] as const)(
+      'never passes off the record that gets an offset next for the one that had it (%s)',
+      async (way) => {
+        const disk = await kit.disk();
+        const log = await kit.open(disk, options);
+        await append(log, 0, 3);
+        const accept = async (value: string): Promise<number> =>
+          way === 'enqueue'
+            ? log.enqueue({ value })
+            : await log.append({ value }, { durability: 'accepted' });
+        disk.rules.push({ operation: 'write', path: SEGMENT, error: 'ENOSPC', times: 1 });
+        const before = log.generation;
+        const lost = [await accept('lost'), await accept('lost too')] as const;
+        await settle();
+        // Somebody else is told of it, and goes on.
+        expect(await failureCode(() => log.enqueue({}))).toBe('NO_SPACE');
+        const told = { code: 'NO_SPACE', offsets: { first: 3, last: 4 } };
+        for (const level of ['accepted', 'written', 'synced'] as const)
+          expect(await failure(log.reached(lost[0], level, before))).toMatchObject(told);
+        const { generation } = log;
+        const others = [await accept('3'), await accept('4'), await accept('5')];
+        expect(others).toEqual([3, 4, 5]);
+        for (const level of ['accepted', 'written', 'synced'] as const) {
+          for (const offset of lost) {
+            expect(await failure(log.reached(offset, level, before))).toMatchObject(told);
+            expect(await failure(log.reached(offset, level))).toMatchObject(told);
+            await log.reached(offset, level, generation);
+          }
+          await log.reached(5, level);
+          await log.reached(2, level);
+        }
+        expect(await readValues(log)).toEqual(values(0, 6));
+      },
+    );
+
+    test('of records that were waited for takes no offset from anybody who asks', async () => {
+      const disk = await kit.disk();
+      const log = await kit.open(disk, options);
+      disk.rules.push({ operation: 'write', path: SEGMENT, error: 'ENOSPC', times: 1 });
+      expect(await failureCode(log.append({ value: 'lost' }))).toBe('NO_SPACE');
+      expect(log.generation).toBe(1);
+      expect(await log.append({ value: '0' })).toBe(0);
+      await log.reached(0, 'synced');
+    });
+
+    test('again and again is remembered in bounded space', async () => {
+      const disk = await kit.disk();
+      const log = await kit.open(disk, options);
+      for (const i of range(0, 100)) {
+        disk.rules.push({ operation: 'write', path: SEGMENT, error: 'ENOSPC', times: 1 });
+        log.enqueue({ value: 'lost' });
+        await settle();
+        expect(await failureCode(() => log.enqueue({}))).toBe('NO_SPACE');
+        expect(await log.append({ value: `${i}` })).toBe(i);
+      }
+      expect(log.generation).toBe(100);
+      // What was forgotten one by one is remembered as a whole, at least.
+      for (const i of range(0, 100)) {
+        expect(await failureCode(log.reached(i, 'written', i))).toBe('NO_SPACE');
+        await log.reached(i, 'written', 100);
+      }
+      await log.reached(80, 'written', 81);
+    });
+
     test('that nobody waited for is told by close', async () => {
       const disk = await kit.disk();
       const log = await kit.open(disk, options);

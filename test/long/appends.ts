@@ -29,13 +29,23 @@ interface Range {
   lastOffset: number;
 }
 
+/** A record that was accepted, and nobody waits for. */
+interface Unwatched {
+  log: Log;
+  sequence: number;
+  offset: number;
+  generation: number;
+}
+
 export type AppendStep = Extract<Step, { do: 'append' | 'many' | 'batches' | 'framed' }>;
 
 export class Appends {
   readonly #options: AppendsOptions;
   readonly #pending: Set<Promise<void>> = new Set();
   /** What was accepted, and nobody waits for. */
-  #unwatched: { sequence: number; offset: number }[] = [];
+  #unwatched: Unwatched[] = [];
+  /** Of these a failure was told, which may have been about others. */
+  #doubtful: Unwatched[] = [];
   #bug: unknown;
 
   constructor(options: AppendsOptions) {
@@ -48,20 +58,20 @@ export class Appends {
     const options = level === undefined ? undefined : { durability: level };
     if (step.do === 'append') {
       for (const bytes of step.bytes) {
-        this.#track(name, [bytes], level, async ([part]) => {
+        this.#track(log, name, [bytes], level, async ([part]) => {
           const offset = await log.append(part as Content, options);
           return { firstOffset: offset, lastOffset: offset };
         });
       }
     } else if (step.do === 'many') {
-      this.#track(name, step.bytes, level, (parts) => log.appendMany(parts, options));
+      this.#track(log, name, step.bytes, level, (parts) => log.appendMany(parts, options));
     } else if (step.do === 'batches') {
       const append = (parts: Content[]): Promise<Range> =>
         log.appendBatches(frames(parts, step.bytes), options);
-      this.#track(name, step.bytes.flat(), level, append);
+      this.#track(log, name, step.bytes.flat(), level, append);
     } else {
       const append = (parts: Content[]): Promise<Range> => this.#appendFramed(log, frames(parts, step.bytes));
-      this.#track(name, step.bytes.flat(), 'written', append);
+      this.#track(log, name, step.bytes.flat(), 'written', append);
     }
   }
 
@@ -77,7 +87,7 @@ export class Appends {
     const { oracle, contents } = this.#options;
     const sequence = oracle.attempt(bytes);
     try {
-      this.#accepted(sequence, log.enqueue(contents.record(bytes, sequence)));
+      this.#accepted(sequence, log.enqueue(contents.record(bytes, sequence)), log, log.generation);
       return true;
     } catch (error) {
       oracle.refused(sequence);
@@ -86,12 +96,13 @@ export class Appends {
     }
   }
 
-  /** Waits for the last record that was accepted and not waited for. */
+  /** Waits for the last record that was accepted and not waited for, and asks about those that may be lost. */
   async reach(log: Log, level: Durability): Promise<void> {
+    await this.#ask(log, level);
     const unwatched = this.#unwatched;
     const last = unwatched.at(-1);
     if (last === undefined) return;
-    await log.reached(last.offset, level);
+    await log.reached(last.offset, level, last.generation);
     // A failure meanwhile may have given their offsets to others.
     if (level === 'accepted' || this.#unwatched !== unwatched) return;
     this.#unwatched = [];
@@ -108,17 +119,40 @@ export class Appends {
   /** After a failure nobody knows what became of the records that nobody waited for. */
   forget(): void {
     for (const { sequence } of this.#unwatched) this.#options.oracle.refused(sequence);
+    this.#doubtful.push(...this.#unwatched);
     this.#unwatched = [];
+  }
+
+  /**
+   * Asks what became of records that may be lost, once more and others may have their offsets. A log that says that
+   * one of them is there is held to it.
+   */
+  async #ask(log: Log, level: Durability): Promise<void> {
+    if (level === 'accepted') return;
+    const doubtful = this.#doubtful.filter((one) => one.log === log);
+    this.#doubtful = [];
+    for (const { sequence, offset, generation } of doubtful) {
+      try {
+        await log.reached(offset, level, sequence % 2 === 0 ? generation : undefined);
+      } catch (error) {
+        if (!isVarveError(error)) throw error;
+        continue;
+      }
+      this.#options.oracle.acknowledged(sequence, offset, level);
+      this.#options.onPromise();
+    }
   }
 
   /** Starts an append and follows it to its end. */
   #track(
+    log: Log,
     step: string,
     sizes: readonly number[],
     level: Durability = this.#options.ownLevel,
     append: (parts: Content[]) => Promise<Range>,
   ): void {
     const { oracle, contents, onPromise, onFailure } = this.#options;
+    const { generation } = log;
     const sequences = sizes.map((bytes) => oracle.attempt(bytes));
     const parts = sizes.map((bytes, i) => contents.record(bytes, sequences[i] as number));
     const over = append(parts).then(
@@ -127,7 +161,7 @@ export class Appends {
           throw new Error(`${step}: got ${firstOffset} to ${lastOffset}`);
         }
         for (const [i, sequence] of sequences.entries()) {
-          if (level === 'accepted') this.#accepted(sequence, firstOffset + i);
+          if (level === 'accepted') this.#accepted(sequence, firstOffset + i, log, generation);
           else oracle.acknowledged(sequence, firstOffset + i, level);
         }
         onPromise();
@@ -156,9 +190,9 @@ export class Appends {
     }
   }
 
-  #accepted(sequence: number, offset: number): void {
+  #accepted(sequence: number, offset: number, log: Log, generation: number): void {
     this.#options.oracle.accepted(sequence, offset);
-    this.#unwatched.push({ sequence, offset });
+    this.#unwatched.push({ log, sequence, offset, generation });
   }
 }
 

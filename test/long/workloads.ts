@@ -79,6 +79,22 @@ const RETAINED: readonly Step[] = [
   { do: 'append', bytes: [30], wait: true },
 ];
 
+/** Records that nobody waits for, others that may get their offsets when they are lost, and a question. */
+const ENQUEUED: readonly Step[] = [
+  { do: 'append', bytes: [10], wait: true },
+  { do: 'enqueue', bytes: [40, 50] },
+  { do: 'pass', ms: 30 },
+  { do: 'append', bytes: [60], wait: true },
+  { do: 'append', bytes: [70], wait: true },
+  { do: 'append', bytes: [80, 90], level: 'accepted' },
+  { do: 'pass', ms: 30 },
+  { do: 'enqueue', bytes: [1500, 1500, 1500] },
+  { do: 'append', bytes: [20, 30, 5], wait: true },
+  { do: 'reach', level: 'written' },
+  { do: 'enqueue', bytes: [100] },
+  { do: 'reach', level: 'synced' },
+];
+
 export const WORKLOADS: readonly Workload[] = [
   { name: 'always', options: { ...SMALL, sync: { mode: 'always' } }, steps: LIFE },
   {
@@ -99,6 +115,8 @@ export const WORKLOADS: readonly Workload[] = [
     options: { ...SMALL, sync: { mode: 'never' }, preallocate: true },
     steps: LIFE,
   },
+  { name: 'enqueued, always', options: { ...SMALL, sync: { mode: 'always' } }, steps: ENQUEUED },
+  { name: 'enqueued, never', options: { ...SMALL, sync: { mode: 'never' } }, steps: ENQUEUED },
   { name: 'large, always', options: { ...SMALL, sync: { mode: 'always' } }, steps: LARGE },
   {
     name: 'large, interval',

@@ -10,7 +10,7 @@
 import { crashSweep } from '../long/crash-sweep.ts';
 import { FAULT_KINDS, faultSweep } from '../long/fault-sweep.ts';
 import { rot } from '../long/rot.ts';
-import { changesOf, describeChange } from '../long/rot-changes.ts';
+import { changesOf, describeChange, straddlesOf } from '../long/rot-changes.ts';
 import { createSite } from '../long/rot-site.ts';
 import { reasonOf } from '../long/rounds.ts';
 import { simulate } from '../long/simulation.ts';
@@ -40,8 +40,10 @@ const hunts: Record<HuntName, () => AsyncGenerator<string>> = {
   async *rot() {
     for (const isClosed of [true, false]) {
       const site = await createSite(SEED, isClosed);
-      for (const [i, change] of [...changesOf(site, (position) => [position % 8])].entries()) {
-        if (i % CHANGES_EVERY !== 0) continue;
+      const changes = [...changesOf(site, (position) => [position % 8])].filter(
+        (_, i) => i % CHANGES_EVERY === 0,
+      );
+      for (const change of [...changes, ...straddlesOf(site)]) {
         try {
           await rot(site, change);
         } catch (error) {

@@ -186,8 +186,29 @@ export const MUTANTS: readonly Mutant[] = [
     changes: [
       {
         file: 'src/log/writer.ts',
-        from: 'this.#unreported = error;\n    group.release();\n',
-        to: 'this.#unreported = error;\n',
+        from: 'error, isKnown);\n    group.release();\n',
+        to: 'error, isKnown);\n',
+      },
+    ],
+  },
+  {
+    name: 'a record that was lost counts as the one that has its offset now',
+    caughtBy: 'fault',
+    changes: [{ file: 'src/log/log.ts', from: '    writer.losses.check(offset, generation);\n', to: '' }],
+  },
+  {
+    name: 'a base offset behind damage is believed',
+    caughtBy: 'rot',
+    changes: [
+      {
+        file: 'src/log/behind.ts',
+        from: 'const hasOffset = count > 1 || isNamed || offset === this.#next;',
+        to: 'const hasOffset = count > 0;',
+      },
+      {
+        file: 'src/log/behind.ts',
+        from: '    const { isPlaced, hasOffset } = await this.#evidence(run);\n',
+        to: '    const { hasOffset } = await this.#evidence(run);\n    const isPlaced = true;\n',
       },
     ],
   },
