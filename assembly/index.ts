@@ -14,3 +14,4 @@ export { parseHdfs, plainFields } from './hdfs';
 export { encodeBatches, keepEntries, makeEntries } from './ingest';
 export { indexLines } from './lines';
 export { offsetLowerBound, offsetUpperBound, timeLowerBound, timeUpperBound } from './search';
+export { tallyRows } from './tally';

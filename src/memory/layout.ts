@@ -201,3 +201,59 @@ export const ENCODED_BYTES = 12;
 export const ENCODED_SIZE = 0;
 export const ENCODED_BATCHES = 4;
 export const ENCODED_LEFT = 8;
+
+/**
+ * A table: keys that are counted, by open addressing with linear probing. The kernels find and add; who owns it
+ * makes room when it is full (table.ts). A key is looked for from the slot on that its low 32 bits say.
+ *
+ *     0        4        8       12       16       20      24
+ *     +--------+--------+--------+--------+--------+--------+     slots: key u64 (0: empty), count i32, number i32
+ *     | slots  |  mask  |  used  | limit  | texts  | stride |     texts: one of `stride` bytes for each number
+ *     +--------+--------+--------+--------+--------+--------+
+ *
+ * Slots are a power of two, `mask` is one less, and `limit` is how many may be in use. The text of a key is
+ * its length i32 and its first bytes, or for a page of seconds the count of each of them, i32.
+ */
+export const TABLE_BYTES = 24;
+export const TABLE_SLOTS = 0;
+export const TABLE_MASK = 4;
+export const TABLE_USED = 8;
+export const TABLE_LIMIT = 12;
+export const TABLE_TEXTS = 16;
+export const TABLE_STRIDE = 20;
+export const SLOT_BYTES = 16;
+export const SLOT_KEY = 0;
+export const SLOT_COUNT = 8;
+export const SLOT_NUMBER = 12;
+
+/** Seconds that are counted together in one text of a table; a power of two. */
+export const PAGE_SECONDS = 64;
+export const PAGE_SHIFT = 6;
+export const PAGE_BYTES = 256;
+/** Added to the number of a page to make its key: no time has a key of 0, or a negative one. */
+export const PAGE_KEY_BIAS = 1099511627776;
+
+/**
+ * What `tallyRows` adds to: earliest f64 and latest f64 of all times, rows by status, entries by level code,
+ * all i32, and the addresses of three tables (0 for one that is not wanted).
+ *
+ *     0        8       16       48       80       84       88       92      96
+ *     +--------+--------+--------+--------+--------+--------+--------+--------+
+ *     |earliest| latest | status | levels |compon- |template| pages  | unused |
+ *     |  f64   |  f64   | 8 x i32| 8 x i32|  ents  |        |        |        |
+ *     +--------+--------+--------+--------+--------+--------+--------+--------+
+ */
+export const TALLY_BYTES = 96;
+export const TALLY_EARLIEST = 0;
+export const TALLY_LATEST = 8;
+export const TALLY_STATUSES = 16;
+export const TALLY_STATUS_COUNT = 8;
+export const TALLY_LEVELS = 48;
+export const TALLY_COMPONENTS = 80;
+export const TALLY_TEMPLATES = 84;
+export const TALLY_PAGES = 88;
+
+/** Of a longer message only so much is looked at for its template. */
+export const TEMPLATE_BYTES_MAX = 500;
+/** A longer token is a variable. */
+export const TEMPLATE_TOKEN_BYTES_MAX = 63;

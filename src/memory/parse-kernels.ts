@@ -118,6 +118,19 @@ export interface ParseKernels {
    * @returns the address behind the headers that are kept
    */
   keepEntries(entries: number, done: number, count: number, headers: number): number;
+
+  /**
+   * Counts rows of fields: what `TALLY_*` and `TABLE_*` in layout.ts say. A row is counted whole or not at
+   * all. Templates of messages are those of `maskMessage` in template.ts; a line in which nothing is looked
+   * for is a message. Tables hold keys that are hashes: what hashes alike is counted as one.
+   *
+   * Up to 64 bytes behind a message are read, and ignored.
+   *
+   * @param chosen address of `count` numbers of rows, i32; 0 where all rows count
+   * @param tally what is added to
+   * @returns how many rows were counted: fewer than `count` where a table has no room for another key
+   */
+  tallyRows(rows: number, count: number, chosen: number, tally: number): number;
 }
 
 /** Everything that one instance of the kernels can do. */

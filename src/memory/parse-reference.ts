@@ -60,6 +60,7 @@ import {
   SUMMARY_LEVELS,
 } from './layout.ts';
 import type { ParseKernels } from './parse-kernels.ts';
+import { createTallyReference } from './tally-reference.ts';
 
 const HDFS_LINE =
   /^(\d\d)(\d\d)(\d\d) (\d\d)(\d\d)(\d\d) (\d{1,20}) ([A-Za-z]{1,16}) ([^ ]{1,255}):(?: ([^]*))?$/d;
@@ -342,7 +343,16 @@ export function createParseReference(
     return headersEnd;
   }
 
-  return { indexLines, parseHdfs, plainFields, markContinuations, makeEntries, encodeBatches, keepEntries };
+  return {
+    indexLines,
+    parseHdfs,
+    plainFields,
+    markContinuations,
+    makeEntries,
+    encodeBatches,
+    keepEntries,
+    ...createTallyReference(memory),
+  };
 }
 
 /** A length as a zigzag varint, then the bytes. */

@@ -32,6 +32,7 @@ const NAMES = [
   'makeEntries',
   'encodeBatches',
   'keepEntries',
+  'tallyRows',
 ] as const satisfies readonly (keyof AllKernels)[];
 
 let compiled: WasmModule | undefined;

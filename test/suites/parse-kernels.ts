@@ -17,6 +17,7 @@ import { continuationsSuite } from './parse-kernels/continuations.ts';
 import { entriesSuite } from './parse-kernels/entries.ts';
 import { hdfsSuite } from './parse-kernels/hdfs.ts';
 import { linesSuite } from './parse-kernels/lines.ts';
+import { tallySuite } from './parse-kernels/tally.ts';
 
 /** The reference of all kernels over one memory. */
 export function referenceOf(memory: WasmMemory): AllKernels {
@@ -39,5 +40,6 @@ export function parseKernelsSuite(name: string, factory: (memory: WasmMemory) =>
     continuationsSuite(arena, reference);
     entriesSuite(arena, reference);
     batchesSuite(arena, reference);
+    tallySuite(arena, reference);
   });
 }
