@@ -1,7 +1,7 @@
 /** Which lines a filter chooses. */
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { FIELDS_BYTES, FIELDS_LINE, FIELDS_LINE_LENGTH, SPAN_BYTES } from '../../src/memory/layout.ts';
+import { SPAN_BYTES } from '../../src/memory/layout.ts';
 import { Memory } from '../../src/memory/memory.ts';
 import { LEVEL_NAMES } from '../../src/parse/levels.ts';
 import { createParser, PARSER_WORK_BYTES } from '../../src/parse/parser.ts';
