@@ -39,9 +39,6 @@ export interface FilterOptions {
   component?: string | readonly string[] | undefined;
 }
 
-/** The names of the options, for checks of what else a caller gives. */
-export const FILTER_OPTIONS: readonly string[] = ['since', 'until', 'level', 'component'];
-
 /** A filter in plain values, as a task is sent it. */
 export interface Filter {
   /** -Infinity where there is no earliest time. */
