@@ -22,7 +22,14 @@ import { systemCode, VarveError } from './errors.ts';
 import { Log } from './log/log.ts';
 import type { LogMetricsSnapshot } from './log/metrics.ts';
 import { checkLogName, logDirectoryName } from './log/names.ts';
-import { type LogOptions, RECOVERY_MODES, type RecoveryMode, resolveLogOptions } from './log/options.ts';
+import {
+  checkSameOptions,
+  type LogOptions,
+  RECOVERY_MODES,
+  type RecoveryMode,
+  type ResolvedLogOptions,
+  resolveLogOptions,
+} from './log/options.ts';
 import type { VerifyOptions } from './log/verify.ts';
 import { booleanOption, checkOneOf, checkOptions } from './options.ts';
 import type { PoolMetrics } from './pool/pool.ts';
@@ -60,6 +67,8 @@ export class Database {
   readonly #recovery: RecoveryMode | undefined;
   readonly #logs: Map<string, Promise<Log>> = new Map();
   readonly #opened: Map<string, Log> = new Map();
+  /** What those logs were asked for with. */
+  readonly #options: Map<string, ResolvedLogOptions> = new Map();
   #closing: Promise<void> | undefined;
 
   /** Use {@link open}. */
@@ -79,26 +88,32 @@ export class Database {
   }
 
   /**
-   * Opens a log, and makes it where there is none. Asked again for the same, it returns the same handle, and
-   * the options of the first call hold, until that handle was closed.
+   * Opens a log, and makes it where there is none. Asked again for the same, it returns the same handle, until
+   * that was closed; options that are given then must be those of the first call.
    *
    * @param name letters, digits, dots, dashes and underscores
-   * @throws TypeError, RangeError where the name or an option is wrong
+   * @throws TypeError, RangeError where the name or an option is wrong, or another than the log is open with
    * @throws VarveError `NOT_FOUND` where it is not there and the database is read-only; `CORRUPT`,
    * `NO_MEMORY`, `NO_SPACE`, `IO`
    */
   log(name: string, options: LogOptions = {}): Promise<Log> {
     try {
       checkLogName(name);
-      const { partition } = resolveLogOptions(options);
+      const asked = { ...options, recovery: options.recovery ?? this.#recovery };
+      const resolved = resolveLogOptions(asked);
       this.#checkOpen();
-      const key = logDirectoryName(name, partition);
+      const key = logDirectoryName(name, resolved.partition);
       const known = this.#logs.get(key);
       const handle = this.#opened.get(key);
-      if (known !== undefined && handle?.isClosed !== true) return known;
-      const opening = this.#openLog(name, key, options, handle);
+      const opened = this.#options.get(key);
+      if (known !== undefined && opened !== undefined && handle?.isClosed !== true) {
+        checkSameOptions(name, options, opened);
+        return known;
+      }
+      const opening = this.#openLog(name, key, asked, handle);
       this.#opened.delete(key);
       this.#logs.set(key, opening);
+      this.#options.set(key, resolved);
       opening.catch(() => {
         if (this.#logs.get(key) === opening) this.#logs.delete(key);
       });
@@ -181,8 +196,7 @@ export class Database {
     }
     // Also where it was there: whoever made it may have ended before its name was durable.
     if (!this.readOnly) await vfs.syncDir(joinPath(this.directory, LOGS_DIRECTORY));
-    const asked = { ...options, recovery: options.recovery ?? this.#recovery };
-    const log = await Log.open({ name, directory, memory, vfs, clock, readOnly: this.readOnly }, asked);
+    const log = await Log.open({ name, directory, memory, vfs, clock, readOnly: this.readOnly }, options);
     this.#opened.set(key, log);
     return log;
   }

@@ -2,6 +2,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import type { LogOptions } from '../src/log/options.ts';
 import { type Database, type OpenOptions, open } from '../src/open.ts';
 import { createRuntime, type Runtime } from '../src/runtime.ts';
 import { createFaultVfs, type FaultRule, type FaultVfs } from '../src/testing/fault.ts';
@@ -162,6 +163,37 @@ describe('a database', () => {
       { name: 'orders', partition: 0 },
       { name: 'orders', partition: 7 },
     ]);
+  });
+
+  test('refuses other options for a log that is open', async () => {
+    const database = await opened(disk());
+    const options = { segmentBytes: 8192, retention: { bytes: 100_000 } } as const;
+    const opening = database.log('orders', { ...options, sync: { mode: 'interval' } });
+    const wrong: [LogOptions, RegExp][] = [
+      [{ segmentBytes: 4096 }, /orders is open with segmentBytes 8192: close it before you ask for 4096/],
+      [{ sync: { mode: 'always' } }, /sync .*"interval"/],
+      [{ sync: { mode: 'interval', intervalMs: 7 } }, /sync/],
+      [{ retention: { ageMs: 5 } }, /retention/],
+      [{ recovery: 'skipAnyCorrupted' }, /recovery "tolerateCorruptedTail"/],
+      [{ preallocate: true }, /preallocate false/],
+    ];
+    // While it is being opened, and afterwards.
+    for (const _ of [0, 1]) {
+      for (const [other, message] of wrong) {
+        const refused = database.log('orders', other);
+        await expect(refused).rejects.toThrow(TypeError);
+        await expect(refused).rejects.toThrow(message);
+      }
+      await opening;
+    }
+    const log = await opening;
+    expect(await database.log('orders')).toBe(log);
+    expect(await database.log('orders', { ...options, preallocate: false })).toBe(log);
+    // 200 ms is what `interval` says without being told.
+    expect(await database.log('orders', { sync: { mode: 'interval', intervalMs: 200 } })).toBe(log);
+    expect(await database.log('orders', { partition: 1, segmentBytes: 4096 })).not.toBe(log);
+    await log.close();
+    expect(await database.log('orders', { segmentBytes: 4096 })).not.toBe(log);
   });
 
   test('opens a log again that was closed', async () => {

@@ -64,7 +64,7 @@ export class Intake {
   }
 
   /**
-   * Takes an ordinary record in: bytes, no headers, and there is room for it in the batch that was begun.
+   * Takes an ordinary record in: bytes, a value or null, no headers, and there is room for it in the batch that was begun.
    * All others take the way of `measure`, `admit` and `accept`.
    *
    * @returns its offset, or -1 where it is no such record
@@ -72,9 +72,9 @@ export class Intake {
   offer(record: RecordInput): number {
     if (typeof record !== 'object' || record === null) return -1;
     const { key, value, timestamp, headers } = record;
+    if (headers !== undefined || timestamp !== undefined || value === undefined) return -1;
     const hasKey = key !== undefined && key !== null;
-    const hasValue = value !== undefined && value !== null;
-    if (headers !== undefined || timestamp !== undefined) return -1;
+    const hasValue = value !== null;
     if ((hasKey && !(key instanceof Uint8Array)) || (hasValue && !(value instanceof Uint8Array))) return -1;
     const bytes = (hasKey ? key.length : 0) + (hasValue ? value.length : 0);
     if (bytes > this.#ordinaryMax || !this.#builder.hasRoom(bytes)) return -1;

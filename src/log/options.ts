@@ -1,5 +1,6 @@
 /** The options of a log: what they are, their defaults, and that they make sense. */
 
+import { isDeepStrictEqual } from 'node:util';
 import {
   BATCH_BYTES_DEFAULT,
   BUFFER_BYTES_DEFAULT,
@@ -75,7 +76,7 @@ export interface ResolvedLogOptions {
   recovery: RecoveryMode;
 }
 
-const OPTION_NAMES = [
+const OPTION_NAMES: (keyof LogOptions)[] = [
   'partition',
   'sync',
   'segmentBytes',
@@ -150,4 +151,19 @@ export function resolveLogOptions(options: LogOptions = {}): ResolvedLogOptions 
     preallocate: booleanOption('preallocate', options.preallocate, false),
     recovery: checkOneOf('recovery', options.recovery ?? 'tolerateCorruptedTail', RECOVERY_MODES),
   };
+}
+
+/**
+ * Checks that options which are given agree with those that a log was opened with; what is not given agrees.
+ *
+ * @param opened what it was opened with
+ * @throws TypeError with the name of the option that does not
+ */
+export function checkSameOptions(log: string, given: LogOptions, opened: ResolvedLogOptions): void {
+  const resolved = resolveLogOptions(given);
+  for (const name of OPTION_NAMES) {
+    if (given[name] === undefined || isDeepStrictEqual(resolved[name], opened[name])) continue;
+    const [was, is] = [JSON.stringify(opened[name]), JSON.stringify(resolved[name])];
+    throw new TypeError(`the log ${log} is open with ${name} ${was}: close it before you ask for ${is}`);
+  }
 }

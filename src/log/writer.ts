@@ -18,7 +18,7 @@ import type { Clock } from '../clock.ts';
 import { fromSystem, systemCode, VarveError } from '../errors.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Slab } from '../memory/slabs.ts';
-import type { RecordInput } from '../record/record.ts';
+import { copyRecord, type RecordInput } from '../record/record.ts';
 import { type AdaptiveDelay, createAdaptiveDelay, observeFlush } from './adaptive-delay.ts';
 import { FlushLoop } from './flush-loop.ts';
 import type { FramedBatch } from './foreign.ts';
@@ -154,8 +154,10 @@ export class Writer {
         this.#acceptFor(resolve, reject, level);
         return;
       }
+      // Whoever has to wait may be given other bytes to write in the meantime.
+      const own = copyRecord(record);
       const step = (): boolean => {
-        this.#intake.measure(record);
+        this.#intake.measure(own);
         if (!this.#admit()) return false;
         this.#acceptFor(resolve, reject, level);
         return true;
@@ -168,6 +170,7 @@ export class Writer {
   appendMany(records: readonly RecordInput[], level: Durability): Promise<number> {
     for (const record of records) this.#intake.measure(record);
     this.check();
+    let rest = records;
     if (records.length === 0) return Promise.resolve(this.nextOffset - 1);
     return new Promise((resolve, reject) => {
       let done = 0;
@@ -178,11 +181,11 @@ export class Writer {
       };
       const step = (): boolean => {
         let group: Group | undefined;
-        while (failure === undefined && done < records.length) {
-          this.#intake.measure(records[done] as RecordInput);
+        while (failure === undefined && done < rest.length) {
+          this.#intake.measure(rest[done] as RecordInput);
           if (!this.#admit()) return false;
           const current = this.#intake.filling as Group;
-          if (++done === records.length) {
+          if (++done === rest.length) {
             this.#acceptFor(resolve, fail, level);
           } else {
             this.#accept();
@@ -194,7 +197,9 @@ export class Writer {
         }
         return true;
       };
-      if (this.#line.isBusy || !step()) this.#park({ step, reject: fail });
+      if (!this.#line.isBusy && step()) return;
+      rest = records.map((record, i) => (i < done ? record : copyRecord(record)));
+      this.#park({ step, reject: fail });
     });
   }
 

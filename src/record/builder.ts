@@ -33,7 +33,7 @@ import {
 import type { Memory } from '../memory/memory.ts';
 import type { Slab } from '../memory/slabs.ts';
 import { encodeHeaders } from './headers.ts';
-import type { RecordInput } from './record.ts';
+import { checkFields, type RecordInput } from './record.ts';
 
 const ENTRIES_BYTES = BATCH_RECORDS_MAX * ENTRY_BYTES;
 const ALIGN_BYTES = 8;
@@ -70,12 +70,14 @@ export function createMeasured(): Measured {
  *
  * @param record what a caller handed in
  * @param into what is filled
- * @throws TypeError where a field has the wrong type
+ * @throws TypeError where a field has the wrong type, or is misspelt and there is no value
  * @throws RangeError where the timestamp is no safe integer
  */
 export function measure(record: RecordInput, into: Measured): void {
   if (typeof record !== 'object' || record === null) throw new TypeError('a record must be an object');
   const { key, value, timestamp, headers } = record;
+  // Where there is a value it is not misspelt, and nobody has to pay for the look.
+  if (value === undefined) checkFields(record);
   into.key = key instanceof Uint8Array ? key : toBytes('key', key);
   into.value = value instanceof Uint8Array ? value : toBytes('value', value);
   into.bytes = (into.key === null ? 0 : into.key.length) + (into.value === null ? 0 : into.value.length);

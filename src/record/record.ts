@@ -17,6 +17,35 @@ export interface RecordInput {
   headers?: readonly HeaderInput[];
 }
 
+const FIELDS = ['key', 'value', 'timestamp', 'headers'];
+
+function copyBytes<T>(bytes: T): T | Uint8Array {
+  return bytes instanceof Uint8Array ? new Uint8Array(bytes) : bytes;
+}
+
+/** A copy that shares no byte with the original, whose owner may go on to use it. */
+export function copyRecord({ key, value, timestamp, headers }: RecordInput): RecordInput {
+  const copy: RecordInput = {};
+  if (key !== undefined) copy.key = copyBytes(key);
+  if (value !== undefined) copy.value = copyBytes(value);
+  if (timestamp !== undefined) copy.timestamp = timestamp;
+  if (headers !== undefined)
+    copy.headers = headers.map((header) => ({ key: header.key, value: copyBytes(header.value) }));
+  return copy;
+}
+
+/**
+ * Checks that a record has no other fields than a record has: one that is misspelt would be lost without a word.
+ *
+ * @throws TypeError with its name
+ */
+export function checkFields(record: RecordInput): void {
+  for (const name of Object.keys(record)) {
+    if (!FIELDS.includes(name))
+      throw new TypeError(`a record has no field ${name}; it has ${FIELDS.join(', ')}`);
+  }
+}
+
 const NO_HEADERS: Buffer = Buffer.alloc(0);
 
 /** A record as it was read: its bytes are copies that never change. */

@@ -326,6 +326,9 @@ describe('what is appended', () => {
     const log = await kit.open(await kit.disk(), { maxRecordBytes: 100 });
     const wrong: [unknown, RegExp][] = [
       [null, /a record must be an object/],
+      [{ vaule: 'v' }, /a record has no field vaule; it has key, value, timestamp, headers/],
+      [{ key: 'k', Value: 'v' }, /a record has no field Value/],
+      [{ key: Buffer.from('k'), vaule: Buffer.from('v') }, /a record has no field vaule/],
       ['text', /a record must be an object/],
       [{ key: 5 }, /the key of a record must be bytes, a string or null, not number/],
       [{ value: {} }, /the value of a record must be/],

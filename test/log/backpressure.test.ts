@@ -129,18 +129,37 @@ describe('append', () => {
     expect(numbers).toEqual(range(0, 300).flatMap((i) => (i % 10 === 9 ? [i, i] : [i])));
   });
 
-  test('that waits takes its records as they are when there is room', async () => {
+  test('takes its records as they are when it is called, though it has to wait', async () => {
     const disk = await kit.disk();
     const log = await kit.open(disk, { sync: { mode: 'never' } });
     const gate = holdWrites(disk);
-    fill(log, 10_000);
-    const record: { value: unknown } = { value: 'right' };
-    const wrong = log.append(record as { value: string });
-    const right = log.append({ value: 'behind it' });
-    record.value = 5;
+    const filled = fill(log, 10_000) + 1;
+    const bytes = Buffer.from('0');
+    const header = { key: 'h', value: bytes };
+    const record: Record<string, unknown> = { key: bytes, value: bytes, headers: [header] };
+    const records = [record, { value: bytes }];
+    const appended = range(0, 4).flatMap((i) => {
+      bytes.write(`${i}`);
+      const calls = [log.append(record), log.appendMany(records), log.append({ value: bytes })];
+      return calls;
+    });
+    bytes.write('?');
+    record['value'] = 5;
+    header.key = 'other';
+    records.length = 0;
+    await settle();
     gate.open();
-    await expect(wrong).rejects.toThrow(TypeError);
-    expect((await log.get(await soon(right))).value?.toString()).toBe('behind it');
+    await soon(Promise.all(appended));
+    const found = await readRecords(log, { fromOffset: filled });
+    const text = found.map(
+      ({ key, value, headers }) => `${key} ${value} ${headers[0]?.key} ${headers[0]?.value}`,
+    );
+    expect(text).toEqual(
+      range(0, 4).flatMap((i) => {
+        const [whole, bare] = [`${i} ${i} h ${i}`, `null ${i} undefined undefined`];
+        return [whole, whole, bare, bare];
+      }),
+    );
   });
 
   test('of many records is as large as it likes', async () => {
