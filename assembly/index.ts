@@ -2,7 +2,8 @@
  * The kernels: pure functions over addresses of a memory that all threads share. There are no objects, no
  * allocation, and nothing of their own in that memory but what `init` is given. Each thread has its own
  * instance, so a global variable belongs to one thread. The contract is src/memory/kernels.ts and
- * parse-kernels.ts beside it; what each must compute is in reference.ts and parse-reference.ts.
+ * parse-kernels.ts and search-kernels.ts beside it; what each must compute is in reference.ts, parse-reference.ts and
+ * search-reference.ts.
  */
 
 export { encodeBatch } from './batch-encode';
@@ -10,6 +11,7 @@ export { decodeBatch, findMarked, findRecord, markRecords } from './batch-decode
 export { findBatch, scanBatches } from './batch-scan';
 export { markContinuations } from './continuations';
 export { crc32c, init } from './crc32c';
+export { countFeeds, countFound, examineText, findFeedBack, findLines } from './find';
 export { parseHdfs, plainFields } from './hdfs';
 export { encodeBatches, keepEntries, makeEntries } from './ingest';
 export { indexLines } from './lines';

@@ -7,6 +7,7 @@
 
 import { VarveError } from '../errors.ts';
 import { nodeVfs } from '../vfs/node.ts';
+import { checkStandardInput } from '../vfs/stdin.ts';
 import { UsageError } from './failure.ts';
 
 const STANDARD_INPUT = '-';
@@ -32,9 +33,10 @@ export async function findSources(names: readonly string[]): Promise<Source[]> {
   }
   const sources: Source[] = [];
   for (const name of names) {
-    if (name === STANDARD_INPUT)
+    if (name === STANDARD_INPUT) {
+      checkStandardInput();
       sources.push({ title: 'standard input', input: process.stdin, bytes: undefined });
-    else sources.push(await lookAt(name));
+    } else sources.push(await lookAt(name));
   }
   return sources;
 }

@@ -21,13 +21,15 @@ import { checkOptions, integerOption } from '../options.ts';
 import type { LineFormat } from '../parse/formats.ts';
 import { checkParser, type ParserOptions } from '../parse/parser.ts';
 import { firstTime, guessFormat, lastTime, PROBE_WORK_BYTES, type Reading } from '../parse/probe.ts';
-import type { WindowArgs, WindowResult } from '../parse/window.ts';
+import { WINDOW_OUT_EXTRA_BYTES, type WindowArgs, type WindowResult } from '../parse/window.ts';
 import type { Pool } from '../pool/pool.ts';
+import { openFile } from '../text/file-source.ts';
+import type { TextSource } from '../text/source.ts';
+import { openStream } from '../text/stream-source.ts';
+import { type Window, WindowReader } from '../text/windows.ts';
 import { nodeVfs } from '../vfs/node.ts';
 import type { Vfs } from '../vfs/vfs.ts';
 import { IngestError, type IngestReport, SAMPLES_MAX, Tally } from './report.ts';
-import { openFile, openStream, type TextSource } from './source.ts';
-import { type Window, WindowReader } from './windows.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -42,6 +44,8 @@ const LINE_BYTES_MAX: number = 64 * MIB - 64 * KIB;
 const MEMORY_SHARE = 0.5;
 /** A window, its batches and what a task works in, by bytes of the window. */
 const WINDOW_COST = 4;
+/** Room for batches, by bytes of text: headers and framing make records of lines half as large again. */
+const OUT_PER_TEXT = 2;
 
 export interface IngestOptions {
   /** Memory, threads and time: a `Runtime`, the one that the log has. */
@@ -96,10 +100,11 @@ export async function ingestFile(
     WINDOW_BYTES_MAX,
   );
   signal?.throwIfAborted();
+  const { clock } = options.runtime;
   const text =
     typeof source === 'string'
-      ? await openFile(vfs, source)
-      : openStream(source, options.runtime.clock, signal);
+      ? await openFile(vfs, source, { clock, signal })
+      : openStream(source, { clock, signal });
   try {
     return await new Ingestion(log, text, options, windowBytes).run();
   } finally {
@@ -152,6 +157,10 @@ class Ingestion {
       windowBytes,
       lineBytesMax: this.#lineBytesMax,
       outstanding: () => this.#outstanding,
+      outBytes: (textBytes) => {
+        const longest = Math.min(textBytes, this.#lineBytesMax) + WINDOW_OUT_EXTRA_BYTES;
+        return Math.max(windowBytes * OUT_PER_TEXT, longest);
+      },
     });
   }
 
@@ -284,8 +293,8 @@ class Ingestion {
       text: window.text.address + done,
       textBytes: window.textBytes - done,
       last: window.last,
-      out: window.out.address,
-      outBytes: window.out.bytes,
+      out: roomOf(window).address,
+      outBytes: roomOf(window).bytes,
       batchBytes: this.#log.batchBytes,
       recordBytesMax: this.#lineBytesMax,
       carried,
@@ -298,7 +307,7 @@ class Ingestion {
   async #append(window: Window, result: WindowResult): Promise<void> {
     const log = this.#log;
     try {
-      const source = { address: window.out.address, bytes: result.outBytes };
+      const source = { address: roomOf(window).address, bytes: result.outBytes };
       const { firstOffset, lastOffset } = await log.appendFramed(source);
       this.#tally.addRecords(firstOffset, lastOffset);
     } catch (error) {
@@ -309,4 +318,10 @@ class Ingestion {
       throw error;
     }
   }
+}
+
+/** Where the batches of a window go. */
+function roomOf(window: Window): Slab {
+  assert(window.out !== undefined, 'windows are read with room for their batches');
+  return window.out;
 }

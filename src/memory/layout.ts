@@ -257,3 +257,36 @@ export const TALLY_PAGES = 88;
 export const TEMPLATE_BYTES_MAX = 500;
 /** A longer token is a variable. */
 export const TEMPLATE_TOKEN_BYTES_MAX = 63;
+
+/**
+ * A finder: literals that are searched for all at once. One literal is found by two of its bytes; several by
+ * up to three bytes in a row of each, their fingerprint, which tables look up by half bytes (Teddy, as in
+ * Hyperscan): a bit of a table's entry says that a literal of this bucket may have such a half byte there.
+ *
+ *     0        4        8       12       16                 32      128
+ *     +--------+--------+--------+--------+--------+--------+-------+------------------+
+ *     | count  | first  | second |  fin-  |     unused      |  low, |     literals     |
+ *     |        | of two | of two | gerprt |                 | high  |  count times 16  |
+ *     +--------+--------+--------+--------+--------+--------+-------+------------------+
+ *
+ * A literal: address i32 of its bytes, length i32, address i32 of as many masks, and i32 where its fingerprint
+ * begins. A byte of the text is compared after its mask was added to it (by OR): 0x20 makes letters lower
+ * case. Behind bytes and masks eight more can be read. Literal number i is in bucket i modulo 8.
+ */
+export const FINDER_COUNT = 0;
+export const FINDER_FIRST = 4;
+export const FINDER_SECOND = 8;
+export const FINDER_FINGERPRINT = 12;
+export const FINDER_TABLES = 32;
+export const FINDER_LITERALS = 128;
+export const FINDER_BUCKETS = 8;
+export const FINDER_LITERALS_MAX = 64;
+export const LITERAL_BYTES = 16;
+export const LITERAL_ADDRESS = 0;
+export const LITERAL_LENGTH = 4;
+export const LITERAL_MASKS = 8;
+export const LITERAL_FINGERPRINT = 12;
+
+/** What `examineText` may answer, added up: there is a byte that is no ASCII, a carriage return. */
+export const TEXT_NOT_ASCII = 1;
+export const TEXT_HAS_RETURN = 2;

@@ -33,6 +33,11 @@ const NAMES = [
   'encodeBatches',
   'keepEntries',
   'tallyRows',
+  'findLines',
+  'countFound',
+  'countFeeds',
+  'findFeedBack',
+  'examineText',
 ] as const satisfies readonly (keyof AllKernels)[];
 
 let compiled: WasmModule | undefined;

@@ -22,7 +22,7 @@ import type { Memory } from '../memory/memory.ts';
 import type { Slab } from '../memory/slabs.ts';
 import { checkOptions, integerOption } from '../options.ts';
 import { unpackError } from './packed-error.ts';
-import { TASKS, type TaskArgs, type TaskName, type TaskResult } from './tasks.ts';
+import { runTask, TASKS, type TaskArgs, type TaskName, type TaskResult } from './tasks.ts';
 import type { TaskAnswer, TaskMessage } from './worker.ts';
 
 export interface PoolOptions {
@@ -149,7 +149,7 @@ export class Pool {
     if (this.#closing !== undefined) throw closedError();
     const slab = this.#memory.slabs.allocate(TASKS[name].workBytes, `task ${name}`);
     try {
-      return TASKS[name].run({ memory: this.#memory, work: slab.address }, args);
+      return runTask({ memory: this.#memory, work: slab.address }, name, args);
     } finally {
       slab.release();
     }
@@ -236,7 +236,7 @@ export class Pool {
   async #execute(job: Job, slab: Slab): Promise<TaskResult<TaskName>> {
     const { name, args } = job;
     if (this.threads === 0) {
-      return TASKS[name].run({ memory: this.#memory, work: slab.address + SCRATCH_BYTES }, args);
+      return runTask({ memory: this.#memory, work: slab.address + SCRATCH_BYTES }, name, args);
     }
     const message: TaskMessage<TaskName> = { name, args, scratch: slab.address };
     let answer: TaskAnswer<TaskName>;

@@ -7,6 +7,8 @@
 
 import type { MemoryView } from '../memory/memory.ts';
 import { encodeWindow, WINDOW_WORK_BYTES, type WindowArgs, type WindowResult } from '../parse/window.ts';
+import { GREP, type GrepResult, type GrepSpec } from '../scan/grep.ts';
+import { runScan, SCAN_BYTES, type ScanArgs } from '../scan/scanner.ts';
 
 /** What a task is given besides its arguments. */
 export interface TaskContext {
@@ -20,6 +22,8 @@ export interface TaskContext {
 interface TaskTypes {
   /** Text into record batches; see `encodeWindow`. */
   encodeWindow: { args: WindowArgs; result: WindowResult };
+  /** Lines of a file that have what is searched for; see `GREP`. */
+  grep: { args: ScanArgs<GrepSpec>; result: GrepResult };
 }
 
 export type TaskName = keyof TaskTypes;
@@ -39,4 +43,13 @@ export const TASKS: Tasks = {
     workBytes: WINDOW_WORK_BYTES,
     run: ({ memory, work }, args) => encodeWindow(memory, work, args),
   },
+  grep: {
+    workBytes: SCAN_BYTES,
+    run: ({ memory, work }, args) => runScan(memory, work, args, GREP),
+  },
 };
+
+/** Runs the task of a name on this thread. */
+export function runTask<N extends TaskName>(context: TaskContext, name: N, args: TaskArgs<N>): TaskResult<N> {
+  return TASKS[name].run(context, args);
+}

@@ -8,7 +8,7 @@ import { workerData } from 'node:worker_threads';
 import { SCRATCH_BYTES } from '../memory/layout.ts';
 import { MemoryView, type SharedMemory } from '../memory/memory.ts';
 import { type PackedError, packError } from './packed-error.ts';
-import { TASKS, type TaskArgs, type TaskName, type TaskResult } from './tasks.ts';
+import { runTask, type TaskArgs, type TaskName, type TaskResult } from './tasks.ts';
 
 /** A task, as it is posted. */
 export interface TaskMessage<N extends TaskName> {
@@ -28,7 +28,7 @@ export function run<N extends TaskName>(message: TaskMessage<N>): TaskAnswer<N> 
   try {
     if (memory === undefined) memory = MemoryView.attach(workerData as SharedMemory, scratch);
     else memory.useScratch(scratch);
-    return { value: TASKS[name].run({ memory, work: scratch + SCRATCH_BYTES }, args) };
+    return { value: runTask({ memory, work: scratch + SCRATCH_BYTES }, name, args) };
   } catch (error) {
     return { error: packError(error) };
   }

@@ -182,6 +182,8 @@ class FaultyDisk implements FaultVfs {
 
 class FaultyFile implements VfsFile {
   readonly path: string;
+  /** Other threads would read past the faults. */
+  readonly handle = undefined;
   readonly #disk: FaultyDisk;
   readonly #inner: VfsFile;
   readonly #onClose: () => void;

@@ -10,7 +10,14 @@
 
 import { fromSystem } from '../errors.ts';
 import { checkLength, checkPosition, closedError, lockedError, readOnlyError } from './checks.ts';
-import { type DirectoryNode, type FileNode, type NameObserver, pathNames, Tree } from './tree.ts';
+import {
+  type DirectoryNode,
+  type FileNode,
+  type NameObserver,
+  pathNames,
+  Tree,
+  type TreeNode,
+} from './tree.ts';
 import type { FileStat, OpenMode, Vfs, VfsFile, VfsLock } from './vfs.ts';
 
 /** The calls of the contract, by name. */
@@ -63,6 +70,7 @@ export interface DiskObserver extends NameObserver {
 
 class MemoryFile implements VfsFile {
   readonly path: string;
+  readonly handle = undefined;
   readonly #node: FileNode;
   readonly #writable: boolean;
   readonly #vfs: MemoryVfs;
@@ -95,6 +103,7 @@ class MemoryFile implements VfsFile {
     await this.#vfs.run(operation, (observer) => {
       observer?.written(this.#node, source, position);
       this.#node.bytes.write(source, position);
+      this.#vfs.fileChanged(this.#node);
     });
   }
 
@@ -103,6 +112,7 @@ class MemoryFile implements VfsFile {
     this.#vfs.runSync(operation, (observer) => {
       observer?.written(this.#node, source, position);
       this.#node.bytes.write(source, position);
+      this.#vfs.fileChanged(this.#node);
     });
   }
 
@@ -118,6 +128,7 @@ class MemoryFile implements VfsFile {
     await this.#vfs.run({ op: 'truncate', path: this.path, bytes }, (observer) => {
       observer?.truncated(this.#node, bytes);
       this.#node.bytes.truncate(bytes);
+      this.#vfs.fileChanged(this.#node);
     });
   }
 
@@ -142,6 +153,10 @@ export class MemoryVfs implements Vfs {
   readonly #tree: Tree;
   readonly #observer: DiskObserver | undefined;
   readonly #locks = new Set<string>();
+  readonly #ids = new WeakMap<TreeNode, number>();
+  readonly #changed = new WeakMap<TreeNode, number>();
+  #nodes = 0;
+  #changes = 0;
   #openFiles = 0;
 
   /**
@@ -175,8 +190,23 @@ export class MemoryVfs implements Vfs {
   async stat(path: string): Promise<FileStat | undefined> {
     return this.run({ op: 'stat', path }, () => {
       const node = this.#tree.find(path);
-      return node && { kind: node.kind, bytes: node.kind === 'file' ? node.bytes.length : 0 };
+      return node && this.#describe(node);
     });
+  }
+
+  /** There being no clock, the changes so far stand for the milliseconds. */
+  #describe(node: TreeNode): FileStat {
+    let id = this.#ids.get(node);
+    if (id === undefined) {
+      id = ++this.#nodes;
+      this.#ids.set(node, id);
+    }
+    return {
+      kind: node.kind,
+      bytes: node.kind === 'file' ? node.bytes.length : 0,
+      id: String(id),
+      modifiedMs: this.#changed.get(node) ?? 0,
+    };
   }
 
   async mkdir(path: string): Promise<void> {
@@ -242,6 +272,10 @@ export class MemoryVfs implements Vfs {
     } catch (error) {
       throw fromSystem(error, operation.op, operation.path);
     }
+  }
+
+  fileChanged(node: FileNode): void {
+    this.#changed.set(node, ++this.#changes);
   }
 
   fileClosed(): void {

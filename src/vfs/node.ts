@@ -60,6 +60,7 @@ function part(whole: Uint8Array, done: number): number {
 
 class NodeFile implements VfsFile {
   readonly path: string;
+  readonly handle: number;
   readonly #fd: number;
   readonly #writable: boolean;
   readonly #flights = new Flights();
@@ -67,6 +68,7 @@ class NodeFile implements VfsFile {
 
   constructor(path: string, fd: number, mode: OpenMode) {
     this.path = path;
+    this.handle = fd;
     this.#fd = fd;
     this.#writable = mode !== 'read';
   }
@@ -107,28 +109,7 @@ class NodeFile implements VfsFile {
 
   readSync(target: Uint8Array, position: number): number {
     this.#check();
-    checkPosition(position);
-    const progress = new Progress();
-    try {
-      while (progress.done < target.length) {
-        try {
-          const bytes = fs.readSync(
-            this.#fd,
-            target,
-            progress.done,
-            part(target, progress.done),
-            position + progress.done,
-          );
-          if (bytes === 0) break;
-          progress.done += bytes;
-        } catch (error) {
-          progress.failed(error);
-        }
-      }
-    } catch (error) {
-      throw fromSystem(error, 'read', this.path);
-    }
-    return progress.done;
+    return readSync(this.#fd, this.path, target, position);
   }
 
   write(source: Uint8Array, position: number): Promise<void> {
@@ -237,6 +218,41 @@ class NodeFile implements VfsFile {
   }
 }
 
+function readSync(fd: number, path: string, target: Uint8Array, position: number): number {
+  checkPosition(position);
+  const progress = new Progress();
+  try {
+    while (progress.done < target.length) {
+      try {
+        const bytes = fs.readSync(
+          fd,
+          target,
+          progress.done,
+          part(target, progress.done),
+          position + progress.done,
+        );
+        if (bytes === 0) break;
+        progress.done += bytes;
+      } catch (error) {
+        progress.failed(error);
+      }
+    }
+  } catch (error) {
+    throw fromSystem(error, 'read', path);
+  }
+  return progress.done;
+}
+
+/**
+ * Reads a file that another thread has open, and keeps open meanwhile.
+ *
+ * @param handle the `handle` of the open file
+ * @param path what errors call it
+ */
+export function readerOf(handle: number, path: string): Pick<VfsFile, 'path' | 'readSync'> {
+  return { path, readSync: (target, position) => readSync(handle, path, target, position) };
+}
+
 type Done<T> = (error: unknown, value?: T) => void;
 
 /** A caller's mistake stays what it is; anything else came from the system. */
@@ -283,9 +299,15 @@ async function open(path: string, mode: OpenMode): Promise<VfsFile> {
 
 async function stat(path: string): Promise<FileStat | undefined> {
   try {
-    const found = await call<fs.Stats>('stat', path, (done) => fs.stat(path, done));
-    if (found.isFile()) return { kind: 'file', bytes: found.size };
-    return { kind: found.isDirectory() ? 'directory' : 'other', bytes: 0 };
+    // Some systems have numbers for files that a double does not hold.
+    const found = await call<fs.BigIntStats>('stat', path, (done) => fs.stat(path, { bigint: true }, done));
+    const isFile = found.isFile();
+    return {
+      kind: isFile ? 'file' : found.isDirectory() ? 'directory' : 'other',
+      bytes: isFile ? Number(found.size) : 0,
+      id: `${found.dev}:${found.ino}`,
+      modifiedMs: Number(found.mtimeNs) / 1e6,
+    };
   } catch (error) {
     absentIsFine(error);
     return undefined;

@@ -21,10 +21,19 @@ export interface FileStat {
   kind: 'file' | 'directory' | 'other';
   /** Length in bytes (0 for a directory). */
   bytes: number;
+  /** The same for two names only if they are names of one thing; another may get it when this one is gone. */
+  id: string;
+  /** When it was last changed, in milliseconds since the epoch. */
+  modifiedMs: number;
 }
 
 export interface VfsFile {
   readonly path: string;
+  /**
+   * By what other threads of this process can read the file while it is open (`readerOf` in node.ts);
+   * undefined where they cannot.
+   */
+  readonly handle: number | undefined;
 
   /** Length in bytes, as written so far. */
   size(): Promise<number>;

@@ -37,6 +37,7 @@ export function fatalVfs(vfs: Vfs, { call, share }: FatalOptions): Vfs {
   function wrap(file: VfsFile): VfsFile {
     return {
       path: file.path,
+      handle: undefined,
       size: () => file.size(),
       read: (target, position) => file.read(target, position),
       readSync: (target, position) => file.readSync(target, position),

@@ -10,6 +10,7 @@ import { describe } from 'vitest';
 import type { AllKernels } from '../../src/memory/parse-kernels.ts';
 import { createParseReference } from '../../src/memory/parse-reference.ts';
 import { createReferenceKernels } from '../../src/memory/reference.ts';
+import { createSearchReference } from '../../src/memory/search-reference.ts';
 import type { WasmMemory } from '../../src/memory/webassembly.ts';
 import { createParseArena } from '../kit/parse-arena.ts';
 import { batchesSuite } from './parse-kernels/batches.ts';
@@ -22,7 +23,11 @@ import { tallySuite } from './parse-kernels/tally.ts';
 /** The reference of all kernels over one memory. */
 export function referenceOf(memory: WasmMemory): AllKernels {
   const kernels = createReferenceKernels(memory.buffer);
-  return { ...kernels, ...createParseReference(memory.buffer, kernels) };
+  return {
+    ...kernels,
+    ...createParseReference(memory.buffer, kernels),
+    ...createSearchReference(memory.buffer),
+  };
 }
 
 /**

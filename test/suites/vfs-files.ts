@@ -29,7 +29,7 @@ export function fileSuite(make: () => Promise<Bench>): void {
       const file = await bench.open(bench.at('a'), 'create');
       expect(file.path).toBe(bench.at('a'));
       expect(await file.size()).toBe(0);
-      expect(await bench.vfs.stat(bench.at('a'))).toEqual({ kind: 'file', bytes: 0 });
+      expect(await bench.vfs.stat(bench.at('a'))).toMatchObject({ kind: 'file', bytes: 0 });
     });
 
     test('create refuses a name that exists, and leaves the file as it was', async () => {

@@ -39,7 +39,7 @@ export function nameSuite(make: () => Promise<Bench>): void {
       await bench.vfs.mkdir(bench.at('d'));
       // POSIX says EPERM, Linux says EISDIR.
       await expectRefused(bench.vfs.remove(bench.at('d')), ['IO', 'READ_ONLY'], bench.at('d'));
-      expect(await bench.vfs.stat(bench.at('d'))).toEqual({ kind: 'directory', bytes: 0 });
+      expect(await bench.vfs.stat(bench.at('d'))).toMatchObject({ kind: 'directory', bytes: 0 });
     });
 
     test('rename moves the file, its bytes and its open handles', async () => {
@@ -49,6 +49,29 @@ export function nameSuite(make: () => Promise<Bench>): void {
       expect(await bench.vfs.readdir(bench.root)).toEqual(['b']);
       await file.write(pattern(10), 10);
       expect((await bench.contentsOf(bench.at('b'))).length).toBe(20);
+    });
+
+    test('a file keeps its id under another name, and shares it with no other', async () => {
+      await bench.put(bench.at('a'), pattern(10));
+      await bench.put(bench.at('b'), pattern(10));
+      const [a, b] = [await bench.vfs.stat(bench.at('a')), await bench.vfs.stat(bench.at('b'))];
+      expect(a?.id).not.toBe(b?.id);
+      await bench.vfs.rename(bench.at('a'), bench.at('b'));
+      expect(await bench.vfs.stat(bench.at('b'))).toEqual(a);
+    });
+
+    test('the time of the last change goes on with each write', async () => {
+      const file = await bench.open(bench.at('a'), 'create');
+      await file.write(pattern(10), 0);
+      const before = await bench.vfs.stat(bench.at('a'));
+      expect(await bench.vfs.stat(bench.at('a'))).toEqual(before);
+      // The clock of a file system moves in steps of some milliseconds.
+      await expect
+        .poll(async () => {
+          await file.write(pattern(10), 0);
+          return (await bench.vfs.stat(bench.at('a')))?.modifiedMs;
+        })
+        .toBeGreaterThan(before?.modifiedMs ?? Number.NaN);
     });
 
     test.skipIf(process.platform === 'win32')(
@@ -106,8 +129,8 @@ export function nameSuite(make: () => Promise<Bench>): void {
     test('stat tells files from directories, and from nothing', async () => {
       await bench.put(bench.at('a'), pattern(10));
       await bench.vfs.mkdir(bench.at('d'));
-      expect(await bench.vfs.stat(bench.at('a'))).toEqual({ kind: 'file', bytes: 10 });
-      expect(await bench.vfs.stat(bench.at('d'))).toEqual({ kind: 'directory', bytes: 0 });
+      expect(await bench.vfs.stat(bench.at('a'))).toMatchObject({ kind: 'file', bytes: 10 });
+      expect(await bench.vfs.stat(bench.at('d'))).toMatchObject({ kind: 'directory', bytes: 0 });
       expect(await bench.vfs.stat(bench.at('none'))).toBeUndefined();
       expect(await bench.vfs.stat(bench.at('none', 'below'))).toBeUndefined();
       expect(await bench.vfs.stat(bench.at('a', 'below'))).toBeUndefined();

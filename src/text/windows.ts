@@ -6,7 +6,7 @@
  *     windows |  line  line  line |
  *                                 | line  line  line|
  *
- * A line that is longer than a window makes it grow, up to the longest line that a record may hold. Of a
+ * A line that is longer than a window makes it grow, up to the longest line that is wanted whole. Of a
  * line that is still longer the beginning becomes a window, and the rest is passed over, so that the
  * memory it takes is bounded whatever its length.
  *
@@ -17,31 +17,30 @@ import { VarveError } from '../errors.ts';
 import { SLACK_BYTES } from '../memory/layout.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Slab } from '../memory/slabs.ts';
-import { WINDOW_OUT_EXTRA_BYTES } from '../parse/window.ts';
 import type { TextSource } from './source.ts';
 
 const LINE_FEED = 10;
-/** Room for batches, by bytes of text: headers and framing make records of lines half as large again. */
-const OUT_PER_TEXT = 2;
 
-/** Some whole lines, and room for the batches that they become. */
+/** Some whole lines, and room for what they become. */
 export class Window {
   text: Slab;
-  out: Slab;
+  out: Slab | undefined;
   textBytes = 0;
   /** Whether what is behind the last line end is a line too; if not, there is nothing. */
   last = false;
+  /** Whether the last line is only the beginning of one that is too long; the rest of it was passed over. */
+  isCut = false;
   /** How much of the source was read when this window was cut. */
   endPosition = 0;
 
-  constructor(text: Slab, out: Slab) {
+  constructor(text: Slab, out: Slab | undefined) {
     this.text = text;
     this.out = out;
   }
 
   release(): void {
     this.text.release();
-    this.out.release();
+    this.out?.release();
   }
 }
 
@@ -53,6 +52,8 @@ export interface WindowOptions {
   lineBytesMax: number;
   /** Windows that were handed out and not given back. */
   outstanding: () => number;
+  /** How much room for what becomes of it a text of so many bytes needs; none unless given. */
+  outBytes?: (textBytes: number) => number;
 }
 
 export class WindowReader {
@@ -75,6 +76,11 @@ export class WindowReader {
   /** Bytes read from the source so far. */
   get position(): number {
     return this.#position;
+  }
+
+  /** Where in the text the next window begins. */
+  get textPosition(): number {
+    return this.#position - this.#carried.length;
   }
 
   /**
@@ -101,19 +107,18 @@ export class WindowReader {
   async #create(): Promise<Window> {
     const { windowBytes } = this.#options;
     // What is carried over can be most of a window that grew.
-    const text = await this.#allocate(Math.max(windowBytes, this.#carried.length * 2), 'ingest text');
+    const text = await this.#allocate(Math.max(windowBytes, this.#carried.length * 2), 'text');
     try {
-      const outBytes = Math.max(windowBytes * OUT_PER_TEXT, this.#outBytesMin(text));
-      return new Window(text, await this.#allocate(outBytes, 'ingest batches'));
+      return new Window(text, await this.#allocateOut(text));
     } catch (error) {
       text.release();
       throw error;
     }
   }
 
-  /** What the batch of the longest line takes. */
-  #outBytesMin(text: Slab): number {
-    return Math.min(text.bytes, this.#options.lineBytesMax) + WINDOW_OUT_EXTRA_BYTES;
+  async #allocateOut(text: Slab): Promise<Slab | undefined> {
+    const bytes = this.#options.outBytes?.(text.bytes);
+    return bytes === undefined ? undefined : await this.#allocate(bytes, 'what becomes of text');
   }
 
   async #fill(window: Window): Promise<void> {
@@ -131,6 +136,7 @@ export class WindowReader {
       // Two bytes more than a line may have: one of them could be the return of a line end.
       if (filled >= lineBytesMax + 2) {
         this.#isSkipping = true;
+        window.isCut = true;
         return this.#end(window, filled, filled, true);
       }
       if (filled === capacity) await this.#grow(window, filled);
@@ -166,14 +172,15 @@ export class WindowReader {
     return 0;
   }
 
-  /** Gives a window twice the room, and what the batch of one long line needs. */
+  /** Gives a window twice the room. */
   async #grow(window: Window, filled: number): Promise<void> {
-    const text = await this.#allocate(window.text.bytes * 2, 'ingest text');
+    const text = await this.#allocate(window.text.bytes * 2, 'text');
     this.#options.memory.u8.copyWithin(text.address, window.text.address, window.text.address + filled);
     window.text.release();
     window.text = text;
-    if (window.out.bytes >= this.#outBytesMin(text)) return;
-    const out = await this.#allocate(this.#outBytesMin(text), 'ingest batches');
+    const wanted = this.#options.outBytes?.(text.bytes) ?? 0;
+    if (window.out === undefined || window.out.bytes >= wanted) return;
+    const out = await this.#allocate(wanted, 'what becomes of text');
     window.out.release();
     window.out = out;
   }
