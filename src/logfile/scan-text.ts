@@ -181,7 +181,7 @@ class FileScan<S, R> {
       }
     } finally {
       // They read the file, and write to memory that is theirs only until then.
-      while (this.#running > 0) await Promise.allSettled(this.#parts.map(({ done }) => done));
+      for (const { done } of this.#parts) await done;
     }
   }
 
