@@ -5,6 +5,7 @@ import { readFileSync, realpathSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, release, totalmem, type } from 'node:os';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { mountOf } from '../src/lab/proc.ts';
 
 export interface Environment {
   readonly date: string;
@@ -47,28 +48,14 @@ function commit(): string | null {
   return git('status', '--porcelain', '--untracked-files=no')?.trim() === '' ? head : `${head}+`;
 }
 
-/** The file system of a directory, by the longest mount point that holds it; 'unknown' outside Linux. */
+/** The file system of a directory; 'unknown' outside Linux. */
 function fileSystemOf(directory: string): string {
-  let mounts: string;
   try {
-    mounts = readFileSync('/proc/self/mounts', 'utf8');
+    const mountinfo = readFileSync('/proc/self/mountinfo', 'utf8');
+    return mountOf(mountinfo, realpathSync(directory))?.type ?? 'unknown';
   } catch {
     return 'unknown';
   }
-  const path = `${realpathSync(directory)}/`;
-  let best = '';
-  let found = 'unknown';
-  for (const line of mounts.split('\n')) {
-    const [, mountPoint, name] = line.split(' ');
-    if (mountPoint === undefined || name === undefined) continue;
-    const prefix = mountPoint.endsWith('/') ? mountPoint : `${mountPoint}/`;
-    // Of several mounts on one point the last one is on top.
-    if (path.startsWith(prefix) && prefix.length >= best.length) {
-      best = prefix;
-      found = name;
-    }
-  }
-  return found;
 }
 
 function version(): string {

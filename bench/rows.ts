@@ -7,7 +7,8 @@
  * @module
  */
 
-import { median, type Spread, spreadOf } from './statistics.ts';
+import { median } from '../src/lab/statistics.ts';
+import { type Spread, spreadOf } from './statistics.ts';
 
 /** The least or the greatest ratio that is good enough. */
 export type Target = `>= ${number}` | `<= ${number}`;

@@ -11,14 +11,6 @@ export function quantile(sorted: ArrayLike<number>, q: number): number {
   return sorted[Math.min(sorted.length - 1, Math.max(0, Math.ceil(q * sorted.length) - 1))]!;
 }
 
-/** The middle number, or the mean of the two in the middle. */
-export function median(numbers: ArrayLike<number>): number {
-  if (numbers.length === 0) throw new RangeError('there is no median of nothing');
-  const sorted = Float64Array.from(numbers).sort();
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-}
-
 export function spreadOf(numbers: readonly number[]): Spread {
   return { min: Math.min(...numbers), max: Math.max(...numbers) };
 }

@@ -22,4 +22,5 @@ export type { LogRecord, RecordInput } from './record/record.ts';
 export { type RepairOptions, type RepairReport, repair } from './repair.ts';
 export { createRuntime, type Runtime, type RuntimeOptions } from './runtime.ts';
 export type { VerifyReport } from './verify.ts';
+export { dsyncVfs } from './vfs/dsync.ts';
 export type { FileStat, OpenMode, Vfs, VfsFile, VfsLock } from './vfs/vfs.ts';

@@ -38,6 +38,11 @@ function tryParseBytes(text: string): number | undefined {
   return Number.isSafeInteger(bytes) ? bytes : undefined;
 }
 
+/** Makes a reader of lists, `1,16,256`, out of one of their items. */
+export function parseList<T>(parseItem: (text: string) => T): (text: string) => T[] {
+  return (text) => text.split(',').map((item) => parseItem(item.trim()));
+}
+
 export const SYNC_POLICY_FORMS =
   'always, batch[:RECORDS,BYTES,DELAY], interval[:PERIOD], adaptive[:DELAY] or never';
 

@@ -6,6 +6,7 @@
  */
 
 import { cpus } from 'node:os';
+import { removeFolder } from '../lab/folder.ts';
 import type { Log } from '../log/log.ts';
 import type { Memory } from '../memory/memory.ts';
 import { type Database, open } from '../open.ts';
@@ -13,7 +14,7 @@ import { generateHdfsSample } from '../parse/sample.ts';
 import { nodeVfs } from '../vfs/node.ts';
 import { joinPath } from '../vfs/vfs.ts';
 import type { Context, ExitCode } from './context.ts';
-import { makeTemporaryFolder, removeFolder } from './demo/folder.ts';
+import { makeTemporaryFolder } from './demo/folder.ts';
 import { POLICIES, type PolicyResult, policyRow, policyTable, tryPolicy } from './demo/policies.ts';
 import { readAtRandom } from './demo/random-reads.ts';
 import {
@@ -62,7 +63,7 @@ export async function demo(
     await nodeVfs.mkdir(folder);
     await new Demo(folder, options, context).run(file);
   } finally {
-    if (options.dir === undefined) await removeFolder(folder);
+    if (options.dir === undefined) await removeFolder(nodeVfs, folder);
   }
   const elapsed = formatDuration(context.clock.monotonic() - startMs);
   const rest =

@@ -5,8 +5,8 @@
  * @module
  */
 
+import { seededRandom } from '../random.ts';
 import type { FileNode, TreeNode } from '../vfs/tree.ts';
-import { seededRandom } from './random.ts';
 import { agree, type Choice, type LengthChoice, type SectorChoice, type Survey } from './survey.ts';
 
 /** Draws a state. The same seed draws the same state from the same disk. */

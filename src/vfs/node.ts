@@ -19,7 +19,12 @@ import { pause } from './pause.ts';
 import type { FileStat, OpenMode, Vfs, VfsFile } from './vfs.ts';
 
 const WINDOWS = process.platform === 'win32';
-const FLAGS: Record<OpenMode, string> = { read: 'r', write: 'r+', create: 'wx+' };
+const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL } = fs.constants;
+const FLAGS: Record<OpenMode, number> = {
+  read: O_RDONLY,
+  write: O_RDWR,
+  create: O_RDWR | O_CREAT | O_EXCL,
+};
 
 /** What one system call is asked to move: below the limit of every system, and a multiple of any sector. */
 const TRANSFER_BYTES_MAX = 1 << 30;
@@ -282,8 +287,13 @@ function absentIsFine(error: unknown): void {
   if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error;
 }
 
-async function open(path: string, mode: OpenMode): Promise<VfsFile> {
-  const fd = await call<number>('open', path, (done) => fs.open(path, FLAGS[mode], 0o644, done));
+/**
+ * Opens a file of the real disk.
+ *
+ * @param flags of the operating system, besides those of the mode
+ */
+export async function openFile(path: string, mode: OpenMode, flags = 0): Promise<VfsFile> {
+  const fd = await call<number>('open', path, (done) => fs.open(path, FLAGS[mode] | flags, 0o644, done));
   if (mode === 'read') {
     // Only for reading does the system open a directory as well.
     try {
@@ -314,29 +324,32 @@ async function stat(path: string): Promise<FileStat | undefined> {
   }
 }
 
-/** The first directory on the way to a path that is not there. */
-async function firstMissing(path: string): Promise<string> {
-  let missing = path;
-  for (let parent = dirname(path); parent !== missing; parent = dirname(missing)) {
-    if ((await stat(parent)) !== undefined) break;
-    missing = parent;
+/** The directories on the way to a path that are not there, itself included, the innermost first. */
+async function missingOf(path: string): Promise<string[]> {
+  const missing: string[] = [];
+  for (let at = path; (await stat(at)) === undefined; at = dirname(at)) {
+    missing.push(at);
+    if (dirname(at) === at) break;
   }
   return missing;
 }
 
+/**
+ * One call for each directory: Node's own `recursive` hides why it failed where the file system is full or
+ * takes no writes, and on some file systems (/proc) never comes back.
+ */
 async function mkdir(path: string): Promise<void> {
-  const make = (name: string, recursive: boolean): Promise<unknown> =>
-    call<unknown>('make the directory', path, (done) => fs.mkdir(name, { recursive }, done));
-  try {
-    await make(path, true);
-  } catch (error) {
-    if (causeCode(error) !== 'ENOENT') throw error;
-    // Node says so too where the file system is full or takes no writes; a single call tells which it was.
-    await make(await firstMissing(path), false).catch((reason: unknown) => {
-      if (causeCode(reason) !== 'EEXIST') throw reason;
-    });
-    await make(path, true);
+  const missing = await missingOf(path);
+  for (const name of missing.reverse()) {
+    try {
+      await call<void>('make the directory', path, (done) => fs.mkdir(name, done));
+    } catch (error) {
+      // Somebody else may have made it since.
+      if (causeCode(error) !== 'EEXIST') throw error;
+    }
   }
+  if ((await stat(path))?.kind === 'directory') return;
+  throw fromSystem(systemError('ENOTDIR', 'make the directory', path), 'make the directory', path);
 }
 
 async function rename(from: string, to: string): Promise<void> {
@@ -363,9 +376,14 @@ async function syncDir(path: string): Promise<void> {
   }
 }
 
+/** The path of a file or directory that exists, absolute and without links. */
+export async function realPath(path: string): Promise<string> {
+  return await call<string>('look up', path, (done) => fs.realpath(path, done));
+}
+
 /** The disk of the machine. */
 export const nodeVfs: Vfs = {
-  open,
+  open: (path, mode) => openFile(path, mode),
   stat,
   rename,
   syncDir,

@@ -3,7 +3,8 @@
 import { describe, expect, test } from 'vitest';
 import { alignColumns, formatNumber, formatOutcome, formatRatio } from '../../bench/print.ts';
 import { measuredRow, meets, type RowSpec, skippedRow } from '../../bench/rows.ts';
-import { inTurn, median, quantile } from '../../bench/statistics.ts';
+import { inTurn, quantile } from '../../bench/statistics.ts';
+import { median } from '../../src/lab/statistics.ts';
 
 const spec: RowSpec = { id: 'suite/this vs that', unit: 'MB/s', versus: 'that', target: '>= 2' };
 

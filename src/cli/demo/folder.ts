@@ -16,13 +16,3 @@ export async function makeTemporaryFolder(clock: Clock): Promise<string> {
   await nodeVfs.mkdir(path);
   return path;
 }
-
-/** Removes a directory and all that is in it. */
-export async function removeFolder(path: string): Promise<void> {
-  for (const name of await nodeVfs.readdir(path)) {
-    const child = joinPath(path, name);
-    if ((await nodeVfs.stat(child))?.kind === 'directory') await removeFolder(child);
-    else await nodeVfs.remove(child);
-  }
-  await nodeVfs.removeDir(path);
-}

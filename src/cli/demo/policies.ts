@@ -5,11 +5,11 @@
  */
 
 import type { Clock } from '../../clock.ts';
+import { Latencies } from '../../lab/latencies.ts';
 import { ownLevel, resolveSyncPolicy, type SyncPolicy } from '../../log/sync-policy.ts';
 import type { Database } from '../../open.ts';
 import { formatBytes, formatCount, formatDuration, formatRate } from '../format.ts';
 import { TableWriter } from '../table.ts';
-import { Latencies } from './latencies.ts';
 
 /** Policies with their defaults, the most careful first. */
 export const POLICIES: readonly SyncPolicy[] = [

@@ -5,9 +5,10 @@
  */
 
 import type { Clock } from '../../clock.ts';
+import { Latencies } from '../../lab/latencies.ts';
 import type { Log } from '../../log/log.ts';
+import { seededRandom } from '../../random.ts';
 import type { LogRecord } from '../../record/record.ts';
-import { Latencies } from './latencies.ts';
 
 export interface RandomReads {
   latencies: Latencies;
@@ -28,7 +29,7 @@ export async function readAtRandom(
   signal: AbortSignal,
 ): Promise<RandomReads> {
   const latencies = new Latencies();
-  const next = createRandom(seed);
+  const next = seededRandom(seed);
   const records = log.nextOffset - log.firstOffset;
   const startMs = clock.monotonic();
   let last: LogRecord | undefined;
@@ -40,15 +41,4 @@ export async function readAtRandom(
     beforeMs = nowMs;
   }
   return { latencies, elapsedMs: clock.monotonic() - startMs, last: last as LogRecord };
-}
-
-/** Mulberry32: numbers from 0 to 1 that a seed replays; good enough to choose records by. */
-function createRandom(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

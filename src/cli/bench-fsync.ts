@@ -1,0 +1,222 @@
+/**
+ * `varve bench fsync`: what each durability strategy costs on the disk below a directory, and which of them
+ * to take.
+ *
+ * @module
+ */
+
+import type { Accident } from '../lab/accident.ts';
+import { runLab } from '../lab/lab.ts';
+import { DEFAULT_STRATEGIES, loadName, type PolicyStrategy, policyStrategy } from '../lab/matrix.ts';
+import { type Recommendation, recommend } from '../lab/recommend.ts';
+import { renderCsv } from '../lab/report/csv.ts';
+import { renderHtml } from '../lab/report/html.ts';
+import type { CellResult, LabResult } from '../lab/result.ts';
+import type { SyncPolicy } from '../log/sync-policy.ts';
+import { HAS_DSYNC } from '../vfs/dsync.ts';
+import type { Context, ExitCode } from './context.ts';
+import { writeWholeFile } from './files.ts';
+import { formatBytes, formatCount, formatDuration, formatShare } from './format.ts';
+import type { Progress } from './progress.ts';
+import { type Column, renderTable } from './table.ts';
+
+export interface BenchFsyncCommandOptions {
+  dir: string;
+  policy?: SyncPolicy[];
+  recordBytes: number[];
+  clients: number[];
+  rates: number[];
+  seconds: number;
+  repeats: number;
+  seed: number;
+  cuts: boolean;
+  maxLoss: number;
+  p99?: number;
+  forClients?: number;
+  json?: boolean;
+  csv?: boolean;
+  out?: string;
+  report?: string;
+}
+
+/** What was typed, to be repeated: without what says only where the result goes. */
+function commandOf(options: BenchFsyncCommandOptions): string {
+  const parts = [
+    'varve bench fsync',
+    `--dir ${options.dir}`,
+    `--record-bytes ${options.recordBytes.join(',')}`,
+    `--clients ${options.clients.join(',')}`,
+    ...(options.rates.length > 0 ? [`--rates ${options.rates.join(',')}`] : []),
+    ...strategiesOf(options.policy, false).map(({ id }) => `--policy ${id}`),
+    `--seconds ${options.seconds}`,
+    `--repeats ${options.repeats}`,
+    `--seed ${options.seed}`,
+    ...(options.cuts ? [] : ['--no-cuts']),
+  ];
+  return parts.join(' ');
+}
+
+/** The strategies to measure: those that were named, or all of them. */
+function strategiesOf(
+  policies: readonly SyncPolicy[] | undefined,
+  withDefaults = true,
+): readonly PolicyStrategy[] {
+  if (policies !== undefined) return policies.map((policy) => policyStrategy(policy));
+  return withDefaults ? DEFAULT_STRATEGIES.filter(({ dsync }) => !dsync || HAS_DSYNC) : [];
+}
+
+export async function benchFsync(
+  options: BenchFsyncCommandOptions,
+  varve: string,
+  context: Context,
+): Promise<ExitCode> {
+  const { clock, signal, stdout } = context;
+  let bar: Progress | undefined;
+  const result = await runLab({
+    directory: options.dir,
+    strategies: strategiesOf(options.policy),
+    recordBytes: options.recordBytes,
+    clients: options.clients,
+    rates: options.rates,
+    budgetMs: options.seconds * 1000,
+    repeats: options.repeats,
+    seed: options.seed,
+    accidents: options.cuts,
+    clock,
+    signal,
+    onProgress(done, total) {
+      bar ??= context.progress({ label: 'measure', total, unit: 'measurements' });
+      bar.update(done);
+    },
+    varve,
+    command: commandOf(options),
+  }).finally(() => bar?.clear());
+  if (options.out !== undefined) await writeWholeFile(options.out, `${JSON.stringify(result, null, 1)}\n`);
+  if (options.report !== undefined) await writeWholeFile(options.report, renderHtml(result));
+  const advice = recommend(result, {
+    maxLossMs: options.maxLoss,
+    p99Ms: options.p99,
+    clients: options.forClients,
+  });
+  if (options.json === true) stdout.json(result);
+  else if (options.csv === true) stdout.write(renderCsv(result));
+  else print(result, advice, context);
+  return result.accidents.every(({ isKept }) => isKept) ? 0 : 1;
+}
+
+function print(result: LabResult, advice: Recommendation, context: Context): void {
+  const { stdout, colours } = context;
+  const { environment } = result;
+  stdout.line(
+    colours.dim(
+      `${result.directory}: ${environment.fileSystem} on ${environment.device}; ${environment.kernel}, Node ${environment.node}; ` +
+        `medians of ${result.repeats} times ${result.sampleMs} ms, seed ${result.seed}`,
+    ),
+  );
+  for (const group of groupsOf(result.cells)) {
+    const [first] = group;
+    if (first === undefined) continue;
+    stdout.line(`\n${colours.bold(`${loadName(first.load)}, records of ${formatBytes(first.recordBytes)}`)}`);
+    stdout.write(renderTable(COLUMNS, group.map(rowOf), colours.dim));
+  }
+  if (result.accidents.length > 0) {
+    stdout.line(
+      `\n${colours.bold('What power cuts really took')}  ${colours.dim('on a disk in memory that loses its power')}`,
+    );
+    stdout.write(renderTable(ACCIDENT_COLUMNS, result.accidents.map(accidentRow), colours.dim));
+  }
+  for (const warning of result.warnings) stdout.line(`\n${colours.yellow('Read with care:')} ${warning}`);
+  stdout.line(`\n${colours.bold('Recommended')}  ${colours.dim(wishText(advice))}`);
+  stdout.line(advice.reason);
+  for (const { strategy, reasons } of advice.candidates) {
+    if (reasons.length > 0) stdout.line(colours.dim(`  not ${strategy.id}: ${reasons.join(', ')}`));
+  }
+  if (advice.code !== '') stdout.line(`\n${advice.code.replaceAll(/^/gm, '    ')}`);
+}
+
+/** Cells of one load and size, in the order of the matrix. */
+function groupsOf(cells: readonly CellResult[]): CellResult[][] {
+  const groups = new Map<string, CellResult[]>();
+  for (const cell of cells) {
+    const key = `${loadName(cell.load)} ${cell.recordBytes}`;
+    groups.set(key, [...(groups.get(key) ?? []), cell]);
+  }
+  return [...groups.values()];
+}
+
+const COLUMNS: readonly Column[] = [
+  { title: 'strategy' },
+  { title: 'records/s', align: 'right' },
+  { title: 'spread', align: 'right' },
+  { title: 'of disk', align: 'right' },
+  { title: 'MB/s', align: 'right' },
+  { title: 'p50', align: 'right' },
+  { title: 'p99', align: 'right' },
+  { title: 'p99.9', align: 'right' },
+  { title: 'max', align: 'right' },
+  { title: 'syncs/s', align: 'right' },
+  { title: 'written', align: 'right' },
+  { title: 'on disk', align: 'right' },
+  { title: 'at risk, worst', align: 'right' },
+  { title: 'mean', align: 'right' },
+  { title: 'CPU', align: 'right' },
+];
+
+function rowOf(cell: CellResult): string[] {
+  const { latencyMs, risk } = cell;
+  const isAtRisk = cell.level === 'written' && cell.strategy.kind === 'policy';
+  return [
+    `${cell.strategy.id}${cell.isSaturated ? ' (gave up)' : ''}`,
+    formatCount(cell.recordsPerSecond),
+    `±${Math.round(cell.spread * 50)} %`,
+    cell.shareOfDisk === null ? '' : formatShare(cell.shareOfDisk),
+    threeDigits(cell.bytesPerSecond / 1e6),
+    formatDuration(latencyMs.p50),
+    formatDuration(latencyMs.p99),
+    formatDuration(latencyMs.p999),
+    formatDuration(latencyMs.max),
+    formatCount(cell.syncsPerSecond),
+    `×${cell.writeAmplification.toFixed(2)}`,
+    cell.diskAmplification === null ? '' : `×${threeDigits(cell.diskAmplification)}`,
+    isAtRisk ? `${formatDuration(risk.msMax)}, ${formatBytes(risk.bytesMax)}` : '',
+    isAtRisk ? `${formatDuration(risk.msMean)}, ${formatBytes(risk.bytesMean)}` : '',
+    cell.cpu === null ? '' : formatShare(cell.cpu),
+  ];
+}
+
+function threeDigits(value: number): string {
+  return String(Number(value.toPrecision(3)));
+}
+
+const ACCIDENT_COLUMNS: readonly Column[] = [
+  { title: 'policy' },
+  { title: 'promises to lose' },
+  { title: 'lost at worst' },
+  { title: 'tried' },
+  { title: 'promise' },
+];
+
+function accidentRow(accident: Accident): string[] {
+  const { lostRecords, lostMs, promisedLossMs } = accident;
+  const promise =
+    promisedLossMs === null
+      ? 'any'
+      : promisedLossMs === 0
+        ? 'nothing'
+        : `${formatDuration(promisedLossMs)} at most`;
+  return [
+    accident.strategy,
+    promise,
+    lostRecords === 0 ? 'nothing' : `${formatCount(lostRecords)} records, the last ${formatDuration(lostMs)}`,
+    `${accident.cuts} cuts, ${accident.states} states`,
+    accident.isKept ? 'kept' : 'BROKEN',
+  ];
+}
+
+function wishText({ wish }: Recommendation): string {
+  const loss =
+    wish.maxLossMs === 0 ? 'losing nothing acknowledged' : `losing at most ${formatDuration(wish.maxLossMs)}`;
+  const latency = wish.p99Ms === undefined ? '' : `, p99 within ${formatDuration(wish.p99Ms)}`;
+  const clients = wish.clients === undefined ? '' : `, ${wish.clients} clients`;
+  return `for ${loss}${latency}${clients}`;
+}

@@ -1,0 +1,241 @@
+/**
+ * The laboratory: what each durability strategy costs on the disk below a directory.
+ *
+ *     matrix --> rounds: every cell once, in an order drawn anew each time --> medians, spreads, shares --> result
+ *
+ * All cells are measured in every round, so that a machine that grows slower or faster does so for all of
+ * them; the first round is shorter, warms everything up and is not counted.
+ *
+ * @module
+ */
+
+import type { Clock } from '../clock.ts';
+import { resolveSyncPolicy } from '../log/sync-policy.ts';
+import { seededRandom, shuffled } from '../random.ts';
+import { createRuntime } from '../runtime.ts';
+import { nodeVfs } from '../vfs/node.ts';
+import { joinPath } from '../vfs/vfs.ts';
+import { type Accident, causeAccidents } from './accident.ts';
+import { describeEnvironment, type Environment, findMount, warningsOf } from './environment.ts';
+import { removeFolder } from './folder.ts';
+import { type Cell, cellKey, layOut, type MatrixOptions, type PolicyStrategy } from './matrix.ts';
+import { measure, type Sample } from './measure.ts';
+import { type CellResult, type LabResult, RESULT_FORMAT, summarize, withShares } from './result.ts';
+
+export interface LabOptions extends MatrixOptions {
+  /** Where to measure; made if it is missing. What is written goes to a folder in it that is removed again. */
+  readonly directory: string;
+  /** About how long all of it may take. */
+  readonly budgetMs: number;
+  /** How often each cell is measured. */
+  readonly repeats: number;
+  /** Draws payloads, arrivals and the order of the cells. */
+  readonly seed: number;
+  /** Whether the power is cut as well, on a disk in memory. */
+  readonly accidents: boolean;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  /** Called when a step begins: how many of how many are done. */
+  readonly onProgress: (done: number, total: number) => void;
+  /** Recorded in the result. */
+  readonly varve: string;
+  readonly command: string;
+}
+
+/** No measurement is shorter: it would be the noise of the machine and nothing else. */
+const SAMPLE_MS_MIN = 60;
+/** A policy that syncs now and then is watched for so many of its periods, at least. */
+const PERIODS_MIN = 2.5;
+/** Opening, syncing and removing a log, beside the time in which it is measured. */
+const OVERHEAD_MS = 25;
+/** The round that warms up, in parts of one that counts. */
+const WARM_UP_SHARE = 0.25;
+/** The share of the time that goes into accidents, and how long those of one policy take at least and at most. */
+const ACCIDENT_SHARE = 0.1;
+const ACCIDENT_MS_MIN = 150;
+const ACCIDENT_MS_MAX = 3000;
+const CUTS = 12;
+
+/** No disk makes anything durable in less: it would have to be done before the light is back from the next city. */
+const CREDIBLE_SYNC_MS = 0.02;
+/** Repeats of the bare disk that differ by more than this make every comparison doubtful. */
+const CALM_SPREAD = 0.35;
+
+/**
+ * Runs the laboratory.
+ *
+ * @throws VarveError where the directory cannot be written to; the signal's reason where it was aborted
+ */
+export async function runLab(options: LabOptions): Promise<LabResult> {
+  const { clock, signal } = options;
+  const startMs = clock.monotonic();
+  const date = new Date(clock.now()).toISOString();
+  await nodeVfs.mkdir(options.directory);
+  const environment = await describeEnvironment(options.directory);
+  const folder = joinPath(
+    options.directory,
+    `varve-lab-${process.pid}-${Math.floor(clock.now()).toString(36)}`,
+  );
+  await nodeVfs.mkdir(folder);
+  try {
+    const device = (await findMount(folder))?.device ?? 'unknown';
+    const run = new Run(folder, device, options);
+    const cells = await run.measureAll();
+    const accidents = options.accidents ? await run.causeAll() : [];
+    signal.throwIfAborted();
+    return {
+      format: RESULT_FORMAT,
+      varve: options.varve,
+      date,
+      command: options.command,
+      directory: options.directory,
+      seed: options.seed,
+      repeats: options.repeats,
+      sampleMs: run.sampleMs,
+      seconds: (clock.monotonic() - startMs) / 1000,
+      environment,
+      warnings: [...warningsOf(environment), ...doubts(environment, cells, accidents)],
+      cells,
+      accidents,
+    };
+  } finally {
+    await removeFolder(nodeVfs, folder);
+  }
+}
+
+class Run {
+  readonly sampleMs: number;
+  readonly #folder: string;
+  readonly #device: string;
+  readonly #options: LabOptions;
+  readonly #cells: readonly Cell[];
+  readonly #random: () => number;
+  readonly #memory = createRuntime().memory;
+  readonly #steps: number;
+  #done = 0;
+
+  constructor(folder: string, device: string, options: LabOptions) {
+    this.#folder = folder;
+    this.#device = device;
+    this.#options = options;
+    this.#cells = layOut(options);
+    this.#random = seededRandom(options.seed);
+    const share = options.accidents ? 1 - ACCIDENT_SHARE : 1;
+    const rounds = options.repeats + WARM_UP_SHARE;
+    this.sampleMs = sampleMsOf(this.#cells, (options.budgetMs * share) / rounds);
+    const accidents = options.accidents ? this.#policies().length : 0;
+    this.#steps = this.#cells.length * (options.repeats + 1) + accidents;
+  }
+
+  async measureAll(): Promise<CellResult[]> {
+    const samples = new Map<string, Sample[]>(this.#cells.map((cell) => [cellKey(cell), []]));
+    for (let round = 0; round <= this.#options.repeats; round++) {
+      const isWarmUp = round === 0;
+      for (const cell of shuffled(this.#cells, this.#random)) {
+        const key = cellKey(cell);
+        this.#step();
+        const wholeMs = Math.max(this.sampleMs, periodMsOf(cell) * PERIODS_MIN);
+        const durationMs = isWarmUp ? Math.ceil(this.sampleMs * WARM_UP_SHARE) : wholeMs;
+        const { clock, signal } = this.#options;
+        const sample = await measure(cell, {
+          directory: this.#folder,
+          device: this.#device,
+          memory: this.#memory,
+          clock,
+          durationMs,
+          random: this.#random,
+          signal,
+        });
+        if (!isWarmUp) samples.get(key)?.push(sample);
+      }
+    }
+    return withShares(this.#cells.map((cell) => summarize(cell, samples.get(cellKey(cell)) ?? [])));
+  }
+
+  async causeAll(): Promise<Accident[]> {
+    const policies = this.#policies();
+    const { budgetMs, clock, signal } = this.#options;
+    const eachMs = (budgetMs * ACCIDENT_SHARE) / Math.max(1, policies.length);
+    const durationMs = Math.min(ACCIDENT_MS_MAX, Math.max(ACCIDENT_MS_MIN, eachMs));
+    const accidents: Accident[] = [];
+    for (const strategy of policies) {
+      this.#step();
+      accidents.push(
+        await causeAccidents(strategy, {
+          memory: this.#memory,
+          clock,
+          durationMs,
+          cuts: CUTS,
+          random: this.#random,
+          signal,
+        }),
+      );
+    }
+    return accidents;
+  }
+
+  /** The strategies of which a file system of our own can tell something. */
+  #policies(): PolicyStrategy[] {
+    return this.#options.strategies.filter(({ dsync }) => !dsync);
+  }
+
+  #step(): void {
+    this.#options.onProgress(this.#done++, this.#steps);
+  }
+}
+
+/** What comes and goes with a strategy while it is measured: 0 where nothing does. */
+function periodMsOf({ strategy }: Cell): number {
+  if (strategy.kind === 'bare') return 0;
+  const policy = resolveSyncPolicy(strategy.sync);
+  return policy.mode === 'interval' ? policy.intervalMs : 0;
+}
+
+/**
+ * How long each measurement may last, where those that need longer get it.
+ *
+ * @param roundMs the time for all cells together
+ */
+function sampleMsOf(cells: readonly Cell[], roundMs: number): number {
+  const least = cells.map((cell) => periodMsOf(cell) * PERIODS_MIN + OVERHEAD_MS);
+  least.sort((a, b) => b - a);
+  let leftMs = roundMs;
+  let leftCells = cells.length;
+  for (const ms of least) {
+    if (ms <= leftMs / leftCells) break;
+    leftMs -= ms;
+    leftCells--;
+  }
+  return Math.max(SAMPLE_MS_MIN, Math.floor(leftMs / Math.max(1, leftCells)) - OVERHEAD_MS);
+}
+
+/** What the figures themselves say against them. */
+function doubts(
+  { fileSystem }: Environment,
+  cells: readonly CellResult[],
+  accidents: readonly Accident[],
+): string[] {
+  const warnings: string[] = [];
+  const bare = cells.filter(({ strategy, level }) => strategy.kind === 'bare' && level === 'synced');
+  const fastest = Math.min(...bare.map(({ latencyMs }) => latencyMs.p50));
+  if (fastest < CREDIBLE_SYNC_MS) {
+    const us = (fastest * 1000).toFixed(1);
+    warnings.push(
+      `write and fdatasync together took ${us} µs, which no disk can do: ${fileSystem} or the disk below it does not wait until the bytes are safe.`,
+    );
+  }
+  const restless = bare.filter(({ spread }) => spread > CALM_SPREAD);
+  if (restless.length > 0) {
+    const worst = Math.max(...restless.map(({ spread }) => spread));
+    warnings.push(
+      `The bare disk itself differed by up to ${Math.round(worst * 100)} % between repeats: the machine or its disk was busy with something else, and differences below that mean little.`,
+    );
+  }
+  for (const { strategy, isKept, lostMs } of accidents) {
+    if (isKept) continue;
+    warnings.push(
+      `${strategy} lost more than it promises when the power was cut: records that had been acknowledged for ${lostMs.toFixed(1)} ms.`,
+    );
+  }
+  return warnings;
+}

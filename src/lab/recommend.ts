@@ -1,0 +1,149 @@
+/**
+ * From what a program needs to the policy that gives it at the least price.
+ *
+ * @module
+ */
+
+import { loadName, type PolicyStrategy, policyName } from './matrix.ts';
+import type { CellResult, LabResult } from './result.ts';
+
+/** What a program needs. */
+export interface Wish {
+  /** How old acknowledged records may be that a power cut takes; 0 for none at all. */
+  readonly maxLossMs: number;
+  /** The 99th percentile from sending a record to its acknowledgement; without it any will do. */
+  readonly p99Ms?: number | undefined;
+  /** Only loads of so many clients count; all that were measured unless given. */
+  readonly clients?: number | undefined;
+}
+
+/** How one policy does by a wish. */
+export interface Candidate {
+  readonly strategy: PolicyStrategy;
+  /** The least it does under the loads that count, as a share of the best policy under the same load. */
+  readonly worth: number;
+  readonly p99Ms: number;
+  readonly recordsPerSecond: number;
+  /** Why it does not do; empty where it does. */
+  readonly reasons: readonly string[];
+}
+
+export interface Recommendation {
+  readonly wish: Wish;
+  /** The policy; undefined where none does what is wished for. */
+  readonly chosen: Candidate | undefined;
+  /** One sentence. */
+  readonly reason: string;
+  /** TypeScript to paste; empty where no policy is chosen. */
+  readonly code: string;
+  /** All policies, the best first, those that do not do last. */
+  readonly candidates: readonly Candidate[];
+}
+
+/** Policies that are this close are the same; then the more careful one is taken, which comes first. */
+const SAME = 0.1;
+
+/**
+ * Recommends a policy.
+ *
+ * @param result of a run of the laboratory
+ * @throws RangeError where nothing in the result was measured under the loads that count
+ */
+export function recommend(result: LabResult, wish: Wish): Recommendation {
+  const cells = result.cells.filter((cell) => counts(cell, wish));
+  if (cells.length === 0) {
+    const measured = new Set(result.cells.map(({ load }) => loadName(load)));
+    throw new RangeError(
+      `nothing was measured with ${wish.clients} clients, only ${[...measured].join(', ')}`,
+    );
+  }
+  const best = new Map<string, number>();
+  for (const cell of cells) {
+    best.set(loadKey(cell), Math.max(best.get(loadKey(cell)) ?? 0, cell.recordsPerSecond));
+  }
+  const ids = [...new Set(cells.map(({ strategy }) => strategy.id))];
+  const candidates = ids.map((id) =>
+    judge(
+      cells.filter(({ strategy }) => strategy.id === id),
+      best,
+      wish,
+    ),
+  );
+  const fit = candidates.filter(({ reasons }) => reasons.length === 0);
+  const top = Math.max(...fit.map(({ worth }) => worth));
+  // The order of the matrix is from the most careful to the least.
+  const chosen = fit.find(({ worth }) => worth >= top * (1 - SAME));
+  const rest = candidates.filter((candidate) => candidate !== chosen);
+  rest.sort((a, b) => a.reasons.length - b.reasons.length || b.worth - a.worth);
+  return {
+    wish,
+    chosen,
+    reason: chosen === undefined ? noneBecause(rest) : because(chosen, wish, fit.length),
+    code: chosen === undefined ? '' : codeOf(chosen.strategy),
+    candidates: chosen === undefined ? rest : [chosen, ...rest],
+  };
+}
+
+function counts({ strategy, load }: CellResult, { clients }: Wish): boolean {
+  if (strategy.kind === 'bare') return false;
+  return clients === undefined || (load.kind === 'closed' && load.clients === clients);
+}
+
+function loadKey({ load, recordBytes }: CellResult): string {
+  return `${loadName(load)} ${recordBytes}`;
+}
+
+function judge(cells: readonly CellResult[], best: ReadonlyMap<string, number>, wish: Wish): Candidate {
+  const [first] = cells;
+  const strategy = first?.strategy as PolicyStrategy;
+  const worth = Math.min(...cells.map((cell) => cell.recordsPerSecond / (best.get(loadKey(cell)) ?? 1)));
+  const p99Ms = Math.max(...cells.map(({ latencyMs }) => latencyMs.p99));
+  const slowest = cells.find(({ latencyMs }) => latencyMs.p99 === p99Ms);
+  const reasons: string[] = [];
+  const promise = first?.promisedLossMs ?? Number.POSITIVE_INFINITY;
+  if (promise > wish.maxLossMs) {
+    reasons.push(promise === Number.POSITIVE_INFINITY ? 'promises nothing' : `may lose ${promise} ms`);
+  }
+  if (wish.p99Ms !== undefined && !(p99Ms <= wish.p99Ms)) {
+    const where = slowest === undefined ? '' : ` with ${loadName(slowest.load)}`;
+    reasons.push(`p99 is ${milliseconds(p99Ms)}${where}`);
+  }
+  if (cells.some(({ isSaturated }) => isSaturated)) reasons.push('does not keep up with the arrivals');
+  const recordsPerSecond = Math.max(...cells.map((cell) => cell.recordsPerSecond));
+  return { strategy, worth, p99Ms, recordsPerSecond, reasons };
+}
+
+function milliseconds(ms: number): string {
+  return `${Number(ms.toPrecision(2))} ms`;
+}
+
+function because({ strategy, p99Ms, recordsPerSecond }: Candidate, wish: Wish, fitting: number): string {
+  const loss =
+    wish.maxLossMs === 0
+      ? 'loses nothing that was acknowledged'
+      : `loses at most ${wish.maxLossMs} ms of what was acknowledged`;
+  const latency = wish.p99Ms === undefined ? '' : `, acknowledges within ${milliseconds(p99Ms)} (p99)`;
+  const others = fitting === 1 ? 'the only policy that does' : `the best of ${fitting} policies that do`;
+  const rate = Math.round(recordsPerSecond).toLocaleString('en-US');
+  return `${strategy.id} ${loss}${latency}: ${others}, with up to ${rate} records a second.`;
+}
+
+function noneBecause(candidates: readonly Candidate[]): string {
+  const nearest = candidates[0];
+  if (nearest === undefined) return 'No policy was measured.';
+  return `No policy does that here. The nearest, ${nearest.strategy.id}, ${nearest.reasons.join(' and ')}.`;
+}
+
+/** A strategy as it is written in a program. */
+export function codeOf({ sync, preallocate, dsync }: PolicyStrategy): string {
+  const limits = Object.entries(sync).map(
+    ([name, value]) => `${name}: ${typeof value === 'string' ? `'${value}'` : value}`,
+  );
+  const options = [`sync: { ${limits.join(', ')} }`, ...(preallocate ? ['preallocate: true'] : [])];
+  return [
+    `import { ${dsync ? 'dsyncVfs, ' : ''}open } from 'varve';`,
+    '',
+    `const db = await open('./data'${dsync ? ', { vfs: dsyncVfs }' : ''});`,
+    `const log = await db.log('events', { ${options.join(', ')} });   // ${policyName(sync)}`,
+  ].join('\n');
+}

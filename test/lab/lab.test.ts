@@ -1,0 +1,119 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
+import { type AccidentOptions, causeAccidents, isKept } from '../../src/lab/accident.ts';
+import { type LabOptions, runLab } from '../../src/lab/lab.ts';
+import { policyStrategy } from '../../src/lab/matrix.ts';
+import { seededRandom } from '../../src/random.ts';
+import { createRuntime } from '../../src/runtime.ts';
+import { HAS_DSYNC } from '../../src/vfs/dsync.ts';
+
+const MIB = 1024 * 1024;
+
+function directory(): string {
+  const path = mkdtempSync(join(tmpdir(), 'varve-lab-test-'));
+  onTestFinished(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+function options(path: string, more: Partial<LabOptions> = {}): LabOptions {
+  return {
+    directory: path,
+    strategies: [
+      policyStrategy({ mode: 'always' }),
+      policyStrategy({ mode: 'always' }, { preallocate: true, dsync: HAS_DSYNC }),
+      policyStrategy({ mode: 'interval', intervalMs: 10 }),
+      policyStrategy({ mode: 'never' }),
+    ],
+    recordBytes: [100],
+    clients: [4],
+    rates: [300],
+    budgetMs: 1,
+    repeats: 2,
+    seed: 7,
+    accidents: false,
+    clock: systemClock,
+    signal: new AbortController().signal,
+    onProgress: () => undefined,
+    varve: '0.0.0',
+    command: 'a command',
+    ...more,
+  };
+}
+
+describe('a run of the laboratory', () => {
+  test('measures every cell as often as asked, and leaves nothing behind', { timeout: 60_000 }, async () => {
+    const path = directory();
+    const steps: number[] = [];
+    const result = await runLab(options(path, { onProgress: (done) => steps.push(done) }));
+    expect(readdirSync(path)).toEqual([]);
+    expect(result.cells).toHaveLength(6 + 4);
+    expect(steps).toEqual(Array.from({ length: 30 }, (_, i) => i));
+    for (const cell of result.cells) {
+      expect(cell.recordsPerSecondSamples).toHaveLength(2);
+      expect(cell.recordsPerSecond).toBeGreaterThan(0);
+      expect(cell.latencyMs.p50).toBeGreaterThan(0);
+      expect(cell.latencyMs.max).toBeGreaterThanOrEqual(cell.latencyMs.p99);
+    }
+    const find = (key: string) => result.cells.find((cell) => cell.key === `${key} | 100 B | 4 clients`);
+    const always = find('always');
+    // Four clients that wait for their sync share it, and never more than four do.
+    expect(always?.recordsPerSync).toBeGreaterThan(1);
+    expect(always?.recordsPerSync).toBeLessThanOrEqual(4.01);
+    expect(always?.risk.bytesMax).toBe(0);
+    expect(always?.shareOfDisk).toBeGreaterThan(0);
+    expect(always?.writeAmplification).toBeGreaterThan(1);
+    const never = find('never');
+    expect(never?.syncsPerSecond).toBe(0);
+    expect(never?.risk.msMax).toBeGreaterThan(20);
+    expect(never?.promisedLossMs).toBeNull();
+    expect(find('interval:10ms')?.promisedLossMs).toBe(10);
+    expect(JSON.parse(JSON.stringify(result)).cells).toHaveLength(10);
+  });
+
+  test('ends at once when it is aborted, and cleans up', async () => {
+    const path = directory();
+    const controller = new AbortController();
+    const running = runLab(
+      options(path, { signal: controller.signal, onProgress: () => controller.abort(new Error('enough')) }),
+    );
+    await expect(running).rejects.toThrow('enough');
+    expect(readdirSync(path)).toEqual([]);
+  });
+
+  test('a directory that cannot be written to is an error, not a result', async () => {
+    await expect(runLab(options('/proc/nowhere'))).rejects.toMatchObject({ name: 'VarveError' });
+  });
+});
+
+describe('power cuts', () => {
+  function accidents(): AccidentOptions {
+    const { memory } = createRuntime({ memoryBytes: 32 * MIB });
+    const signal = new AbortController().signal;
+    return { memory, clock: systemClock, durationMs: 300, cuts: 6, random: seededRandom(3), signal };
+  }
+
+  test('take nothing acknowledged from a policy that promises so', async () => {
+    const accident = await causeAccidents(policyStrategy({ mode: 'always' }), accidents());
+    expect(accident.acknowledged).toBeGreaterThan(0);
+    expect(accident.states).toBe(accident.cuts * 3);
+    expect(accident).toMatchObject({ lostRecords: 0, lostMs: 0, isKept: true, promisedLossMs: 0 });
+  });
+
+  test('take acknowledged records from a policy that leaves it to the system', async () => {
+    const accident = await causeAccidents(policyStrategy({ mode: 'never' }), accidents());
+    expect(accident.lostRecords).toBeGreaterThan(0);
+    expect(accident.lostMs).toBeGreaterThan(0);
+    expect(accident).toMatchObject({ isKept: true, promisedLossMs: null });
+  });
+
+  test('a promise of nothing is broken by one record, any other by age', () => {
+    expect(isKept(0, { records: 0, ms: 0 }, 5)).toBe(true);
+    expect(isKept(0, { records: 1, ms: 0 }, 5)).toBe(false);
+    expect(isKept(50, { records: 900, ms: 54 }, 5)).toBe(true);
+    expect(isKept(50, { records: 1, ms: 56 }, 5)).toBe(false);
+    expect(isKept(Number.POSITIVE_INFINITY, { records: 9, ms: 1e9 }, 0)).toBe(true);
+  });
+});

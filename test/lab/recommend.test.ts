@@ -1,0 +1,102 @@
+import { describe, expect, test } from 'vitest';
+import { compareResults, parseResult } from '../../src/lab/compare.ts';
+import { policyStrategy } from '../../src/lab/matrix.ts';
+import { codeOf, recommend } from '../../src/lab/recommend.ts';
+import { resultOf, SPEEDS } from './results.ts';
+
+describe('recommending a policy', () => {
+  test('nothing may be lost: the fastest of those that promise it', () => {
+    const { chosen, reason, code } = recommend(resultOf(), { maxLossMs: 0 });
+    expect(chosen?.strategy.id).toBe('always');
+    expect(reason).toContain('loses nothing');
+    expect(code).toContain("sync: { mode: 'always' }");
+  });
+
+  test('a loss that is put up with opens the way to the policies that promise no more', () => {
+    const { chosen, candidates } = recommend(resultOf(), { maxLossMs: 50 });
+    expect(chosen?.strategy.id).toBe('interval:50ms');
+    expect(candidates.find(({ strategy }) => strategy.id === 'never')?.reasons).toEqual(['promises nothing']);
+    expect(recommend(resultOf(), { maxLossMs: 49 }).chosen?.strategy.id).toBe('always');
+  });
+
+  test('a latency that is not kept is a reason against a policy', () => {
+    const slow = { ...SPEEDS, always: [6000, 30] as const };
+    const { chosen, candidates } = recommend(resultOf(slow), { maxLossMs: 0, p99Ms: 25 });
+    expect(chosen?.strategy.id).toBe('batch:10ms');
+    expect(candidates.find(({ strategy }) => strategy.id === 'always')?.reasons.join()).toContain('p99');
+  });
+
+  test('where none will do it says so, and gives no code', () => {
+    const { chosen, reason, code } = recommend(resultOf(), { maxLossMs: 0, p99Ms: 0.01 });
+    expect(chosen).toBeUndefined();
+    expect(reason).toContain('No policy');
+    expect(code).toBe('');
+  });
+
+  test('of policies that are about as fast, the more careful one is taken', () => {
+    const close = { ...SPEEDS, always: [195_000, 0.1] as const };
+    expect(recommend(resultOf(close), { maxLossMs: 1000 }).chosen?.strategy.id).toBe('always');
+  });
+
+  test('a load that was not measured cannot be recommended for', () => {
+    expect(() => recommend(resultOf(), { maxLossMs: 0, clients: 3 })).toThrow(/only 1 client, 16 clients/);
+  });
+
+  test('code to paste has all that the policy is', () => {
+    const strategy = policyStrategy(
+      { mode: 'batch', maxRecords: 64, maxDelayMs: 10 },
+      { preallocate: true, dsync: true },
+    );
+    const code = codeOf(strategy);
+    expect(code).toContain("sync: { mode: 'batch', maxRecords: 64, maxDelayMs: 10 }");
+    expect(code).toContain('preallocate: true');
+    expect(code).toContain('dsyncVfs');
+  });
+});
+
+describe('comparing two results', () => {
+  test('two of the same do not differ', () => {
+    const { differences, warnings } = compareResults(resultOf(), resultOf());
+    expect(differences.length).toBeGreaterThan(0);
+    expect(new Set(differences.map(({ verdict }) => verdict))).toEqual(new Set(['same']));
+    expect(warnings).toEqual([]);
+  });
+
+  test('a slower policy is found, and only that one', () => {
+    const after = resultOf({ ...SPEEDS, always: [3000, 0.33] });
+    const worse = compareResults(resultOf(), after).differences.filter(({ verdict }) => verdict !== 'same');
+    expect(worse.every(({ key, verdict }) => key.startsWith('always') && verdict === 'worse')).toBe(true);
+    expect(new Set(worse.map(({ what }) => what))).toEqual(new Set(['records/s', 'p99']));
+    const better = compareResults(after, resultOf()).differences.filter(
+      ({ verdict }) => verdict === 'better',
+    );
+    expect(better).toHaveLength(worse.length);
+  });
+
+  test('a difference in few repeats may be chance, and is not called one', () => {
+    const after = resultOf({ ...SPEEDS, always: [3000, 0.33] }, 2);
+    const { differences, warnings } = compareResults(resultOf(SPEEDS, 2), after);
+    expect(differences.every(({ verdict }) => verdict === 'same')).toBe(true);
+    expect(warnings.join()).toContain('too few');
+  });
+
+  test('what only one of them has is named, and so is what differs around them', () => {
+    const before = resultOf();
+    const other = resultOf();
+    const after = {
+      ...other,
+      cells: other.cells.slice(1),
+      environment: { ...other.environment, fileSystem: 'xfs' },
+    };
+    const comparison = compareResults(before, after);
+    expect(comparison.onlyBefore).toEqual([before.cells[0]?.key]);
+    expect(comparison.warnings).toEqual(['fileSystem differs: ext4 before, xfs after.']);
+  });
+
+  test('a file that is no result is refused with its name', () => {
+    expect(parseResult(JSON.stringify(resultOf()), 'a.json').cells).toHaveLength(resultOf().cells.length);
+    for (const text of ['', '{', '[]', 'null', '{"format":1}', '{"format":2,"cells":[]}']) {
+      expect(() => parseResult(text, 'a.json')).toThrow(/a\.json/);
+    }
+  });
+});
