@@ -1,5 +1,5 @@
 /**
- * The benches: `npm run bench -- NAME... [--json] [--tiny] [--out FILE] [--dir DIR]`.
+ * The benches: `npm run bench -- NAME... [--json] [--tiny] [--out FILE] [--against FILE] [--dir DIR]`.
  *
  * Prints a table for each bench, or with `--json` the result as JSON: one object for one bench, an array
  * for several. A full run is also kept in build/bench/NAME.json, which is what docs/PERFORMANCE.md is
@@ -8,11 +8,12 @@
  * @module
  */
 
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { compareWith, formatChanges } from './against.ts';
 import { loadEngine } from './engine.ts';
 import { describeEnvironment } from './environment.ts';
 import { installedPeers, noPeers } from './peers.ts';
@@ -21,10 +22,18 @@ import { type Result, runSuite, type Suite } from './suite.ts';
 import { appendSuite } from './suites/append.ts';
 import { crc32cSuite } from './suites/crc32c.ts';
 import { ingestSuite } from './suites/ingest.ts';
+import { kernelsSuite } from './suites/kernels.ts';
 import { readSuite } from './suites/read.ts';
 import { recoverSuite } from './suites/recover.ts';
 
-const suites: readonly Suite[] = [crc32cSuite, appendSuite, readSuite, recoverSuite, ingestSuite];
+const suites: readonly Suite[] = [
+  crc32cSuite,
+  kernelsSuite,
+  appendSuite,
+  readSuite,
+  recoverSuite,
+  ingestSuite,
+];
 
 const usage = `usage: npm run bench -- NAME... [options]
 
@@ -33,6 +42,7 @@ ${suites.map((suite) => `  ${suite.name.padEnd(10)} ${suite.title}`).join('\n')}
 
   --json       print JSON instead of tables
   --out FILE   write the JSON to a file as well
+  --against FILE  compare with such a file from before; exit code 1 where something became slower
   --dir DIR    write below DIR, which is made if it is missing (default: ${tmpdir()})
   --tiny       toy sizes and no peers: shows that the benches work
 `;
@@ -42,6 +52,8 @@ interface Arguments {
   readonly json: boolean;
   readonly tiny: boolean;
   readonly out: string | undefined;
+  /** Results from before. */
+  readonly against: readonly Result[] | undefined;
   readonly directory: string;
 }
 
@@ -54,6 +66,7 @@ function readArguments(): Arguments | string {
         json: { type: 'boolean', default: false },
         tiny: { type: 'boolean', default: false },
         out: { type: 'string' },
+        against: { type: 'string' },
         dir: { type: 'string', default: tmpdir() },
       },
     });
@@ -63,10 +76,19 @@ function readArguments(): Arguments | string {
     if (unknown !== undefined) return `there is no bench ${unknown}`;
     const directory = join(resolve(values.dir), `varve-bench-${process.pid}`);
     const chosen = suites.filter((suite) => names.includes(suite.name));
-    return { suites: chosen, json: values.json, tiny: values.tiny, out: values.out, directory };
+    const against = values.against === undefined ? undefined : readResults(values.against);
+    return { suites: chosen, json: values.json, tiny: values.tiny, out: values.out, against, directory };
   } catch (error) {
     return (error as Error).message;
   }
+}
+
+/** Results that `--out` or `--json` gave. */
+function readResults(file: string): Result[] {
+  const parsed = JSON.parse(readFileSync(file, 'utf8')) as Result | Result[];
+  const results = Array.isArray(parsed) ? parsed : [parsed];
+  if (!results.every(({ rows }) => Array.isArray(rows))) throw new Error(`${file} is no result of a bench`);
+  return results;
 }
 
 function say(text: string): void {
@@ -101,6 +123,11 @@ async function run(args: Arguments): Promise<void> {
   if (args.out !== undefined) {
     mkdirSync(dirname(resolve(args.out)), { recursive: true });
     writeFileSync(args.out, json);
+  }
+  if (args.against !== undefined) {
+    const changes = compareWith(args.against, results);
+    process.stderr.write(`\nagainst the run from before:\n${formatChanges(changes)}`);
+    if (changes.some(({ verdict }) => verdict === 'worse')) process.exitCode = 1;
   }
 }
 
