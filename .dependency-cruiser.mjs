@@ -48,7 +48,7 @@ export default {
     ...layerRules,
     { from: { path: '^src/' }, to: { dependencyTypes: ['core'] } },
     { from: { path: '^src/' }, to: { path: packages.map(outsidePattern) } },
-    { from: { path: '^assembly/' }, to: { path: ['^assembly/', '^src/memory/layout\\.ts$'] } },
+    { from: { path: '^assembly/' }, to: { path: ['^assembly/', '^src/memory/(?:program-)?layout\\.ts$'] } },
     { from: { path: '^(?:test|bench|scripts)/|^[^/]+$' }, to: {} },
   ],
   options: {

@@ -24,6 +24,7 @@ import {
   SPAN_BYTES,
   SPAN_LENGTH,
 } from '../src/memory/layout';
+import { blanksStart } from './blanks';
 import { levelCode } from './levels';
 
 // @ts-ignore: decorator
@@ -213,7 +214,7 @@ function parseRest(line: usize, end: usize, fields: usize): bool {
   storeSpan(fields + FIELDS_LEVEL, level, levelBytes);
   storeSpan(fields + FIELDS_PID, pid, pidEnd - pid);
   storeSpan(fields + FIELDS_COMPONENT, component, colon - component);
-  storeSpan(fields + FIELDS_CONTENT, content, end - content);
+  storeSpan(fields + FIELDS_CONTENT, content, blanksStart(content, end) - content);
   return true;
 }
 

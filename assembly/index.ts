@@ -15,5 +15,6 @@ export { countFeeds, countFound, examineText, findFeedBack, findLines } from './
 export { parseHdfs, plainFields } from './hdfs';
 export { encodeBatches, keepEntries, makeEntries } from './ingest';
 export { indexLines } from './lines';
+export { parsePattern } from './pattern';
 export { offsetLowerBound, offsetUpperBound, timeLowerBound, timeUpperBound } from './search';
 export { tallyRows } from './tally';

@@ -118,6 +118,7 @@ async function buildKernels(withDebug) {
   const inputs = [
     ...listFiles('assembly'),
     'src/memory/layout.ts',
+    'src/memory/program-layout.ts',
     'asconfig.json',
     'scripts/build.mjs',
     'node_modules/assemblyscript/package.json',

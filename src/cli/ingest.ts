@@ -10,7 +10,6 @@ import type { Log } from '../log/log.ts';
 import { checkLogName } from '../log/names.ts';
 import type { SyncPolicy } from '../log/sync-policy.ts';
 import { type Database, open } from '../open.ts';
-import type { LineFormat } from '../parse/formats.ts';
 import type { Context, ExitCode } from './context.ts';
 import {
   formatByteRate,
@@ -25,18 +24,14 @@ import {
   printable,
 } from './format.ts';
 import { levelsText } from './levels.ts';
+import { type Reading, readingOf } from './reading.ts';
+import type { ReadingOptions } from './reading-options.ts';
 import { findSources, logNameOf, type Source } from './sources.ts';
 import { renderFacts } from './table.ts';
 
 /** Nothing is promised before the end, and the end is a sync: until then the operating system decides. */
 const SYNC_DEFAULT: SyncPolicy = { mode: 'never' };
 const SAMPLE_CHARACTERS = 120;
-
-/** How lines are read. */
-export interface ReadingOptions {
-  format?: LineFormat;
-  zone?: string;
-}
 
 export interface IngestCommandOptions extends ReadingOptions {
   into: string;
@@ -60,11 +55,12 @@ export async function ingest(
 ): Promise<ExitCode> {
   const name = checkLogName(options.log ?? logNameOf(files[0] ?? ''));
   const sources = await findSources(files);
+  const reading = await readingOf(options);
   const database = await open(options.into);
   try {
     const log = await database.log(name, { sync: options.sync ?? SYNC_DEFAULT });
-    const results = await ingestSources(database, log, sources, options, context);
-    if (options.format === undefined) for (const result of results) noteFormat(result, context);
+    const results = await ingestSources(database, log, sources, reading, context);
+    if (reading.format === undefined) for (const result of results) noteFormat(result, context);
     if (options.json === true) context.stdout.json(resultsJson(options.into, log, results));
     else for (const result of results) context.stdout.write(renderIngested(log, result, context));
   } finally {
@@ -78,7 +74,7 @@ export async function ingestSources(
   database: Database,
   log: Log,
   sources: readonly Source[],
-  reading: ReadingOptions,
+  reading: Reading,
   context: Context,
 ): Promise<Ingested[]> {
   const total = sources.reduce<number | undefined>(
@@ -116,7 +112,7 @@ async function ingestSource(
   database: Database,
   log: Log,
   source: Source,
-  { format, zone }: ReadingOptions,
+  reading: Reading,
   context: Context,
   onProgress: (bytes: number) => void,
 ): Promise<Ingested> {
@@ -127,8 +123,7 @@ async function ingestSource(
     runtime: database.runtime,
     signal,
     onProgress,
-    ...(format !== undefined && { format }),
-    ...(zone !== undefined && { zone }),
+    ...reading,
   };
   try {
     const report = await ingestFile(log, source.input, options);

@@ -18,6 +18,7 @@ import type { InfoCommandOptions } from './info.ts';
 import type { IngestCommandOptions } from './ingest.ts';
 import type { InspectCommandOptions } from './inspect.ts';
 import type { ReadCommandOptions } from './read.ts';
+import { addReadingOptions } from './reading-options.ts';
 import type { RepairCommandOptions } from './repair.ts';
 import { parseDuration, parseTime } from './time.ts';
 import type { VerifyCommandOptions } from './verify.ts';
@@ -97,15 +98,9 @@ function addIngest(program: Command): void {
     .argument('<file...>', 'files of lines')
     .requiredOption('--into <dir>', 'the database; it is made where there is none')
     .option('--log <name>', 'the log; named after the first file unless given')
-    .addOption(
-      new Option('--format <format>', 'what a line is; found out from the first lines unless given').choices([
-        'hdfs',
-        'plain',
-      ]),
-    )
-    .option('--zone <zone>', 'of times without one: utc, +02:00 or Europe/Berlin; utc unless given')
     .option('--sync <policy>', `when to call fdatasync: ${SYNC_POLICY_FORMS}`, checked(parseSyncPolicy))
     .option('--json', 'print the report as JSON');
+  addReadingOptions(command);
   command.action((files: string[], options: IngestCommandOptions) =>
     execute(async (context) => {
       const { ingest } = await import('./ingest.ts');

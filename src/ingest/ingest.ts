@@ -17,10 +17,16 @@ import { SLAB_BYTES_MIN } from '../limits.ts';
 import type { Log } from '../log/log.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Slab } from '../memory/slabs.ts';
-import { checkOptions, integerOption } from '../options.ts';
-import type { LineFormat } from '../parse/formats.ts';
-import { checkParser, type ParserOptions } from '../parse/parser.ts';
-import { firstTime, guessFormat, lastTime, PROBE_WORK_BYTES, type Reading } from '../parse/probe.ts';
+import { checkInteger, checkOptions, integerOption } from '../options.ts';
+import { checkParser, type FormatSpec, formatName, type ParserOptions } from '../parse/parser.ts';
+import {
+  firstTime,
+  firstYear,
+  guessFormat,
+  lastTime,
+  PROBE_WORK_BYTES,
+  type Reading,
+} from '../parse/probe.ts';
 import { WINDOW_OUT_EXTRA_BYTES, type WindowArgs, type WindowResult } from '../parse/window.ts';
 import type { Pool } from '../pool/pool.ts';
 import { openFile } from '../text/file-source.ts';
@@ -51,9 +57,11 @@ export interface IngestOptions {
   /** Memory, threads and time: a `Runtime`, the one that the log has. */
   runtime: { readonly memory: Memory; readonly pool: Pool; readonly clock: Clock };
   /** What the lines are; found out from the first of them unless given. */
-  format?: LineFormat;
+  format?: FormatSpec;
   /** The zone of times that do not say theirs; UTC unless given. See `ParserOptions`. */
   zone?: string;
+  /** The year of the first line, where times have none; unless given, they are of the year before now. */
+  assumeYear?: number;
   /** The disk that a file is read from; the real one unless given. */
   vfs?: Vfs;
   /** How much text is worked on at once, from 16 KiB to 16 MiB; 1 MiB unless given. */
@@ -85,6 +93,7 @@ export async function ingestFile(
     'runtime',
     'format',
     'zone',
+    'assumeYear',
     'vfs',
     'windowBytes',
     'signal',
@@ -92,6 +101,7 @@ export async function ingestFile(
   ]);
   const { format, vfs = nodeVfs, signal } = options;
   checkParser(format ?? 'plain', parserOptions(options));
+  if (options.assumeYear !== undefined) checkInteger('assumeYear', options.assumeYear, 1, YEAR_MAX);
   const windowBytes = integerOption(
     'windowBytes',
     options.windowBytes,
@@ -116,6 +126,8 @@ function parserOptions({ zone }: IngestOptions): ParserOptions {
   return zone === undefined ? {} : { zone };
 }
 
+const YEAR_MAX = 9999;
+
 class Ingestion {
   readonly #log: Log;
   readonly #source: TextSource;
@@ -125,10 +137,12 @@ class Ingestion {
   readonly #startMs: number;
   readonly #outstandingMax: number;
   readonly #startOffset: number;
-  #format: LineFormat;
+  #format: FormatSpec;
   #tally: Tally;
   /** Working memory of this thread's own looks at the text. */
   #probe: Slab | undefined;
+  /** What the format leaves open. */
+  #parserOptions: ParserOptions;
   /** Time for lines that have none, at the start of the next window. */
   #carried: number;
   /** The text is one window: it is encoded sooner than a thread would start. */
@@ -145,7 +159,8 @@ class Ingestion {
     this.#options = options;
     this.#startOffset = log.nextOffset;
     this.#format = options.format ?? 'plain';
-    this.#tally = new Tally(this.#format);
+    this.#parserOptions = parserOptions(options);
+    this.#tally = new Tally(formatName(this.#format));
     this.#memory = memory;
     this.#startMs = clock.monotonic();
     this.#carried = clock.now();
@@ -224,13 +239,17 @@ class Ingestion {
     this.#isSmall = this.#reader.isOver && window.textBytes <= SMALL_BYTES_MAX;
     const text = { address: window.text.address, bytes: window.textBytes };
     this.#format = this.#options.format ?? guessFormat(this.#memory, work, text).format;
-    this.#tally = new Tally(this.#format);
+    this.#tally = new Tally(formatName(this.#format));
     if (this.#format === 'plain') return;
+    const { assumeYear } = this.#options;
+    const now = this.#options.runtime.clock.now();
+    const yearFrom = firstYear(this.#memory, work, this.#reading(), text, assumeYear, now);
+    this.#parserOptions = { ...this.#parserOptions, yearFrom };
     this.#carried = firstTime(this.#memory, work, this.#reading(), text) ?? this.#carried;
   }
 
   #reading(): Reading {
-    return { format: this.#format, options: parserOptions(this.#options) };
+    return { format: this.#format, options: this.#parserOptions };
   }
 
   /** The time that a line at the start of the window behind this one takes over. */

@@ -6,7 +6,6 @@
 
 import { VarveError } from '../errors.ts';
 import { LEVEL_COUNT } from '../memory/layout.ts';
-import type { LineFormat } from '../parse/formats.ts';
 import { LEVEL_NAMES } from '../parse/levels.ts';
 import type { WindowResult } from '../parse/window.ts';
 
@@ -19,7 +18,8 @@ export interface UnparsedLine {
 }
 
 export interface IngestReport {
-  format: LineFormat;
+  /** The name of the format. */
+  format: string;
   /** Bytes read. */
   bytes: number;
   /** Lines read; each is a record. */
@@ -77,7 +77,7 @@ export const SAMPLES_MAX = 5;
 
 /** Adds up what windows became, in their order. */
 export class Tally {
-  readonly #format: LineFormat;
+  readonly #format: string;
   readonly #levels: number[] = new Array<number>(LEVEL_COUNT).fill(0);
   readonly #samples: UnparsedLine[] = [];
   #lines = 0;
@@ -90,7 +90,7 @@ export class Tally {
   #firstOffset = -1;
   #lastOffset = -1;
 
-  constructor(format: LineFormat) {
+  constructor(format: string) {
     this.#format = format;
   }
 

@@ -35,7 +35,7 @@ export interface ParseKernels {
    * 20th century. A leap second, the 60th after minute 59, is taken for the second after it, as POSIX counts.
    * A date or time of day that does not exist, a pid that is no number (of at most 20 digits), a level
    * that is no word (of at most 16 letters) or a component with a space, or of more than 255 bytes, is a
-   * failure. The content may be empty.
+   * failure. The content may be empty; white space at its end is no part of it.
    *
    * @param spans `count` lines
    * @param fields room for `count` rows
@@ -49,6 +49,16 @@ export interface ParseKernels {
    * @returns `count`
    */
   plainFields(spans: number, count: number, fields: number): number;
+
+  /**
+   * Takes lines apart as a program says; see program-layout.ts.
+   *
+   * @param fields room for `count` rows
+   * @param extras room for as many spans a line as the program has extras
+   * @param program its address
+   * @returns how many lines were taken apart
+   */
+  parsePattern(spans: number, count: number, fields: number, extras: number, program: number): number;
 
   /**
    * Tells, of the lines that failed, those that look like a part of the entry before them: their status

@@ -38,14 +38,7 @@ import {
   FIELDS_PLAIN,
   FIELDS_STATUS,
   FIELDS_TIMESTAMP,
-  LEVEL_DEBUG,
-  LEVEL_ERROR,
-  LEVEL_FATAL,
-  LEVEL_INFO,
-  LEVEL_NOTICE,
   LEVEL_OTHER,
-  LEVEL_TRACE,
-  LEVEL_WARN,
   RECORD_OVERHEAD_MAX,
   SLACK_BYTES,
   SPAN_ADDRESS,
@@ -59,30 +52,15 @@ import {
   SUMMARY_LATEST,
   SUMMARY_LEVELS,
 } from './layout.ts';
+import { LEVEL_CODES } from './level-reference.ts';
 import type { ParseKernels } from './parse-kernels.ts';
+import { extrasBytes, parseLine } from './pattern-reference.ts';
 import { createTallyReference } from './tally-reference.ts';
 
 const HDFS_LINE =
   /^(\d\d)(\d\d)(\d\d) (\d\d)(\d\d)(\d\d) (\d{1,20}) ([A-Za-z]{1,16}) ([^ ]{1,255}):(?: ([^]*))?$/d;
 /** The groups of `HDFS_LINE`. */
 const [PID, LEVEL, COMPONENT, CONTENT] = [7, 8, 9, 10] as const;
-
-const LEVEL_CODES: ReadonlyMap<string, number> = new Map([
-  ['trace', LEVEL_TRACE],
-  ['debug', LEVEL_DEBUG],
-  ['info', LEVEL_INFO],
-  ['notice', LEVEL_NOTICE],
-  ['warn', LEVEL_WARN],
-  ['warning', LEVEL_WARN],
-  ['err', LEVEL_ERROR],
-  ['error', LEVEL_ERROR],
-  ['severe', LEVEL_ERROR],
-  ['fatal', LEVEL_FATAL],
-  ['crit', LEVEL_FATAL],
-  ['critical', LEVEL_FATAL],
-  ['alert', LEVEL_FATAL],
-  ['emerg', LEVEL_FATAL],
-]);
 
 const CONTINUATION =
   /^(?:[ \t]|at |Caused by:|Suppressed:|\.\.\. |Traceback \(|Exception in |\}|(?=[\w$.]{1,255}(?::|$))[\w$.]*(?:Exception|Error|Throwable)(?::|$))/;
@@ -190,8 +168,8 @@ export function createParseReference(
       ] as const;
       for (const [field, group] of groups) {
         // Where nothing follows the component, the content is empty, at the end of the line.
-        const [start, end] = match.indices[group] ?? [length, length];
-        storeSpan(row + field, address + start, end - start);
+        const [start] = match.indices[group] ?? [length];
+        storeSpan(row + field, address + start, (match[group] ?? '').replace(/[ \t]+$/, '').length);
       }
       parsed++;
     }
@@ -202,6 +180,26 @@ export function createParseReference(
     for (let i = 0; i < count; i++)
       clearFields(fields + i * FIELDS_BYTES, spans + i * SPAN_BYTES, FIELDS_PLAIN);
     return count;
+  }
+
+  function parsePattern(
+    spans: number,
+    count: number,
+    fields: number,
+    extras: number,
+    program: number,
+  ): number {
+    let parsed = 0;
+    for (let i = 0; i < count; i++) {
+      const row = fields + i * FIELDS_BYTES;
+      clearFields(row, spans + i * SPAN_BYTES, FIELDS_FAILED);
+      const address = load(row + FIELDS_LINE);
+      const line = textAt(address, load(row + FIELDS_LINE_LENGTH));
+      if (!parseLine(view, program, address, line, row, extras + i * extrasBytes(view, program))) continue;
+      store(row + FIELDS_STATUS, FIELDS_PARSED);
+      parsed++;
+    }
+    return parsed;
   }
 
   function markContinuations(fields: number, count: number): number {
@@ -347,6 +345,7 @@ export function createParseReference(
     indexLines,
     parseHdfs,
     plainFields,
+    parsePattern,
     markContinuations,
     makeEntries,
     encodeBatches,

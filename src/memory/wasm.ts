@@ -29,6 +29,7 @@ const NAMES = [
   'parseHdfs',
   'plainFields',
   'markContinuations',
+  'parsePattern',
   'makeEntries',
   'encodeBatches',
   'keepEntries',

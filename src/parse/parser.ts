@@ -9,15 +9,30 @@
  * @module
  */
 
+import { systemClock } from '../clock.ts';
 import { FIELDS_BYTES, FIELDS_FLAGS, FIELDS_LOCAL, FIELDS_TIMESTAMP } from '../memory/layout.ts';
 import type { MemoryView } from '../memory/memory.ts';
 import type { ParseKernels } from '../memory/parse-kernels.ts';
-import { checkOneOf, checkOptions } from '../options.ts';
-import { LINE_FORMATS, type LineFormat } from './formats.ts';
+import { PROGRAM_CODE, PROGRAM_EXTRAS, PROGRAM_FROM, PROGRAM_YEAR } from '../memory/program-layout.ts';
+import { booleanOption, checkOneOf, checkOptions } from '../options.ts';
+import { compilePattern, type Program } from './compile.ts';
+import { LINE_FORMATS, type LineFormat, PATTERNS } from './formats.ts';
 import { findZone, type Zone } from './zone.ts';
 
-/** What the lines are: the name of a format. It can be posted to another thread. */
-export type FormatSpec = LineFormat;
+/** A format of one's own; it can be posted to another thread. */
+export interface PatternFormat {
+  /** What reports call it; `pattern` unless given. */
+  name?: string;
+  /** A line, in the notation of docs/LOGS.md: `<Date> <Time> <Level> <Component>: <Content>`. */
+  pattern: string;
+  /** Its time, in the letters of docs/LOGS.md: `yyyy-MM-dd HH:mm:ss,SSS`; there is none unless given. */
+  time?: string;
+  /** Whether lines that fail may be continuations of an entry; true, where there is a time, unless given. */
+  joins?: boolean;
+}
+
+/** What the lines are: the name of a format that is built in, or one of one's own. */
+export type FormatSpec = LineFormat | PatternFormat;
 
 /** What a format leaves open. It can be posted to another thread. */
 export interface ParserOptions {
@@ -26,6 +41,11 @@ export interface ParserOptions {
    * UTC unless given.
    */
   zone?: string;
+  /**
+   * Times without a year are in the year that begins at this one (milliseconds since the epoch), whichever
+   * two years of the calendar it is made of. Unless given, it ends tomorrow.
+   */
+  yearFrom?: number;
 }
 
 /** Takes lines apart. */
@@ -36,6 +56,8 @@ export interface LineParser {
   readonly extraNames: readonly string[];
   /** Whether lines have a time. */
   readonly hasTime: boolean;
+  /** Whether these times have no year. */
+  readonly isYearless: boolean;
   /** Whether lines that fail may be continuations of the entry before them. */
   readonly joins: boolean;
   /**
@@ -55,18 +77,45 @@ export const EXTRAS_MAX = 16;
 /** Working memory of a parser. */
 export const PARSER_WORK_BYTES = 8192;
 
+const DAY_MS = 86_400_000;
+const YEAR_MS: number = 365 * DAY_MS;
+/** The time of a timestamp of JavaScript. */
+const TIME_MAX_MS = 8.64e15;
+
 /**
  * Checks what `createParser` is to be given.
  *
  * @throws TypeError, RangeError where it is wrong
  */
 export function checkParser(format: unknown, options: unknown): void {
-  checkOneOf('format', format, LINE_FORMATS);
-  checkOptions('parser options', options, ['zone']);
-  const { zone } = options as ParserOptions;
-  if (zone === undefined) return;
-  if (typeof zone !== 'string') throw new TypeError(`zone must be a string, not ${String(zone)}`);
-  findZone(zone);
+  if (typeof format === 'object' && format !== null) checkPattern(format);
+  else checkOneOf('format', format, LINE_FORMATS);
+  checkOptions('parser options', options, ['zone', 'yearFrom']);
+  const { zone, yearFrom } = options as ParserOptions;
+  if (zone !== undefined) {
+    if (typeof zone !== 'string') throw new TypeError(`zone must be a string, not ${String(zone)}`);
+    findZone(zone);
+  }
+  if (yearFrom !== undefined && !(Math.abs(yearFrom) <= TIME_MAX_MS)) {
+    throw new RangeError(`yearFrom must be a time in milliseconds since the epoch, not ${String(yearFrom)}`);
+  }
+}
+
+function checkPattern(format: object): void {
+  checkOptions('the format', format, ['name', 'pattern', 'time', 'joins']);
+  const { name, pattern, time, joins } = format as Record<keyof PatternFormat, unknown>;
+  for (const [key, value] of Object.entries({ name, pattern, time })) {
+    const isMissing = value === undefined && key !== 'pattern';
+    if (!isMissing && typeof value !== 'string')
+      throw new TypeError(`${key} must be a string, not ${String(value)}`);
+  }
+  booleanOption('joins', joins, true);
+  compilePattern(pattern as string, time as string | undefined);
+}
+
+/** What a format is called. */
+export function formatName(format: FormatSpec): string {
+  return typeof format === 'string' ? format : (format.name ?? 'pattern');
 }
 
 /**
@@ -83,40 +132,81 @@ export function createParser(
   work: number,
 ): LineParser {
   checkParser(format, options);
-  void work;
   const zone = findZone(options.zone ?? 'utc');
-  return new BuiltInParser(format, memory, zone);
+  const name = formatName(format);
+  const pattern = typeof format === 'string' ? PATTERNS[format] : format;
+  if (pattern !== undefined) {
+    const program = programOf(pattern.pattern, pattern.time);
+    putProgram(memory, work, program, options.yearFrom ?? systemClock.now() + DAY_MS - YEAR_MS);
+    const { extraNames, hasTime, isYearless } = program;
+    const joins = pattern.joins ?? hasTime;
+    const rows: ParseRows = (kernels, spans, count, rows_, extras) =>
+      kernels.parsePattern(spans, count, rows_, extras, work);
+    return new KernelParser({ name, extraNames, hasTime, isYearless, joins }, rows, memory, zone);
+  }
+  const hasTime = format === 'hdfs';
+  const facts = { name, extraNames: [], hasTime, isYearless: false, joins: hasTime };
+  return new KernelParser(facts, hasTime ? parseHdfs : plainFields, memory, zone);
+}
+
+const programs = new Map<string, Program>();
+const PROGRAMS_MAX = 64;
+
+/** Compiles a pattern, once. */
+function programOf(pattern: string, time: string | undefined): Program {
+  const key = JSON.stringify([pattern, time]);
+  let program = programs.get(key);
+  if (program === undefined) {
+    program = compilePattern(pattern, time);
+    if (programs.size >= PROGRAMS_MAX) programs.clear();
+    programs.set(key, program);
+  }
+  return program;
+}
+
+function putProgram({ i32, f64 }: MemoryView, work: number, program: Program, yearFrom: number): void {
+  i32[(work + PROGRAM_EXTRAS) >> 2] = program.extraNames.length;
+  i32[(work + PROGRAM_YEAR) >> 2] = new Date(yearFrom).getUTCFullYear();
+  f64[(work + PROGRAM_FROM) >> 3] = yearFrom;
+  i32.set(program.words, (work + PROGRAM_CODE) >> 2);
 }
 
 /** How a kernel is called. */
-type ParseRows = (kernels: ParseKernels, spans: number, count: number, rows: number) => number;
+type ParseRows = (
+  kernels: ParseKernels,
+  spans: number,
+  count: number,
+  rows: number,
+  extras: number,
+) => number;
 
-const KERNELS: Readonly<Record<LineFormat, ParseRows>> = {
-  hdfs: (kernels, spans, count, rows) => kernels.parseHdfs(spans, count, rows),
-  plain: (kernels, spans, count, rows) => kernels.plainFields(spans, count, rows),
-};
+const parseHdfs: ParseRows = (kernels, spans, count, rows) => kernels.parseHdfs(spans, count, rows);
+const plainFields: ParseRows = (kernels, spans, count, rows) => kernels.plainFields(spans, count, rows);
 
-class BuiltInParser implements LineParser {
-  readonly name: LineFormat;
-  readonly extraNames: readonly string[] = [];
+class KernelParser implements LineParser {
+  readonly name: string;
+  readonly extraNames: readonly string[];
   readonly hasTime: boolean;
+  readonly isYearless: boolean;
   readonly joins: boolean;
-  readonly #memory: MemoryView;
   readonly #parseRows: ParseRows;
+  readonly #memory: MemoryView;
   readonly #zone: Zone;
 
-  constructor(name: LineFormat, memory: MemoryView, zone: Zone) {
-    this.name = name;
-    this.hasTime = name !== 'plain';
-    this.joins = this.hasTime;
+  constructor(facts: Omit<LineParser, 'parse'>, parseRows: ParseRows, memory: MemoryView, zone: Zone) {
+    this.name = facts.name;
+    this.extraNames = facts.extraNames;
+    this.hasTime = facts.hasTime;
+    this.isYearless = facts.isYearless;
+    this.joins = facts.joins;
+    this.#parseRows = parseRows;
     this.#memory = memory;
-    this.#parseRows = KERNELS[name];
     this.#zone = zone;
   }
 
-  parse(spans: number, count: number, rows: number, _extras: number): number {
+  parse(spans: number, count: number, rows: number, extras: number): number {
     const { kernels } = this.#memory;
-    const parsed = this.#parseRows(kernels, spans, count, rows);
+    const parsed = this.#parseRows(kernels, spans, count, rows, extras);
     if (this.joins && parsed < count) kernels.markContinuations(rows, count);
     if (this.hasTime && this.#zone.fixedMs !== 0) toUtc(this.#memory, rows, count, this.#zone);
     return parsed;

@@ -122,6 +122,34 @@ export function lastTime(memory: MemoryView, work: number, reading: Reading, tex
   }
 }
 
+const DAY_MS = 86_400_000;
+const YEAR_MS: number = 365 * DAY_MS;
+
+/**
+ * Where the year begins that times without one are in (`ParserOptions.yearFrom`). Where the year of the first
+ * line is given, it begins a day before that line; then a file may go on into the next year. Else it ends
+ * tomorrow.
+ *
+ * @param work as in `guessFormat`
+ * @param text the beginning of the file
+ * @param year of the first line
+ * @param now the present, or when the file was written last
+ */
+export function firstYear(
+  memory: MemoryView,
+  work: number,
+  reading: Reading,
+  text: Text,
+  year: number | undefined,
+  now: number,
+): number {
+  if (year === undefined) return now + DAY_MS - YEAR_MS;
+  const yearFrom = new Date(0).setUTCFullYear(year);
+  const options = { ...reading.options, yearFrom };
+  const first = firstTime(memory, work, { format: reading.format, options }, text);
+  return first === undefined ? yearFrom : first - DAY_MS;
+}
+
 function timesOf(
   memory: MemoryView,
   work: number,

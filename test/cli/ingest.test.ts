@@ -74,6 +74,46 @@ describe('varve ingest', () => {
     expect(stdout).not.toContain('levels');
   });
 
+  test('takes lines apart by a pattern, from the command line or a file', async () => {
+    const file = writeLines('own.log', ['Dec 31 23:59:58|WARN|full', 'Jan  1 00:00:01|INFO|empty']);
+    const directory = join(temporaryDirectory(), 'data');
+    const pattern = ['--pattern', '<Time>|<Level>|<Content>', '--time-pattern', 'MMM d HH:mm:ss'];
+    const zone = ['--zone', '+01:00', '--assume-year', '2005', '--json'];
+    const ran = await varve(['ingest', file, '--into', directory, ...pattern, ...zone]);
+    const expected = {
+      format: 'pattern',
+      unparsed: 0,
+      from: '2005-12-31T22:59:58.000Z',
+      to: '2005-12-31T23:00:01.000Z',
+      levels: { WARN: 1, INFO: 1 },
+    };
+    expect(JSON.parse(ran.stdout).files[0]).toMatchObject(expected);
+    const format = { name: 'own', pattern: pattern[1], time: pattern[3] };
+    const formatFile = writeLines('own.json', [JSON.stringify(format)]);
+    const again = await varve(['ingest', file, '--into', directory, '--format-file', formatFile, ...zone]);
+    expect(JSON.parse(again.stdout).files[0]).toMatchObject({ ...expected, format: 'own' });
+  });
+
+  test('says what is wrong about a format before it makes anything', async () => {
+    const file = writeLines('own.log', ['x']);
+    const directory = join(temporaryDirectory(), 'data');
+    const bad: readonly (readonly [string[], RegExp])[] = [
+      [['--pattern', '<a'], /the < at column 1 is not closed/],
+      [['--pattern', '<Time> x', '--time-pattern', 'HH'], /it has no month/],
+      [['--time-pattern', 'HH'], /there is none/],
+      [['--pattern', '<a>', '--format', 'hdfs'], /only one can be given/],
+      [['--format', 'xml'], /format must be one of hdfs, /],
+      [['--format-file', file], /is no JSON file with a format \(UNSUPPORTED\)/],
+      [['--zone', 'here'], /zone must be utc, an offset/],
+      [['--assume-year', 'x'], /it must be a year/],
+    ];
+    for (const [options, message] of bad) {
+      const { code, stderr } = await varve(['ingest', file, '--into', directory, ...options]);
+      expect([options, code, stderr]).toEqual([options, 2, expect.stringMatching(message)]);
+    }
+    expect(existsSync(directory)).toBe(false);
+  });
+
   test('appends several files one after the other, and to what is there', async () => {
     const first = writeLines('first.log', ['a', 'b']);
     const second = writeLines('second.log', ['c']);

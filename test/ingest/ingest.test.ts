@@ -315,7 +315,10 @@ describe('ingestFile', () => {
   it('refuses options that make no sense, before anything happens', async () => {
     const { log, vfs } = await bench();
     const bad: [object, RegExp][] = [
-      [{ format: 'syslog' }, /format must be one of hdfs, plain/],
+      [{ format: 'xml' }, /format must be one of hdfs, .*, plain/],
+      [{ format: { pattern: '<a' } }, /the < at column 1 is not closed/],
+      [{ zone: 'here' }, /zone must be/],
+      [{ assumeYear: 0 }, /assumeYear must be a whole number from 1/],
       [{ windowBytes: 1000 }, /windowBytes must be a whole number from 16384/],
       [{ windowBytes: 'large' }, /windowBytes must be a number/],
       [{ formt: 'hdfs' }, /no option formt/],

@@ -11,6 +11,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 
 import { ingestFile } from '../../src/ingest/ingest.ts';
 import { createRuntime } from '../../src/runtime.ts';
+import { readCsv } from '../kit/csv.ts';
 import { createBench } from '../kit/ingesting.ts';
 
 const FOLDER: URL = new URL('../../../shared/data/loghub/HDFS/', import.meta.url);
@@ -20,20 +21,6 @@ const isThere: boolean = existsSync(LOG) && existsSync(STRUCTURED);
 const title: string = isThere
   ? 'the HDFS lines of loghub'
   : `the HDFS lines of loghub (skipped: no ${LOG.pathname})`;
-
-/** Rows of a CSV file, by the names in its first line. */
-function readCsv(text: string): Record<string, string>[] {
-  const rows = text
-    .split(/\r?\n/)
-    .filter((line) => line !== '')
-    .map((line) =>
-      [...line.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/g)].map(([, quoted, bare]) =>
-        quoted === undefined ? (bare ?? '') : quoted.replaceAll('""', '"'),
-      ),
-    );
-  const [names = [], ...values] = rows;
-  return values.map((row) => Object.fromEntries(names.map((name, i) => [name, row[i] ?? ''])));
-}
 
 describe.skipIf(!isThere)(title, () => {
   it('become the entries that others found in them', async () => {

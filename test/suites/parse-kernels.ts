@@ -18,6 +18,7 @@ import { continuationsSuite } from './parse-kernels/continuations.ts';
 import { entriesSuite } from './parse-kernels/entries.ts';
 import { hdfsSuite } from './parse-kernels/hdfs.ts';
 import { linesSuite } from './parse-kernels/lines.ts';
+import { patternsSuite } from './parse-kernels/patterns.ts';
 import { tallySuite } from './parse-kernels/tally.ts';
 
 /** The reference of all kernels over one memory. */
@@ -43,6 +44,7 @@ export function parseKernelsSuite(name: string, factory: (memory: WasmMemory) =>
     linesSuite(arena, reference);
     hdfsSuite(arena, reference);
     continuationsSuite(arena, reference);
+    patternsSuite(arena, reference);
     entriesSuite(arena, reference);
     batchesSuite(arena, reference);
     tallySuite(arena, reference);
