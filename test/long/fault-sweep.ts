@@ -11,8 +11,8 @@ import { CrashVfs, createFaultVfs, type FaultRule, type Operation } from '../../
 import { Contents } from './contents.ts';
 import { Examiner } from './examine.ts';
 import { checkMemory, createStage, type Stage } from './laboratory.ts';
-import { Oracle } from './oracle.ts';
-import { type Failure, Session } from './session.ts';
+import { type Bounds, Oracle } from './oracle.ts';
+import { type Failure, loosened, Session } from './session.ts';
 import type { Workload } from './workloads.ts';
 
 /** A way to fail, and what callers are told of it. */
@@ -150,10 +150,13 @@ class FaultRun {
       { stage, contents: this.#contents, oracle, log: this.#workload.options },
       this.#at,
     );
+    // Retention that failed half way may have moved the beginning on the disk, and not in the log.
+    const bounds = (level: 'written' | 'synced'): Bounds =>
+      loosened(oracle.bounds(level), this.#workload.options);
     const looks = [
-      () => examiner.examine(this.#disk.preview(EVERYTHING), oracle.bounds('written')),
-      () => examiner.examine(this.#disk.preview({ choices: [] }), oracle.bounds('synced')),
-      () => examiner.examine(this.#disk.preview({ seed: this.#at }), oracle.bounds('synced')),
+      () => examiner.examine(this.#disk.preview(EVERYTHING), bounds('written')),
+      () => examiner.examine(this.#disk.preview({ choices: [] }), bounds('synced')),
+      () => examiner.examine(this.#disk.preview({ seed: this.#at }), bounds('synced')),
     ];
     const chosen = this.#isComplete ? looks : looks.filter((_, i) => i === Math.floor(this.#at / 2) % 3);
     for (const look of chosen) await look();

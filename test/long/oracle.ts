@@ -199,12 +199,16 @@ export class Oracle {
   settle(found: Found): void {
     const end = found.firstOffset + found.records.length;
     const offsets = new Map(found.records.map(({ sequence }, i) => [sequence, found.firstOffset + i]));
+    // What lies before the beginning may be on the disk still, and come back: who reads beside the writer sees it
+    // where the beginning could not be noted.
+    const first = found.firstOffset === 0 ? 0 : (found.records[0]?.sequence ?? Infinity);
     for (const [sequence, attempt] of this.#attempts.entries()) {
       const offset = offsets.get(sequence);
       const isRemoved = attempt.fate === 'acknowledged' && (attempt.offset ?? 0) < found.firstOffset;
       if (offset === undefined && isRemoved) continue;
       attempt.offset = offset;
-      attempt.fate = offset === undefined ? 'lost' : 'acknowledged';
+      const fate = sequence < first ? 'refused' : 'lost';
+      attempt.fate = offset === undefined ? fate : 'acknowledged';
     }
     this.#written = this.#synced = end;
     this.#firstMin = this.#firstMax = found.firstOffset;
