@@ -55,7 +55,7 @@ export async function crashSweep(workload: Workload, options: CrashSweepOptions)
   result.moments += moments.count;
   result.exhausted += moments.exhausted;
 
-  const examiner = new Examiner({ stage, contents, oracle, log });
+  const examiner = new Examiner({ stage, contents, oracle, log, hasOwnIndexes: true });
   async function examine({ vfs: woken, bounds, label }: State): Promise<void> {
     result.states++;
     try {

@@ -9,9 +9,10 @@ import type { Log } from '../../src/log/log.ts';
 import type { LogOptions } from '../../src/log/options.ts';
 import { type Database, open } from '../../src/open.ts';
 import type { CrashVfs } from '../../src/testing/crash.ts';
+import { createMemoryVfs } from '../../src/vfs/memory.ts';
 import type { Vfs } from '../../src/vfs/vfs.ts';
 import { settle } from '../kit/clock.ts';
-import { compareTrees, type FileTree, readTree } from '../kit/trees.ts';
+import { compareTrees, type FileTree, readTree, writeTree } from '../kit/trees.ts';
 import type { Contents } from './contents.ts';
 import { checkMemory, type Stage, until } from './laboratory.ts';
 import type { Bounds, Found, Oracle } from './oracle.ts';
@@ -22,12 +23,15 @@ export interface ExaminerOptions {
   contents: Contents;
   oracle: Oracle;
   log: LogOptions;
+  /** Whether the log had these options from the beginning, so that its indexes are what a rebuild makes. */
+  hasOwnIndexes?: boolean;
 }
 
 /** What is made ahead and thrown away at any time. */
 const SPARE = /\/spare\.tmp$/;
 /** What can be made again, and so is never synced. */
 const DERIVED = /\.(?:index|timeindex|tmp)$/;
+const INDEX = /\.(?:index|timeindex)$/;
 /** A record that no workload appends. */
 const OWN_BYTES = 33;
 /** Keeps nothing of what was not synced, and all of it. */
@@ -68,9 +72,11 @@ export class Examiner {
       const files = await readTree(vfs, DIRECTORY);
       if (questions.includes('power')) await this.#again(vfs.preview(NOTHING), found, files, DERIVED);
       if (questions.includes('kill')) await this.#again(vfs.preview(EVERYTHING), found, files, SPARE);
+      if (questions.includes('close')) await loadIndexes(log);
       return questions.includes('append') ? await this.#append(vfs, log, found) : found;
     });
     if (questions.includes('close')) await this.#closed(vfs, found);
+    if (questions.includes('close') && this.#options.hasOwnIndexes === true) await this.#rebuilt(vfs);
     if (vfs.openFiles > 0) throw new Error(`${vfs.openFiles} files are still open`);
     checkMemory(this.#options.stage);
   }
@@ -151,6 +157,22 @@ export class Examiner {
     }
   }
 
+  /** The indexes of a log that was closed are to the byte what is made from its segments alone. */
+  async #rebuilt(vfs: CrashVfs): Promise<void> {
+    const files = await readTree(vfs, DIRECTORY);
+    const bare = [...files].filter(([path]) => !INDEX.test(path) && !path.endsWith('/recovery-point'));
+    const again = createMemoryVfs();
+    await writeTree(again, new Map(bare.filter(([path]) => !path.includes('/LOCK/'))));
+    await this.#with(again, async (_, log) => loadIndexes(log));
+    const rebuilt = await readTree(again, DIRECTORY);
+    for (const [path, bytes] of files) {
+      // Retention may leave an index behind; and without a recovery point, an empty segment is removed.
+      if (!INDEX.test(path) || (files.get(path.replace(INDEX, '.log'))?.length ?? 0) === 0) continue;
+      if (Buffer.compare(bytes, rebuilt.get(path) ?? new Uint8Array(1)) !== 0)
+        throw new Error(`${path} is not what a rebuild makes`);
+    }
+  }
+
   /** Index files are not synced: after a power cut they may be anything, and are made again. */
   async #verify(log: Log): Promise<void> {
     const { problems } = await log.verify();
@@ -175,6 +197,14 @@ export class Examiner {
     if (numbers(now) !== numbers(before)) {
       throw new Error(`${when} the log holds\n  ${numbers(now)}\nand held before\n  ${numbers(before)}`);
     }
+  }
+}
+
+/** Has a log look at the indexes of all its segments. */
+async function loadIndexes(log: Log): Promise<void> {
+  for (const { baseOffset, nextOffset } of log.info().segments) {
+    const offset = Math.max(baseOffset, log.firstOffset);
+    if (offset < nextOffset) await log.get(offset);
   }
 }
 

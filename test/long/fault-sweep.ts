@@ -147,7 +147,7 @@ class FaultRun {
   /** On a disk that works again, with and without a power cut on the way there. */
   async #examine(stage: Stage, oracle: Oracle): Promise<void> {
     const examiner = new Examiner(
-      { stage, contents: this.#contents, oracle, log: this.#workload.options },
+      { stage, contents: this.#contents, oracle, log: this.#workload.options, hasOwnIndexes: true },
       this.#at,
     );
     // Retention that failed half way may have moved the beginning on the disk, and not in the log.

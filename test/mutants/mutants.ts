@@ -192,6 +192,17 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    name: 'a rebuilt index is not what was written',
+    caughtBy: 'fault',
+    changes: [
+      {
+        file: 'src/log/recovery.ts',
+        from: '      segment.index?.seal();\n',
+        to: '',
+      },
+    ],
+  },
+  {
     name: 'a record that was lost counts as the one that has its offset now',
     caughtBy: 'fault',
     changes: [{ file: 'src/log/log.ts', from: '    writer.losses.check(offset, generation);\n', to: '' }],
