@@ -427,10 +427,10 @@ export class Writer {
     for (const one of behind) one.reject(error);
   }
 
-  /** Tells those who wait for a sync of what a failed group has written. */
+  /** Has what a failed group has written synced, as the policy says or for those who wait for it. */
   #syncKept(waiters: readonly Waiter[]): void {
     const last = waiters.at(-1);
-    if (last === undefined) return;
+    if (last === undefined) return this.#parts.syncer.schedule();
     this.#parts.syncer.reach(last.offset, true).then(
       () => {
         for (const { resolve, offset } of waiters) resolve(offset);

@@ -292,6 +292,26 @@ describe('a write that fails in the middle of a roll', () => {
   });
 });
 
+test.each([
+  { mode: 'always' },
+  { mode: 'adaptive' },
+  { mode: 'batch', maxDelayMs: 10 },
+  { mode: 'interval', intervalMs: 10 },
+] as const)(
+  'what nobody waits for, of a write that fails behind it, is synced as the policy says (%o)',
+  async (sync) => {
+    const disk = await kit.disk();
+    const log = await kit.open(disk, { segmentBytes: 4096, batchBytes: 1024, sync });
+    disk.rules.push({ operation: 'open', path: /0{19}[1-9]\.log$/, error: 'EMFILE', times: 1 });
+    for (const _ of range(0, 5)) log.enqueue({ value: Buffer.alloc(900) });
+    await settle();
+    await kit.clock.advance(20);
+    await settle();
+    expect(log.durable).toMatchObject({ accepted: 4, written: 4, synced: 4, bytesAtRisk: 0 });
+    await soon(log.reached(3, 'synced'));
+  },
+);
+
 describe('a segment that cannot be begun', () => {
   const options: LogOptions = { segmentBytes: 4096 };
   const value = Buffer.alloc(3000);
