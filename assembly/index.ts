@@ -15,6 +15,15 @@ export { countFeeds, countFound, examineText, findFeedBack, findLines } from './
 export { parseHdfs, plainFields } from './hdfs';
 export { encodeBatches, keepEntries, makeEntries } from './ingest';
 export { indexLines } from './lines';
+export {
+  applyOperations,
+  gatherCells,
+  growMemtable,
+  indexCells,
+  measureOperations,
+  memtableGet,
+} from './memtable';
 export { parsePattern } from './pattern';
 export { offsetLowerBound, offsetUpperBound, timeLowerBound, timeUpperBound } from './search';
+export { mergeRuns, sortRun } from './sort';
 export { tallyRows } from './tally';

@@ -11,6 +11,7 @@
  */
 
 import type { Kernels } from './kernels.ts';
+import type { MemtableKernels } from './memtable-kernels.ts';
 import type { SearchKernels } from './search-kernels.ts';
 
 export interface ParseKernels {
@@ -146,3 +147,4 @@ export interface ParseKernels {
 
 /** Everything that one instance of the kernels can do. */
 export type AllKernels = Kernels & ParseKernels & SearchKernels;
+export type AllKernels = Kernels & ParseKernels & MemtableKernels;

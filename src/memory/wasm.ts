@@ -39,6 +39,14 @@ const NAMES = [
   'countFeeds',
   'findFeedBack',
   'examineText',
+  'measureOperations',
+  'applyOperations',
+  'growMemtable',
+  'indexCells',
+  'gatherCells',
+  'sortRun',
+  'mergeRuns',
+  'memtableGet',
 ] as const satisfies readonly (keyof AllKernels)[];
 
 let compiled: WasmModule | undefined;

@@ -7,6 +7,7 @@
 
 import { describe } from 'vitest';
 
+import { createMemtableReference } from '../../src/memory/memtable-reference.ts';
 import type { AllKernels } from '../../src/memory/parse-kernels.ts';
 import { createParseReference } from '../../src/memory/parse-reference.ts';
 import { createReferenceKernels } from '../../src/memory/reference.ts';
@@ -28,6 +29,7 @@ export function referenceOf(memory: WasmMemory): AllKernels {
     ...kernels,
     ...createParseReference(memory.buffer, kernels),
     ...createSearchReference(memory.buffer),
+    ...createMemtableReference(memory.buffer),
   };
 }
 
