@@ -48,7 +48,10 @@ export default {
     ...layerRules,
     { from: { path: '^src/' }, to: { dependencyTypes: ['core'] } },
     { from: { path: '^src/' }, to: { path: packages.map(outsidePattern) } },
-    { from: { path: '^assembly/' }, to: { path: ['^assembly/', '^src/memory/(?:program-)?layout\\.ts$'] } },
+    {
+      from: { path: '^assembly/' },
+      to: { path: ['^assembly/', '^src/memory/(layout|program-layout|lsm-layout|table-layout)\\.ts$'] },
+    },
     { from: { path: '^(?:test|bench|scripts)/|^[^/]+$' }, to: {} },
   ],
   options: {

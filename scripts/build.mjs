@@ -119,6 +119,7 @@ async function buildKernels(withDebug) {
     ...listFiles('assembly'),
     'src/memory/layout.ts',
     'src/memory/program-layout.ts',
+    'src/memory/lsm-layout.ts',
     'asconfig.json',
     'scripts/build.mjs',
     'node_modules/assemblyscript/package.json',

@@ -79,16 +79,6 @@ export class OperationsEncoder {
     this.#length = at + end.length;
   }
 
-  /** Appends what another one has encoded. */
-  append(other: OperationsEncoder): void {
-    if (other.#count === 0) return;
-    const from = this.#count === 0 ? 0 : 1;
-    this.#reserve(other.#length);
-    this.#bytes.set(other.#bytes.subarray(from, other.#length), this.#length);
-    this.#length += other.#length - from;
-    this.#count += other.#count;
-  }
-
   /** Writes an operation up to its key; returns where the second goes. */
   #begin(kind: number, tree: number, key: Uint8Array, secondLength: number): number {
     assert(key.length >= 1 && key.length <= KEY_BYTES_MAX, 'a key is of the right length');

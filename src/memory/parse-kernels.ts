@@ -146,5 +146,4 @@ export interface ParseKernels {
 }
 
 /** Everything that one instance of the kernels can do. */
-export type AllKernels = Kernels & ParseKernels & SearchKernels;
-export type AllKernels = Kernels & ParseKernels & MemtableKernels;
+export type AllKernels = Kernels & ParseKernels & MemtableKernels & SearchKernels;
