@@ -6,12 +6,19 @@
  */
 
 import { MEMORY_BYTES_DEFAULT } from '../limits.ts';
-import { CHECKPOINT_FILE, CHECKPOINT_TEMPORARY_FILE, parseSegmentFileName } from '../log/names.ts';
+import {
+  CHECKPOINT_FILE,
+  CHECKPOINT_TEMPORARY_FILE,
+  GAPS_FILE,
+  GAPS_TEMPORARY_FILE,
+  parseSegmentFileName,
+} from '../log/names.ts';
 import { Memory } from '../memory/memory.ts';
 import { nodeVfs } from '../vfs/node.ts';
 import type { Context, ExitCode } from './context.ts';
 import { UsageError } from './failure.ts';
 import { inspectCheckpoint } from './inspect/checkpoint.ts';
+import { inspectGaps } from './inspect/gaps.ts';
 import { inspectOffsetIndex, inspectTimeIndex } from './inspect/indexes.ts';
 import type { Inspection } from './inspect/inspection.ts';
 import { inspectSegment } from './inspect/segment.ts';
@@ -27,12 +34,13 @@ type Inspector = (inspection: Inspection) => Promise<ExitCode>;
 function inspectorOf(path: string): Inspector {
   const name = path.split(/[/\\]/).at(-1) ?? '';
   if (name === CHECKPOINT_FILE || name === CHECKPOINT_TEMPORARY_FILE) return inspectCheckpoint;
+  if (name === GAPS_FILE || name === GAPS_TEMPORARY_FILE) return inspectGaps;
   const kind = parseSegmentFileName(name)?.kind ?? /\.(log|index|timeindex)(?:\.|$)/.exec(name)?.[1];
   if (kind === 'log') return inspectSegment;
   if (kind === 'index') return inspectOffsetIndex;
   if (kind === 'timeindex') return inspectTimeIndex;
   throw new UsageError(
-    `${path} is none of the files of a log: those end in .log, .index or .timeindex, or are called ${CHECKPOINT_FILE}`,
+    `${path} is none of the files of a log: those end in .log, .index or .timeindex, or are called ${CHECKPOINT_FILE} or ${GAPS_FILE}`,
   );
 }
 

@@ -149,7 +149,7 @@ function addInfo(program: Command): void {
 function addInspect(program: Command): void {
   const command = program
     .command('inspect')
-    .description('show what a file holds: a segment (.log), an index, a time index or a recovery-point')
+    .description('show what a file holds: a segment (.log), an index, a time index, a recovery-point or gaps')
     .argument('<file>', 'the file; it needs no database around it')
     .option('--limit <n>', 'show at most so many batches or entries; all are checked', count)
     .option('--json', 'print one JSON object a line');
