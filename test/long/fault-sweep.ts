@@ -179,7 +179,8 @@ class FaultRun {
 
   /** A failed fdatasync is never tried again before the log is opened anew. */
   #checkTrace(): void {
-    const failed = this.#operation;
+    // What comes when the log is closed does not fail any more.
+    const failed = this.isMet ? this.#operation : undefined;
     if (failed?.op !== 'datasync' || !failed.path.endsWith('.log')) return;
     for (const { op, path } of this.#vfs.trace.slice(this.#at + 1)) {
       if (op === 'lock') return;
