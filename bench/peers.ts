@@ -27,12 +27,14 @@ export interface LmdbModule {
     encoding: 'binary';
     keyEncoding: 'uint32';
     noSync: boolean;
+    overlappingSync?: boolean;
     noMemInit: boolean;
   }) => LmdbDatabase;
 }
 
 export interface LevelDatabase {
   open(): Promise<void>;
+  put(key: Buffer, value: Buffer, options: { sync: boolean }): Promise<void>;
   batch(operations: readonly { type: 'put'; key: Buffer; value: Buffer }[]): Promise<void>;
   close(): Promise<void>;
 }
@@ -48,8 +50,54 @@ export interface NodeRsCrc32Module {
   readonly crc32c: (data: Buffer, initial?: number) => number;
 }
 
+interface SqliteStatement {
+  run(...values: unknown[]): unknown;
+}
+
+interface SqliteDatabase {
+  pragma(text: string): unknown;
+  exec(text: string): unknown;
+  prepare(text: string): SqliteStatement;
+  transaction<Args extends unknown[]>(run: (...args: Args) => void): (...args: Args) => void;
+  close(): unknown;
+}
+
+export type SqliteModule = new (path: string) => SqliteDatabase;
+
+interface SonicBoomFile {
+  write(data: Buffer): boolean;
+  flush(done: (error?: Error | null) => void): void;
+  end(): void;
+  once(event: 'ready' | 'drain' | 'close', listener: () => void): unknown;
+  setMaxListeners(count: number): unknown;
+}
+
+export interface SonicBoomModule {
+  readonly SonicBoom: new (options: {
+    dest: string;
+    fsync: boolean;
+    sync: boolean;
+    contentMode: 'buffer';
+  }) => SonicBoomFile;
+}
+
+export type HypercoreModule = new (
+  path: string,
+) => { ready(): Promise<void>; append(block: Buffer | Buffer[]): Promise<unknown>; close(): Promise<void> };
+
+export type FlumelogModule = (
+  path: string,
+  options: { blockSize: number },
+) => {
+  append(value: Buffer | Buffer[], done: (error?: Error | null, offset?: number) => void): void;
+};
+
 interface PeerModules {
   lmdb: LmdbModule;
+  'better-sqlite3': SqliteModule;
+  'sonic-boom': SonicBoomModule;
+  hypercore: HypercoreModule;
+  'flumelog-offset': FlumelogModule;
   'classic-level': ClassicLevelModule;
   '@node-rs/crc32': NodeRsCrc32Module;
 }
@@ -82,7 +130,7 @@ function isInstalled(): boolean {
   );
 }
 
-/** Installs the peers; returns why it failed, or null. Their binaries come ready-made, so no script runs. */
+/** Installs the peers; returns why it failed, or null. Binaries come ready-made, but for one, so no script runs. */
 function install(): string | null {
   const flags = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
   const result = spawnSync('npm', flags, {
@@ -95,6 +143,18 @@ function install(): string | null {
   const line =
     result.stderr.split('\n').find((text) => text.includes('npm error')) ?? result.stderr.split('\n')[0];
   return `npm ci in bench/peers failed: ${(line ?? '').replace('npm error', '').trim()}`;
+}
+
+/** The one peer whose binary has to be built here; returns why it failed, or null. */
+function build(say: (text: string) => void): string | null {
+  if (existsSync(`${folder}/node_modules/better-sqlite3/build/Release/better_sqlite3.node`)) return null;
+  say('building better-sqlite3, which takes a minute or two (npm rebuild in bench/peers)');
+  const result = spawnSync('npm', ['rebuild', 'better-sqlite3', '--loglevel=error'], {
+    cwd: folder,
+    encoding: 'utf8',
+    shell: process.platform === 'win32',
+  });
+  return result.status === 0 ? null : 'npm rebuild better-sqlite3 in bench/peers failed';
 }
 
 /**
@@ -115,6 +175,8 @@ export function installedPeers(say: (text: string) => void): Peers {
         }
       }
       if (failure !== null) return { module: null, missing: failure };
+      const unbuilt = name === 'better-sqlite3' ? build(say) : null;
+      if (unbuilt !== null) return { module: null, missing: unbuilt };
       try {
         return { module: require(name) as PeerModules[typeof name], missing: null };
       } catch (error) {

@@ -23,6 +23,7 @@ import { appendSuite } from './suites/append.ts';
 import { crc32cSuite } from './suites/crc32c.ts';
 import { ingestSuite } from './suites/ingest.ts';
 import { kernelsSuite } from './suites/kernels.ts';
+import { peersSuite } from './suites/peers.ts';
 import { readSuite } from './suites/read.ts';
 import { recoverSuite } from './suites/recover.ts';
 
@@ -33,6 +34,7 @@ const suites: readonly Suite[] = [
   readSuite,
   recoverSuite,
   ingestSuite,
+  peersSuite,
 ];
 
 const usage = `usage: npm run bench -- NAME... [options]

@@ -23,7 +23,7 @@ function path(relative: string): string {
 
 /** All results of the files, in the order of the benches' names on the command line of `bench -- all`. */
 function readResults(files: readonly string[]): Result[] {
-  const order = ['crc32c', 'kernels', 'append', 'read', 'recover', 'ingest'];
+  const order = ['crc32c', 'kernels', 'append', 'read', 'recover', 'ingest', 'peers'];
   const place = ({ bench }: Result): number => (order.includes(bench) ? order.indexOf(bench) : order.length);
   const results = files.flatMap((file) => {
     const parsed = JSON.parse(readFileSync(file, 'utf8')) as Result | Result[];
