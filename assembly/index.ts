@@ -14,7 +14,9 @@ export { crc32c, init } from './crc32c';
 export { countFeeds, countFound, examineText, findFeedBack, findLines } from './find';
 export { parseHdfs, plainFields } from './hdfs';
 export { encodeBatches, keepEntries, makeEntries } from './ingest';
+export { parseJson } from './json';
 export { indexLines } from './lines';
+export { parseLogfmt } from './logfmt';
 export {
   applyOperations,
   gatherCells,

@@ -62,6 +62,23 @@ export interface ParseKernels {
   parsePattern(spans: number, count: number, fields: number, extras: number, program: number): number;
 
   /**
+   * Takes lines apart that are each a JSON object. Its own keys are looked up in a table; see
+   * program-layout.ts. Values are spans of the text as it is written, strings without their quotes and with
+   * their escapes; null is as if the key were not there. What is nested in values, and the digits of numbers,
+   * are not examined. A time is a string of ISO 8601 or a number since 1970; a line is not of the format where
+   * it has keys for a time, and none of them has one.
+   *
+   * @param table its address
+   */
+  parseJson(spans: number, count: number, fields: number, extras: number, table: number): number;
+
+  /**
+   * The same for lines of logfmt: keys, most of them with `=` and a value, which is quoted where it has white
+   * space in it. The first key has a value, and one of the keys is for a time, a level or a message.
+   */
+  parseLogfmt(spans: number, count: number, fields: number, extras: number, table: number): number;
+
+  /**
    * Tells, of the lines that failed, those that look like a part of the entry before them: their status
    * becomes `FIELDS_CONTINUATION`. These are lines that
    *

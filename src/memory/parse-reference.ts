@@ -7,6 +7,7 @@
  */
 
 import type { Kernels } from './kernels.ts';
+import { pairsOfJson, pairsOfLogfmt, putPairs } from './key-value-reference.ts';
 import {
   BATCH_HEADER_BYTES,
   ENCODED_BATCHES,
@@ -182,25 +183,34 @@ export function createParseReference(
     return count;
   }
 
-  function parsePattern(
-    spans: number,
-    count: number,
-    fields: number,
-    extras: number,
-    program: number,
-  ): number {
-    let parsed = 0;
-    for (let i = 0; i < count; i++) {
-      const row = fields + i * FIELDS_BYTES;
-      clearFields(row, spans + i * SPAN_BYTES, FIELDS_FAILED);
-      const address = load(row + FIELDS_LINE);
-      const line = textAt(address, load(row + FIELDS_LINE_LENGTH));
-      if (!parseLine(view, program, address, line, row, extras + i * extrasBytes(view, program))) continue;
-      store(row + FIELDS_STATUS, FIELDS_PARSED);
-      parsed++;
-    }
-    return parsed;
+  /** Takes each line apart with a function that says whether it is of the format. */
+  function parseEach(
+    parse: (program: number, address: number, line: string, row: number, extras: number) => boolean,
+  ): ParseKernels['parsePattern'] {
+    return (spans, count, fields, extras, program) => {
+      let parsed = 0;
+      for (let i = 0; i < count; i++) {
+        const row = fields + i * FIELDS_BYTES;
+        clearFields(row, spans + i * SPAN_BYTES, FIELDS_FAILED);
+        const address = load(row + FIELDS_LINE);
+        const line = textAt(address, load(row + FIELDS_LINE_LENGTH));
+        if (!parse(program, address, line, row, extras + i * extrasBytes(view, program))) continue;
+        store(row + FIELDS_STATUS, FIELDS_PARSED);
+        parsed++;
+      }
+      return parsed;
+    };
   }
+
+  const parsePattern = parseEach((program, address, line, row, extras) =>
+    parseLine(view, program, address, line, row, extras),
+  );
+  const parseJson = parseEach((table, address, line, row, extras) =>
+    putPairs(view, table, address, line, pairsOfJson(line), false, row, extras),
+  );
+  const parseLogfmt = parseEach((table, address, line, row, extras) =>
+    putPairs(view, table, address, line, pairsOfLogfmt(line), true, row, extras),
+  );
 
   function markContinuations(fields: number, count: number): number {
     let marked = 0;
@@ -346,6 +356,8 @@ export function createParseReference(
     parseHdfs,
     plainFields,
     parsePattern,
+    parseJson,
+    parseLogfmt,
     markContinuations,
     makeEntries,
     encodeBatches,

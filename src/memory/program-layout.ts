@@ -121,3 +121,27 @@ export const TIME_SHORT_DATE = 22;
 export const TIME_OF_DAY = 23;
 /** A time since 1970 in seconds, milliseconds, microseconds or nanoseconds, which its size tells. */
 export const TIME_EPOCH = 24;
+
+/**
+ * The table of keys that lines of keys and values have, in the place of instructions: 64 buckets, each the
+ * offset of an entry, from the program's address on, or 0; then the entries. The bucket of a key is seven times
+ * its length, and its first byte, and five times its last.
+ *
+ *     0       4       8       12      16
+ *     +-------+-------+-------+-------+----------- - -
+ *     | next  | slot  | rank  |length | text
+ *     |  i32  |  i32  |  i32  |  i32  |
+ *     +-------+-------+-------+-------+----------- - -
+ *
+ * Of several keys with the same slot in a line that with the least rank counts.
+ */
+export const KEYS_BUCKETS_MASK = 63;
+export const KEY_NEXT = 0;
+export const KEY_SLOT = 4;
+export const KEY_RANK = 8;
+export const KEY_LENGTH = 12;
+export const KEY_TEXT = 16;
+/** The slot of a time. */
+export const SLOT_TIME = -1;
+/** A number with fewer digits is no time: it is a duration, or a time of day. */
+export const EPOCH_DIGITS_MIN = 9;

@@ -30,6 +30,8 @@ const NAMES = [
   'plainFields',
   'markContinuations',
   'parsePattern',
+  'parseJson',
+  'parseLogfmt',
   'makeEntries',
   'encodeBatches',
   'keepEntries',

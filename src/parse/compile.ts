@@ -6,7 +6,8 @@
  */
 
 import {
-  KIND_ANY,
+  KIND_PRIORITY,
+  KIND_STATUS,
   OP_BLANKS,
   OP_CLEAR,
   OP_END,
@@ -220,7 +221,7 @@ class Compiler {
   #without(optional: readonly Piece[], rest: readonly Piece[], literalFirst: boolean): number[] {
     const clears = fieldsOf(optional).flatMap(({ name, kind }) => {
       const slot = this.#slots.get(name) ?? SLOT_NONE;
-      const isLevel = kind !== 'structured' && kind !== KIND_ANY && slot >= SLOT_EXTRAS;
+      const isLevel = (kind === KIND_PRIORITY || kind === KIND_STATUS) && slot !== SLOT_LEVEL;
       return [OP_CLEAR, slot, ...(isLevel ? [OP_CLEAR, SLOT_NONE] : [])];
     });
     if (!literalFirst) return [...clears, ...this.#sequence(rest)];

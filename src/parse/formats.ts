@@ -16,6 +16,8 @@ export type LineFormat =
   | 'syslog5424'
   | 'apache'
   | 'access'
+  | 'json'
+  | 'logfmt'
   | 'plain';
 
 /** The pattern of a line, and that of its time. */
@@ -83,6 +85,8 @@ export const LINE_FORMATS: readonly LineFormat[] = [
   'syslog5424',
   'apache',
   'access',
+  'json',
+  'logfmt',
   'plain',
 ];
 

@@ -8,8 +8,11 @@
 import { assert } from '../assert.ts';
 import { LEVEL_COUNT } from '../memory/layout.ts';
 
+/** The name of a level on the one scale. */
+export type Level = 'OTHER' | 'TRACE' | 'DEBUG' | 'INFO' | 'NOTICE' | 'WARN' | 'ERROR' | 'FATAL';
+
 /** Names of the levels, by code; `OTHER` is a level that is not on the scale. */
-export const LEVEL_NAMES: readonly string[] = [
+export const LEVEL_NAMES: readonly Level[] = [
   'OTHER',
   'TRACE',
   'DEBUG',

@@ -17,6 +17,7 @@ import { PROGRAM_CODE, PROGRAM_EXTRAS, PROGRAM_FROM, PROGRAM_YEAR } from '../mem
 import { booleanOption, checkOneOf, checkOptions } from '../options.ts';
 import { compilePattern, type Program } from './compile.ts';
 import { LINE_FORMATS, type LineFormat, PATTERNS } from './formats.ts';
+import { keyTable } from './keys.ts';
 import { findZone, type Zone } from './zone.ts';
 
 /** A format of one's own; it can be posted to another thread. */
@@ -46,6 +47,8 @@ export interface ParserOptions {
    * two years of the calendar it is made of. Unless given, it ends tomorrow.
    */
   yearFrom?: number;
+  /** Keys of JSON and logfmt lines whose values become extras, at most 16; none unless given. */
+  fields?: readonly string[];
 }
 
 /** Takes lines apart. */
@@ -58,6 +61,8 @@ export interface LineParser {
   readonly hasTime: boolean;
   /** Whether these times have no year. */
   readonly isYearless: boolean;
+  /** Whether text that stands in quotes has the escapes of JSON. */
+  readonly hasEscapes: boolean;
   /** Whether lines that fail may be continuations of the entry before them. */
   readonly joins: boolean;
   /**
@@ -90,8 +95,9 @@ const TIME_MAX_MS = 8.64e15;
 export function checkParser(format: unknown, options: unknown): void {
   if (typeof format === 'object' && format !== null) checkPattern(format);
   else checkOneOf('format', format, LINE_FORMATS);
-  checkOptions('parser options', options, ['zone', 'yearFrom']);
-  const { zone, yearFrom } = options as ParserOptions;
+  checkOptions('parser options', options, ['zone', 'yearFrom', 'fields']);
+  const { zone, yearFrom, fields } = options as ParserOptions;
+  if (fields !== undefined) checkFields(fields);
   if (zone !== undefined) {
     if (typeof zone !== 'string') throw new TypeError(`zone must be a string, not ${String(zone)}`);
     findZone(zone);
@@ -99,6 +105,15 @@ export function checkParser(format: unknown, options: unknown): void {
   if (yearFrom !== undefined && !(Math.abs(yearFrom) <= TIME_MAX_MS)) {
     throw new RangeError(`yearFrom must be a time in milliseconds since the epoch, not ${String(yearFrom)}`);
   }
+}
+
+function checkFields(fields: unknown): void {
+  if (!Array.isArray(fields) || fields.some((field) => typeof field !== 'string')) {
+    throw new TypeError('fields must be an array of strings');
+  }
+  if (fields.length > EXTRAS_MAX)
+    throw new RangeError(`fields can be at most ${EXTRAS_MAX}, not ${fields.length}`);
+  keyTable(fields as string[]);
 }
 
 function checkPattern(format: object): void {
@@ -134,19 +149,37 @@ export function createParser(
   checkParser(format, options);
   const zone = findZone(options.zone ?? 'utc');
   const name = formatName(format);
+  const yearFrom = options.yearFrom ?? systemClock.now() + DAY_MS - YEAR_MS;
   const pattern = typeof format === 'string' ? PATTERNS[format] : format;
   if (pattern !== undefined) {
     const program = programOf(pattern.pattern, pattern.time);
-    putProgram(memory, work, program, options.yearFrom ?? systemClock.now() + DAY_MS - YEAR_MS);
-    const { extraNames, hasTime, isYearless } = program;
-    const joins = pattern.joins ?? hasTime;
-    const rows: ParseRows = (kernels, spans, count, rows_, extras) =>
-      kernels.parsePattern(spans, count, rows_, extras, work);
-    return new KernelParser({ name, extraNames, hasTime, isYearless, joins }, rows, memory, zone);
+    const { words, extraNames, hasTime, isYearless } = program;
+    putProgram(memory, work, words, extraNames.length, yearFrom);
+    const facts = {
+      name,
+      extraNames,
+      hasTime,
+      isYearless,
+      hasEscapes: false,
+      joins: pattern.joins ?? hasTime,
+    };
+    return new KernelParser(facts, (kernels, ...rows) => kernels.parsePattern(...rows, work), memory, zone);
   }
-  const hasTime = format === 'hdfs';
-  const facts = { name, extraNames: [], hasTime, isYearless: false, joins: hasTime };
-  return new KernelParser(facts, hasTime ? parseHdfs : plainFields, memory, zone);
+  const isPlain = format === 'plain';
+  const hasKeys = format === 'json' || format === 'logfmt';
+  const extraNames = hasKeys ? (options.fields ?? []) : [];
+  if (hasKeys) putProgram(memory, work, keyTable(extraNames), extraNames.length, yearFrom);
+  const facts = { name, extraNames, hasTime: !isPlain, isYearless: false, hasEscapes: hasKeys };
+  const joins = format === 'hdfs';
+  return new KernelParser({ ...facts, joins }, kernelOf(format, work), memory, zone);
+}
+
+/** The kernel of a format that is no pattern. */
+function kernelOf(format: FormatSpec, work: number): ParseRows {
+  if (format === 'hdfs') return (kernels, spans, count, rows) => kernels.parseHdfs(spans, count, rows);
+  if (format === 'json') return (kernels, ...rows) => kernels.parseJson(...rows, work);
+  if (format === 'logfmt') return (kernels, ...rows) => kernels.parseLogfmt(...rows, work);
+  return (kernels, spans, count, rows) => kernels.plainFields(spans, count, rows);
 }
 
 const programs = new Map<string, Program>();
@@ -164,11 +197,17 @@ function programOf(pattern: string, time: string | undefined): Program {
   return program;
 }
 
-function putProgram({ i32, f64 }: MemoryView, work: number, program: Program, yearFrom: number): void {
-  i32[(work + PROGRAM_EXTRAS) >> 2] = program.extraNames.length;
+function putProgram(
+  { i32, f64 }: MemoryView,
+  work: number,
+  words: readonly number[],
+  extras: number,
+  yearFrom: number,
+): void {
+  i32[(work + PROGRAM_EXTRAS) >> 2] = extras;
   i32[(work + PROGRAM_YEAR) >> 2] = new Date(yearFrom).getUTCFullYear();
   f64[(work + PROGRAM_FROM) >> 3] = yearFrom;
-  i32.set(program.words, (work + PROGRAM_CODE) >> 2);
+  i32.set(words, (work + PROGRAM_CODE) >> 2);
 }
 
 /** How a kernel is called. */
@@ -180,14 +219,12 @@ type ParseRows = (
   extras: number,
 ) => number;
 
-const parseHdfs: ParseRows = (kernels, spans, count, rows) => kernels.parseHdfs(spans, count, rows);
-const plainFields: ParseRows = (kernels, spans, count, rows) => kernels.plainFields(spans, count, rows);
-
 class KernelParser implements LineParser {
   readonly name: string;
   readonly extraNames: readonly string[];
   readonly hasTime: boolean;
   readonly isYearless: boolean;
+  readonly hasEscapes: boolean;
   readonly joins: boolean;
   readonly #parseRows: ParseRows;
   readonly #memory: MemoryView;
@@ -198,6 +235,7 @@ class KernelParser implements LineParser {
     this.extraNames = facts.extraNames;
     this.hasTime = facts.hasTime;
     this.isYearless = facts.isYearless;
+    this.hasEscapes = facts.hasEscapes;
     this.joins = facts.joins;
     this.#parseRows = parseRows;
     this.#memory = memory;

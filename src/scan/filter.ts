@@ -113,7 +113,7 @@ export function parseLevels(text: unknown): number {
 
 function levelCode(name: string): number {
   const upper = name.trim().toUpperCase();
-  const code = LEVEL_NAMES.indexOf(ALIASES[upper] ?? upper);
+  const code = (LEVEL_NAMES as readonly string[]).indexOf(ALIASES[upper] ?? upper);
   if (code < 0) throw new RangeError(`level must be one of ${LEVEL_NAMES.join(', ')}, not "${name}"`);
   return code;
 }

@@ -52,7 +52,78 @@ export const LINE_MAKERS: Readonly<Record<Exclude<LineFormat, 'plain'>, Maker>> 
     `[${random.pick(DAYS)} ${random.pick(MONTHS)} ${pad(random.int(1, 31))} ${time(random)}${random.pick(['', '.123456'])} ${random.int(1970, 2040)}] [${random.pick(['error', 'notice', 'core:warn', ':error'])}] ${random.pick(['', '[pid 123] ', '[pid 123:tid 456] '])}${words(random)}`,
   access: (random) =>
     `${random.pick(['10.0.0.1', '::1'])} - ${random.pick(['-', 'frank'])} [${pad(random.int(1, 31))}/${random.pick(MONTHS)}/${random.int(1990, 2030)}:${time(random)} ${random.pick(['+0000', '-0700', '+1'])}] "${random.pick(['GET / HTTP/1.1', '-', 'GET /\\"x', ''])}" ${random.pick(['200', '404', '503', '-', '99'])} ${random.pick(['-', '1234'])}${random.pick(['', ' "-" "curl \\" 1"', ' "http://x/" "-"'])}`,
+  json(random) {
+    const pairs = Array.from({ length: random.int(0, 6) }, () => {
+      if (random.chance(0.3)) {
+        const time = random.pick(TIMES);
+        return `"${random.pick(['time', '@timestamp', 'ts'])}":${/^\d{9}[\d.]*$/.test(time) && random.chance(0.5) ? time : JSON.stringify(time)}`;
+      }
+      return `${JSON.stringify(random.pick(KEYS))}${random.pick([':', ' : '])}${jsonValue(random, 3)}`;
+    });
+    return `${random.pick(['', ' '])}{${pairs.join(random.pick([',', ', ']))}}${random.pick(['', '\t'])}`;
+  },
+  logfmt: (random) =>
+    Array.from({ length: random.int(1, 6) }, () => {
+      const value = random.pick([
+        words(random).split(' ')[0] ?? '',
+        JSON.stringify(words(random)),
+        '30',
+        'warn',
+        random.pick(TIMES).replace(' ', 'T'),
+      ]);
+      const key = random.pick(['time', 'ts', ...KEYS.slice(0, -2)]);
+      return random.chance(0.1) ? key : `${key}=${value}`;
+    }).join(random.pick([' ', '  ', '\t'])),
 };
+
+const KEYS = [
+  'msg',
+  'message',
+  'level',
+  'lvl',
+  'pid',
+  'name',
+  'component',
+  'hostname',
+  'a',
+  'x.y',
+  '',
+  '"',
+] as const;
+const TIMES = [
+  '2020-02-29T12:00:00.123456Z',
+  '2020-02-30T12:00:00Z',
+  '2021-07-01 12:00:00,5',
+  '1600000000123',
+  '1600000000.25',
+  '12:30',
+  '0.5',
+  '',
+] as const;
+
+/** A value of JSON, with white space in odd places, and now and then one that is none. */
+function jsonValue(random: Random, depth: number): string {
+  const word = JSON.stringify(
+    random.pick([...WORDS, 'a"b', 'back\\', 'line\nfeed', '\u0001', 'x'.repeat(random.int(0, 300))]),
+  );
+  const scalar = random.pick([
+    word,
+    word,
+    word,
+    '30',
+    '-1.5e3',
+    'true',
+    'false',
+    'null',
+    '50',
+    'nul',
+    '"open',
+  ]);
+  if (depth === 0 || random.chance(0.8)) return scalar;
+  const items = Array.from({ length: random.int(0, 3) }, () => jsonValue(random, depth - 1));
+  if (random.chance(0.5)) return `[${items.join(', ')}]`;
+  return `{${items.map((item, i) => `"k${i}" :${item}`).join(',')}}`;
+}
 
 const ODD_BYTES = ' \t:-[]"\\<>0369Zz.,@/\u00e9\u0000'.split('');
 

@@ -18,6 +18,7 @@ import { batchesSuite } from './parse-kernels/batches.ts';
 import { continuationsSuite } from './parse-kernels/continuations.ts';
 import { entriesSuite } from './parse-kernels/entries.ts';
 import { hdfsSuite } from './parse-kernels/hdfs.ts';
+import { keysSuite } from './parse-kernels/keys.ts';
 import { linesSuite } from './parse-kernels/lines.ts';
 import { patternsSuite } from './parse-kernels/patterns.ts';
 import { tallySuite } from './parse-kernels/tally.ts';
@@ -47,6 +48,7 @@ export function parseKernelsSuite(name: string, factory: (memory: WasmMemory) =>
     hdfsSuite(arena, reference);
     continuationsSuite(arena, reference);
     patternsSuite(arena, reference);
+    keysSuite(arena, reference);
     entriesSuite(arena, reference);
     batchesSuite(arena, reference);
     tallySuite(arena, reference);
