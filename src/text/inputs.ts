@@ -65,8 +65,35 @@ export async function expandInputs(
   return new Expansion(vfs, options).run(patterns);
 }
 
+/** What a library call reads: a path or pattern, some of them, or a stream of bytes or UTF-8. */
+export type TextInput = string | readonly string[] | AsyncIterable<Uint8Array | string>;
+
+/**
+ * Finds out what a library call is to read.
+ *
+ * @throws TypeError where it is nothing that can be read
+ */
+export async function inputsOf(
+  vfs: Vfs,
+  source: TextInput,
+  options: InputOptions = {},
+): Promise<ExpandedInputs> {
+  if (typeof source === 'string') return expandInputs(vfs, [source], options);
+  if (Array.isArray(source)) {
+    for (const path of source as readonly unknown[]) {
+      if (typeof path !== 'string') throw new TypeError(`a source must be a path, not ${String(path)}`);
+    }
+    return expandInputs(vfs, source as readonly string[], options);
+  }
+  const stream = source as AsyncIterable<Uint8Array | string> | null | undefined;
+  if (typeof stream?.[Symbol.asyncIterator] !== 'function') {
+    throw new TypeError('a source must be a path, a list of paths, or a stream of bytes');
+  }
+  return { inputs: [streamInput('the stream', () => stream)], failures: [] };
+}
+
 /** A stream as an input. */
-export function streamInput(name: string, stream: () => AsyncIterable<Uint8Array | string>): Input {
+function streamInput(name: string, stream: () => AsyncIterable<Uint8Array | string>): Input {
   return {
     name,
     path: undefined,

@@ -13,6 +13,8 @@
 /** How characters are bytes. */
 export type TextEncoding = 'utf-8' | 'latin1' | 'utf-16le' | 'utf-16be';
 
+export const TEXT_ENCODINGS: readonly TextEncoding[] = ['utf-8', 'latin1', 'utf-16le', 'utf-16be'];
+
 export type Compression = 'gzip' | 'zstd' | 'bzip2' | 'xz';
 
 /** What the first bytes say. */

@@ -27,6 +27,8 @@ export interface RunOptions {
   env?: Record<string, string>;
   /** Leaves standard input open, for the test to write to. */
   keepOpen?: boolean;
+  /** The directory that it runs in. */
+  cwd?: string;
   /** A file that it writes its answer to. */
   outputFile?: string;
 }
@@ -36,6 +38,7 @@ export function startVarve(args: readonly string[], options: RunOptions = {}): C
   const output = options.outputFile === undefined ? 'pipe' : openSync(options.outputFile, 'w');
   const child = spawn(process.execPath, [MAIN, ...args], {
     stdio: ['pipe', output, 'pipe'],
+    cwd: options.cwd,
     env: { ...process.env, NO_COLOR: '', FORCE_COLOR: '', VARVE_DEBUG: '', ...options.env },
   });
   onTestFinished(() => {

@@ -49,7 +49,19 @@ afterAll(async () => {
 const SCAN: TextScan<GrepSpec, GrepResult> = {
   task: 'grep',
   kind: GREP,
-  spec: { literals: [Buffer.from('NEEDLE')], fold: false },
+  spec: {
+    patterns: ['NEEDLE'],
+    fixed: true,
+    ignoreCase: false,
+    whole: 'part',
+    invert: false,
+    countOnly: true,
+    rows: false,
+    places: false,
+    before: 0,
+    after: 0,
+    limit: Number.POSITIVE_INFINITY,
+  },
   bytesOf: () => 16,
 };
 

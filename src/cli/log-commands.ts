@@ -1,0 +1,73 @@
+/**
+ * The commands that read log files as they are, and their options.
+ *
+ * @module
+ */
+
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { TEXT_ENCODINGS } from '../text/recognize.ts';
+import { parseCount } from './arguments.ts';
+import { execute } from './context.ts';
+import type { LoggrepCommandOptions } from './loggrep.ts';
+
+function count(text: string): number {
+  try {
+    return parseCount(text);
+  } catch (error) {
+    if (error instanceof RangeError) throw new InvalidArgumentError(`${error.message}.`);
+    throw error;
+  }
+}
+
+function collect(text: string, before: string[] | undefined): string[] {
+  return [...(before ?? []), text];
+}
+
+/** Options about what is read, the same for all of them. */
+function addInputOptions(command: Command): Command {
+  return command
+    .option('-r, --recursive', 'read the directories below a directory too')
+    .option('--rotated', 'read with each file the others of its rotated set, the oldest first')
+    .addOption(
+      new Option(
+        '--encoding <name>',
+        'how characters are bytes; UTF-8 or what a mark says unless given',
+      ).choices(TEXT_ENCODINGS),
+    );
+}
+
+export function addLoggrep(program: Command): void {
+  const command = program
+    .command('loggrep')
+    .description('print the lines that match a regular expression (of JavaScript), as grep does')
+    .argument('[pattern]', 'what is searched for; a file where -e is given')
+    .argument('[file...]', 'files, directories or patterns; standard input (-) unless given')
+    .helpOption('--help', 'print this help')
+    .option('-e, --regexp <pattern>', 'a pattern; may be given several times', collect)
+    .option('-F, --fixed-strings', 'patterns are texts')
+    .option('-i, --ignore-case', 'take letters in either case for the same')
+    .option('-w, --word-regexp', 'a match must be whole words')
+    .option('-x, --line-regexp', 'a match must be a whole line')
+    .option('-v, --invert-match', 'lines that do not match')
+    .option('-c, --count', 'print how many lines there are of each file')
+    .option('-n, --line-number', 'print the number of each line')
+    .option('-o, --only-matching', 'print the matches alone')
+    .option('-l, --files-with-matches', 'print the names of files that have such lines')
+    .option('-L, --files-without-match', 'print the names of files that have none')
+    .option('-H, --with-filename', 'print the name of the file before each line')
+    .option('-h, --no-filename', 'do not')
+    .option('-q, --quiet', 'print nothing; the exit code tells')
+    .option('-m, --max-count <n>', 'at most so many lines of each file', count)
+    .option('-A, --after-context <n>', 'print so many lines behind each', count)
+    .option('-B, --before-context <n>', 'print so many lines before each', count)
+    .option('-C, --context <n>', 'print so many lines around each', count)
+    .option('--stats', 'say at the end how much was found, and how fast');
+  addInputOptions(command);
+  command.addHelpText('after', '\nExit codes: 0 lines were found; 1 none; 2 something could not be read.');
+  command.action((pattern: string | undefined, files: string[], options: LoggrepCommandOptions) =>
+    execute(async (context) => {
+      const { loggrep } = await import('./loggrep.ts');
+      return loggrep(pattern === undefined ? [] : [pattern, ...files], options, context);
+    }),
+  );
+}

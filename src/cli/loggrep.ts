@@ -1,0 +1,231 @@
+/**
+ * `varve loggrep PATTERN FILE…`: prints the lines that match, as grep does.
+ *
+ * @module
+ */
+
+import { isVarveError } from '../errors.ts';
+import { type FoundPart, searchInput } from '../logfile/search.ts';
+import { createRuntime, type Runtime } from '../runtime.ts';
+import type { GrepSpec } from '../scan/grep.ts';
+import { compilePattern } from '../scan/pattern/compile.ts';
+import { expandInputs, type Input } from '../text/inputs.ts';
+import type { TextEncoding } from '../text/recognize.ts';
+import { nodeVfs } from '../vfs/node.ts';
+import { checkStandardInput } from '../vfs/stdin.ts';
+import type { Context, ExitCode } from './context.ts';
+import { sentenceOf, UsageError } from './failure.ts';
+import { formatByteRate, formatBytes, formatCount, formatDuration, plural } from './format.ts';
+import { LinePrinter } from './line-printer.ts';
+
+export interface LoggrepCommandOptions {
+  regexp?: string[];
+  fixedStrings?: boolean;
+  ignoreCase?: boolean;
+  wordRegexp?: boolean;
+  lineRegexp?: boolean;
+  invertMatch?: boolean;
+  count?: boolean;
+  lineNumber?: boolean;
+  onlyMatching?: boolean;
+  filesWithMatches?: boolean;
+  filesWithoutMatch?: boolean;
+  withFilename?: boolean;
+  /** commander: `--no-filename` makes it false. */
+  filename?: boolean;
+  quiet?: boolean;
+  maxCount?: number;
+  afterContext?: number;
+  beforeContext?: number;
+  context?: number;
+  recursive?: boolean;
+  rotated?: boolean;
+  encoding?: TextEncoding;
+  stats?: boolean;
+}
+
+/** What is printed for each file. */
+type Answer = 'lines' | 'count' | 'names' | 'namesWithout' | 'nothing';
+
+export async function loggrep(
+  args: readonly string[],
+  options: LoggrepCommandOptions,
+  context: Context,
+): Promise<ExitCode> {
+  const [patterns, files] = patternsAndFiles(args, options);
+  const answer = answerOf(options);
+  const isColoured = answer === 'lines' && context.colours.isColorSupported;
+  const { recursive, rotated } = options;
+  const standardInput = (): NodeJS.ReadStream => {
+    checkStandardInput();
+    return process.stdin;
+  };
+  const expanded = await expandInputs(nodeVfs, files, { recursive, rotated, standardInput });
+  const hasNames =
+    options.filename !== false &&
+    (options.withFilename === true || files.length > 1 || expanded.inputs.length > 1 || recursive === true);
+  const isPlain = !hasNames && options.lineNumber !== true && options.onlyMatching !== true && !isColoured;
+  const spec = specOf(patterns, options, answer, isPlain, isColoured);
+  // A wrong expression is told before anything is read.
+  compilePattern(spec);
+  const printer = new LinePrinter(context.stdout, context.colours, {
+    hasNames,
+    hasNumbers: options.lineNumber === true,
+    onlyMatching: options.onlyMatching === true,
+    isPlain: isPlain && spec.before + spec.after === 0,
+    hasContext: spec.before + spec.after > 0,
+  });
+  const runtime = createRuntime({});
+  const search = new Search(runtime, spec, answer, hasNames, printer, options, context);
+  for (const failure of expanded.failures) search.fail(failure);
+  await search.run(expanded.inputs);
+  return search.exitCode;
+}
+
+function patternsAndFiles(
+  args: readonly string[],
+  { regexp, recursive }: LoggrepCommandOptions,
+): [patterns: string[], files: readonly string[]] {
+  const [first, ...rest] = args;
+  if (regexp === undefined && first === undefined) throw new UsageError('there is no pattern to search for');
+  const patterns = (regexp ?? [first as string]).flatMap((pattern) => pattern.split('\n'));
+  const files = regexp === undefined ? rest : args;
+  if (files.length > 0) return [patterns, files];
+  return [patterns, [recursive === true ? '.' : '-']];
+}
+
+function answerOf(options: LoggrepCommandOptions): Answer {
+  if (options.quiet === true) return 'nothing';
+  if (options.filesWithMatches === true) return 'names';
+  if (options.filesWithoutMatch === true) return 'namesWithout';
+  return options.count === true ? 'count' : 'lines';
+}
+
+function specOf(
+  patterns: readonly string[],
+  options: LoggrepCommandOptions,
+  answer: Answer,
+  isPlain: boolean,
+  isColoured: boolean,
+): GrepSpec {
+  const { context = 0, beforeContext = context, afterContext = context, onlyMatching } = options;
+  const showsLines = answer === 'lines';
+  const hasContext = showsLines && onlyMatching !== true;
+  const most = options.maxCount ?? Number.POSITIVE_INFINITY;
+  return {
+    patterns: [...patterns],
+    fixed: options.fixedStrings === true,
+    ignoreCase: options.ignoreCase === true,
+    whole: options.lineRegexp === true ? 'line' : options.wordRegexp === true ? 'word' : 'part',
+    invert: options.invertMatch === true,
+    countOnly: !showsLines,
+    rows: showsLines && (!isPlain || (hasContext && beforeContext + afterContext > 0)),
+    places: showsLines && (onlyMatching === true || isColoured),
+    before: hasContext ? beforeContext : 0,
+    after: hasContext ? afterContext : 0,
+    // One line tells whether there is one.
+    limit: answer === 'lines' || answer === 'count' ? most : Math.min(1, most),
+  };
+}
+
+class Search {
+  readonly #runtime: Runtime;
+  readonly #spec: GrepSpec;
+  readonly #answer: Answer;
+  readonly #hasNames: boolean;
+  readonly #printer: LinePrinter;
+  readonly #options: LoggrepCommandOptions;
+  readonly #context: Context;
+  #found = 0;
+  #cut = 0;
+  #files = 0;
+  #filesFound = 0;
+  #bytes = 0;
+  #hasFailed = false;
+
+  constructor(
+    runtime: Runtime,
+    spec: GrepSpec,
+    answer: Answer,
+    hasNames: boolean,
+    printer: LinePrinter,
+    options: LoggrepCommandOptions,
+    context: Context,
+  ) {
+    this.#runtime = runtime;
+    this.#spec = spec;
+    this.#answer = answer;
+    this.#hasNames = hasNames;
+    this.#printer = printer;
+    this.#options = options;
+    this.#context = context;
+  }
+
+  get exitCode(): ExitCode {
+    const isFound = this.#found > 0;
+    if (this.#hasFailed && !(isFound && this.#answer === 'nothing')) return 2;
+    return isFound ? 0 : 1;
+  }
+
+  fail(error: unknown): void {
+    this.#hasFailed = true;
+    this.#context.note(sentenceOf(error));
+  }
+
+  async run(inputs: readonly Input[]): Promise<void> {
+    const { clock } = this.#context;
+    const startMs = clock.monotonic();
+    for (const input of inputs) {
+      try {
+        await this.#searchOne(input);
+      } catch (error) {
+        if (!isVarveError(error)) throw error;
+        this.fail(error);
+      }
+      if (this.#answer === 'nothing' && this.#found > 0) break;
+    }
+    if (this.#cut > 0) {
+      const lines = plural(this.#cut, 'line');
+      this.#context.note(`${lines} of more than 2 MiB: only the beginning was searched, and is shown`);
+    }
+    if (this.#options.stats === true) this.#noteStats(clock.monotonic() - startMs);
+  }
+
+  async #searchOne(input: Input): Promise<void> {
+    const { stdout, signal } = this.#context;
+    const { encoding } = this.#options;
+    let found = 0;
+    const before = this.#bytes;
+    const onProgress = (bytes: number): void => {
+      this.#bytes = before + bytes;
+    };
+    for await (const part of searchInput(this.#runtime, input, this.#spec, {
+      signal,
+      encoding,
+      onProgress,
+    })) {
+      found += part.result.found;
+      this.#found += part.result.found;
+      this.#cut += part.result.cut;
+      this.#print(input, part);
+      if (stdout.full) await stdout.flush();
+      if (found >= this.#spec.limit && part.result.text.length === 0) break;
+    }
+    this.#files++;
+    if (found > 0) this.#filesFound++;
+    if (this.#answer === 'count') stdout.line(`${this.#hasNames ? `${input.name}:` : ''}${found}`);
+    if (this.#answer === 'names' && found > 0) stdout.line(input.name);
+    if (this.#answer === 'namesWithout' && found === 0) stdout.line(input.name);
+  }
+
+  #print(input: Input, { result, linesBefore }: FoundPart): void {
+    if (this.#answer === 'lines') this.#printer.print(input.name, result, linesBefore);
+  }
+
+  #noteStats(elapsedMs: number): void {
+    const files = `${plural(this.#filesFound, 'file')} of ${formatCount(this.#files)}`;
+    const read = `${formatBytes(this.#bytes)} searched in ${formatDuration(elapsedMs)}`;
+    const rate = formatByteRate(this.#bytes, elapsedMs);
+    this.#context.note(`${plural(this.#found, 'line')} found in ${files}; ${read} (${rate})`);
+  }
+}
