@@ -15,7 +15,7 @@ import type { CellResult, LabResult } from '../lab/result.ts';
 import type { SyncPolicy } from '../log/sync-policy.ts';
 import { HAS_DSYNC } from '../vfs/dsync.ts';
 import type { Context, ExitCode } from './context.ts';
-import { writeWholeFile } from './files.ts';
+import { checkWritable, writeWholeFile } from './files.ts';
 import { formatBytes, formatCount, formatDuration, formatShare } from './format.ts';
 import type { Progress } from './progress.ts';
 import { type Column, renderTable } from './table.ts';
@@ -71,6 +71,11 @@ export async function benchFsync(
   context: Context,
 ): Promise<ExitCode> {
   const { clock, signal, stdout } = context;
+  const { forClients, out, report } = options;
+  if (forClients !== undefined && !options.clients.includes(forClients)) {
+    throw new RangeError(`--for-clients ${forClients} is not among --clients ${options.clients.join(',')}`);
+  }
+  for (const file of [out, report]) if (file !== undefined) await checkWritable(file);
   let bar: Progress | undefined;
   const result = await runLab({
     directory: options.dir,
@@ -91,12 +96,12 @@ export async function benchFsync(
     varve,
     command: commandOf(options),
   }).finally(() => bar?.clear());
-  if (options.out !== undefined) await writeWholeFile(options.out, `${JSON.stringify(result, null, 1)}\n`);
-  if (options.report !== undefined) await writeWholeFile(options.report, renderHtml(result));
+  if (out !== undefined) await writeWholeFile(out, `${JSON.stringify(result, null, 1)}\n`);
+  if (report !== undefined) await writeWholeFile(report, renderHtml(result));
   const advice = recommend(result, {
     maxLossMs: options.maxLoss,
     p99Ms: options.p99,
-    clients: options.forClients,
+    clients: forClients,
   });
   if (options.json === true) stdout.json(result);
   else if (options.csv === true) stdout.write(renderCsv(result));

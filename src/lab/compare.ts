@@ -102,6 +102,16 @@ function warningsOf(before: LabResult, after: LabResult): string[] {
   return warnings;
 }
 
+function isCell(value: unknown): boolean {
+  const cell = (value ?? {}) as Partial<CellResult>;
+  return (
+    typeof cell.key === 'string' &&
+    Array.isArray(cell.recordsPerSecondSamples) &&
+    Array.isArray(cell.p99MsSamples) &&
+    typeof cell.latencyMs === 'object'
+  );
+}
+
 /**
  * Reads a result that was saved as JSON.
  *
@@ -115,7 +125,7 @@ export function parseResult(text: string, file: string): LabResult {
     throw new RangeError(`${file} is not JSON: ${(error as Error).message}`);
   }
   const { format, cells } = (value ?? {}) as Partial<LabResult>;
-  if (!Array.isArray(cells) || typeof format !== 'number') {
+  if (!Array.isArray(cells) || !cells.every(isCell) || typeof format !== 'number') {
     throw new RangeError(`${file} is not a result of varve bench fsync --json`);
   }
   if (format !== 1) throw new RangeError(`${file} has the format ${format as number}; this version reads 1`);

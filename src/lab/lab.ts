@@ -42,6 +42,10 @@ export interface LabOptions extends MatrixOptions {
   readonly command: string;
 }
 
+/** What can be on its way at the same time, within the memory of a log. */
+const LAB_RECORD_BYTES_MAX: number = 16 * 1024 * 1024;
+const IN_FLIGHT_BYTES_MAX: number = 64 * 1024 * 1024;
+
 /** No measurement is shorter: it would be the noise of the machine and nothing else. */
 const SAMPLE_MS_MIN = 60;
 /** A policy that syncs now and then is watched for so many of its periods, at least. */
@@ -64,10 +68,12 @@ const CALM_SPREAD = 0.35;
 /**
  * Runs the laboratory.
  *
+ * @throws RangeError where so many clients with records of that size would not fit into the memory
  * @throws VarveError where the directory cannot be written to; the signal's reason where it was aborted
  */
 export async function runLab(options: LabOptions): Promise<LabResult> {
   const { clock, signal } = options;
+  checkSizes(options);
   const startMs = clock.monotonic();
   const date = new Date(clock.now()).toISOString();
   await nodeVfs.mkdir(options.directory);
@@ -100,6 +106,15 @@ export async function runLab(options: LabOptions): Promise<LabResult> {
     };
   } finally {
     await removeFolder(nodeVfs, folder);
+  }
+}
+
+function checkSizes({ clients, recordBytes }: MatrixOptions): void {
+  const bytes = Math.max(...clients) * Math.max(...recordBytes);
+  if (bytes > IN_FLIGHT_BYTES_MAX || Math.max(...recordBytes) > LAB_RECORD_BYTES_MAX) {
+    throw new RangeError(
+      `records may have at most ${LAB_RECORD_BYTES_MAX} bytes, and those of all clients together ${IN_FLIGHT_BYTES_MAX}`,
+    );
   }
 }
 

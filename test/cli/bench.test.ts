@@ -64,6 +64,9 @@ describe('varve bench fsync', () => {
       [['--policy', 'sometimes'], /--policy.*always/],
       [['--p99', 'fast'], /--p99.*duration/],
       [['--seconds', '-1'], /--seconds/],
+      [['--for-clients', '3'], /--for-clients 3 is not among/],
+      [['--clients', '100', '--record-bytes', '16m'], /all clients together/],
+      [['--out', '/nowhere/a.json'], /nowhere/],
     ] as const;
     for (const [args, message] of wrong) {
       const { code, stderr } = await varve(['bench', 'fsync', ...args]);

@@ -95,7 +95,15 @@ describe('comparing two results', () => {
 
   test('a file that is no result is refused with its name', () => {
     expect(parseResult(JSON.stringify(resultOf()), 'a.json').cells).toHaveLength(resultOf().cells.length);
-    for (const text of ['', '{', '[]', 'null', '{"format":1}', '{"format":2,"cells":[]}']) {
+    for (const text of [
+      '',
+      '{',
+      '[]',
+      'null',
+      '{"format":1}',
+      '{"format":2,"cells":[]}',
+      '{"format":1,"cells":[{}]}',
+    ]) {
       expect(() => parseResult(text, 'a.json')).toThrow(/a\.json/);
     }
   });
