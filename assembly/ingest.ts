@@ -17,6 +17,7 @@ import {
   FIELDS_BYTES,
   FIELDS_COMPONENT,
   FIELDS_COMPONENT_LENGTH,
+  FIELDS_CONTINUATION,
   FIELDS_HEADERS_BYTES_MAX,
   FIELDS_LEVEL,
   FIELDS_LEVEL_CODE,
@@ -29,6 +30,14 @@ import {
   FIELDS_PLAIN,
   FIELDS_STATUS,
   FIELDS_TIMESTAMP,
+  LEVEL_DEBUG,
+  LEVEL_ERROR,
+  LEVEL_FATAL,
+  LEVEL_INFO,
+  LEVEL_NOTICE,
+  LEVEL_OTHER,
+  LEVEL_TRACE,
+  LEVEL_WARN,
   RECORD_OVERHEAD_MAX,
   SLACK_BYTES,
   SUMMARY_CARRIED,
@@ -36,10 +45,12 @@ import {
   SUMMARY_EARLIEST,
   SUMMARY_EMPTY,
   SUMMARY_FAILED,
+  SUMMARY_JOINED,
   SUMMARY_LATEST,
   SUMMARY_LEVELS,
 } from '../src/memory/layout';
 import { encodeBatch } from './batch-encode';
+import { isDigit } from './blanks';
 import { copy, writeVarint32, zigzag32 } from './bytes';
 
 export function makeEntries(
@@ -49,7 +60,7 @@ export function makeEntries(
   headers: usize,
   recordBytesMax: i32,
   summary: usize,
-): void {
+): i32 {
   assert(count >= 0 && recordBytesMax >= 0);
   let carried = load<f64>(summary, SUMMARY_CARRIED);
   let earliest = load<f64>(summary, SUMMARY_EARLIEST);
@@ -57,8 +68,17 @@ export function makeEntries(
   let failed = load<i32>(summary, SUMMARY_FAILED);
   let empty = load<i32>(summary, SUMMARY_EMPTY);
   let cut = load<i32>(summary, SUMMARY_CUT);
-  for (let i = 0; i < count; i++) {
+  let made = 0;
+  const end = fields + count * FIELDS_BYTES;
+  while (fields < end) {
+    const line = load<i32>(fields, FIELDS_LINE);
     let length = load<i32>(fields, FIELDS_LINE_LENGTH);
+    let next = fields + FIELDS_BYTES;
+    empty += <i32>(length == 0);
+    while (next < end && load<i32>(next, FIELDS_STATUS) == FIELDS_CONTINUATION) {
+      length = load<i32>(next, FIELDS_LINE) + load<i32>(next, FIELDS_LINE_LENGTH) - line;
+      next += FIELDS_BYTES;
+    }
     let headersEnd = headers;
     let headersCount = 0;
     if (load<i32>(fields, FIELDS_STATUS) == FIELDS_PARSED) {
@@ -68,14 +88,13 @@ export function makeEntries(
       store<i32>(counter, load<i32>(counter, SUMMARY_LEVELS) + 1, SUMMARY_LEVELS);
       headersEnd = writeHeaders(fields, headers);
       headersCount =
-        <i32>(load<i32>(fields, FIELDS_LEVEL_LENGTH) != 0) +
+        <i32>(load<i32>(fields, FIELDS_LEVEL_LENGTH) != 0 || load<i32>(fields, FIELDS_LEVEL_CODE) != LEVEL_OTHER) +
         <i32>(load<i32>(fields, FIELDS_PID_LENGTH) != 0) +
         <i32>(load<i32>(fields, FIELDS_COMPONENT_LENGTH) != 0);
       assert(<i32>(headersEnd - headers) <= FIELDS_HEADERS_BYTES_MAX);
     } else {
       failed += <i32>(load<i32>(fields, FIELDS_STATUS) != FIELDS_PLAIN);
     }
-    empty += <i32>(length == 0);
     earliest = carried < earliest ? carried : earliest;
     latest = carried > latest ? carried : latest;
 
@@ -91,21 +110,24 @@ export function makeEntries(
     store<f64>(entries, carried, ENTRY_TIMESTAMP);
     store<i32>(entries, 0, ENTRY_KEY);
     store<i32>(entries, -1, ENTRY_KEY_LENGTH);
-    store<i32>(entries, load<i32>(fields, FIELDS_LINE), ENTRY_VALUE);
+    store<i32>(entries, line, ENTRY_VALUE);
     store<i32>(entries, length, ENTRY_VALUE_LENGTH);
     store<i32>(entries, <i32>headers, ENTRY_HEADERS);
     store<i32>(entries, headersLength, ENTRY_HEADERS_LENGTH);
     store<i32>(entries, headersCount, ENTRY_HEADERS_COUNT);
     headers += headersLength;
-    fields += FIELDS_BYTES;
+    fields = next;
     entries += ENTRY_BYTES;
+    made++;
   }
+  store<i32>(summary, load<i32>(summary, SUMMARY_JOINED) + count - made, SUMMARY_JOINED);
   store<f64>(summary, carried, SUMMARY_CARRIED);
   store<f64>(summary, earliest, SUMMARY_EARLIEST);
   store<f64>(summary, latest, SUMMARY_LATEST);
   store<i32>(summary, failed, SUMMARY_FAILED);
   store<i32>(summary, empty, SUMMARY_EMPTY);
   store<i32>(summary, cut, SUMMARY_CUT);
+  return made;
 }
 
 // The names of the headers behind their length in wire form, as they lie in memory: the length is the
@@ -130,7 +152,15 @@ export function makeEntries(
 @inline
 function writeHeaders(fields: usize, out: usize): usize {
   const levelBytes = load<u32>(fields, FIELDS_LEVEL_LENGTH);
-  if (levelBytes != 0) {
+  const code = load<i32>(fields, FIELDS_LEVEL_CODE);
+  if (code != LEVEL_OTHER && (levelBytes == 0 || isDigit(load<u8>(<usize>load<u32>(fields, FIELDS_LEVEL))))) {
+    store<u64>(out, LEVEL_NAME);
+    const name = levelWord(code);
+    const bytes = 8 - <u32>(clz(name) >> 3);
+    out = writeVarint32(out + LEVEL_NAME_BYTES, zigzag32(bytes));
+    store<u64>(out, name);
+    out += bytes;
+  } else if (levelBytes != 0) {
     store<u64>(out, LEVEL_NAME);
     out = writeText(out + LEVEL_NAME_BYTES, load<u32>(fields, FIELDS_LEVEL), levelBytes);
   }
@@ -146,6 +176,27 @@ function writeHeaders(fields: usize, out: usize): usize {
     out = writeText(out + COMPONENT_NAME_BYTES, load<u32>(fields, FIELDS_COMPONENT), componentBytes);
   }
   return out;
+}
+
+/** The name of a level, as it lies in memory: the first letter is the lowest byte. */
+function levelWord(code: i32): u64 {
+  switch (code) {
+    case LEVEL_TRACE:
+      return 0x4543415254;
+    case LEVEL_DEBUG:
+      return 0x4755424544;
+    case LEVEL_INFO:
+      return 0x4f464e49;
+    case LEVEL_NOTICE:
+      return 0x454349544f4e;
+    case LEVEL_WARN:
+      return 0x4e524157;
+    case LEVEL_ERROR:
+      return 0x524f525245;
+    default:
+      assert(code == LEVEL_FATAL);
+      return 0x4c41544146;
+  }
 }
 
 // @ts-ignore: decorator

@@ -163,6 +163,7 @@ export function renderIngested(log: Log, { source, report, elapsedMs }: Ingested
           records,
         ),
       ],
+      ['joined', report.joined === 0 ? undefined : `${plural(report.joined, 'line')} of stack traces`],
       ['empty', report.empty === 0 ? undefined : plural(report.empty, 'line')],
       ['cut', report.cut === 0 ? undefined : `${plural(report.cut, 'line')} longer than a record may be`],
       ['unparsed', unparsedText(report)],

@@ -23,9 +23,11 @@ import {
   firstTime,
   firstYear,
   guessFormat,
+  lastEntryStart,
   lastTime,
   PROBE_WORK_BYTES,
   type Reading,
+  type Text,
 } from '../parse/probe.ts';
 import { WINDOW_OUT_EXTRA_BYTES, type WindowArgs, type WindowResult } from '../parse/window.ts';
 import type { Pool } from '../pool/pool.ts';
@@ -73,9 +75,9 @@ export interface IngestOptions {
 }
 
 /**
- * Appends every line of a text to a log, as one record: the line, without its line end, is the value; time,
- * and the level, pid and component as headers, come from the line as its format says. A line that is not
- * of the format is kept as it is, with the time of the line before.
+ * Appends every entry of a text to a log, as one record: the line, without its line end, and the lines of a
+ * stack trace behind it are the value; time, and the level, pid and component as headers, come from the line
+ * as its format says. A line that is not of the format is kept as it is, with the time of the line before.
  *
  * @param source path of a file, or a stream of bytes
  * @returns the report, when everything is written; `log.sync()` makes it durable
@@ -147,6 +149,7 @@ class Ingestion {
   #carried: number;
   /** The text is one window: it is encoded sooner than a thread would start. */
   #isSmall = false;
+  #hasLooked = false;
   #outstanding = 0;
   #wake: () => void = () => undefined;
   /** What went wrong first, in the order of the text. */
@@ -172,6 +175,7 @@ class Ingestion {
       windowBytes,
       lineBytesMax: this.#lineBytesMax,
       outstanding: () => this.#outstanding,
+      wholeBytes: (text) => this.#wholeBytes(text),
       outBytes: (textBytes) => {
         const longest = Math.min(textBytes, this.#lineBytesMax) + WINDOW_OUT_EXTRA_BYTES;
         return Math.max(windowBytes * OUT_PER_TEXT, longest);
@@ -218,7 +222,8 @@ class Ingestion {
       const window = await this.#reader.next();
       if (window === undefined) break;
       this.#outstanding++;
-      if (isFirst) this.#lookAtFirst(window, this.#probe.address);
+      if (isFirst) this.#isSmall = this.#reader.isOver && window.textBytes <= SMALL_BYTES_MAX;
+      this.#lookAtFirst({ address: window.text.address, bytes: window.textBytes }, this.#probe.address);
       if (this.#format === 'plain') this.#carried = this.#options.runtime.clock.now();
       const carried = this.#carried;
       this.#carried = this.#timeAfter(window, this.#probe.address);
@@ -234,18 +239,25 @@ class Ingestion {
     });
   }
 
-  /** What the first window tells: the format, and the time for lines before the first that has one. */
-  #lookAtFirst(window: Window, work: number): void {
-    this.#isSmall = this.#reader.isOver && window.textBytes <= SMALL_BYTES_MAX;
-    const text = { address: window.text.address, bytes: window.textBytes };
+  /** What the beginning of the text tells: the format, the year, and the time for lines before the first that has one. */
+  #lookAtFirst(text: Text, work: number): void {
+    if (this.#hasLooked) return;
+    this.#hasLooked = true;
     this.#format = this.#options.format ?? guessFormat(this.#memory, work, text).format;
     this.#tally = new Tally(formatName(this.#format));
     if (this.#format === 'plain') return;
-    const { assumeYear } = this.#options;
-    const now = this.#options.runtime.clock.now();
-    const yearFrom = firstYear(this.#memory, work, this.#reading(), text, assumeYear, now);
+    const { assumeYear, runtime } = this.#options;
+    const yearFrom = firstYear(this.#memory, work, this.#reading(), text, assumeYear, runtime.clock.now());
     this.#parserOptions = { ...this.#parserOptions, yearFrom };
     this.#carried = firstTime(this.#memory, work, this.#reading(), text) ?? this.#carried;
+  }
+
+  /** Windows end where an entry does. */
+  #wholeBytes(text: Text): number {
+    const work = this.#probe?.address;
+    assert(work !== undefined, 'there is memory to look at text');
+    this.#lookAtFirst(text, work);
+    return lastEntryStart(this.#memory, work, this.#reading(), text);
   }
 
   #reading(): Reading {

@@ -22,7 +22,7 @@ export interface IngestReport {
   format: string;
   /** Bytes read. */
   bytes: number;
-  /** Lines read; each is a record. */
+  /** Lines read; each is a record, but for those that were joined. */
   lines: number;
   /** Records appended. */
   records: number;
@@ -30,6 +30,8 @@ export interface IngestReport {
   unparsed: number;
   /** The first of them. */
   sampleUnparsed: UnparsedLine[];
+  /** Lines of stack traces: they are in the records of the lines before them. */
+  joined: number;
   /** Lines without a byte: records with an empty value. */
   empty: number;
   /** Lines that were longer than a record may be, and lost their end. */
@@ -82,6 +84,7 @@ export class Tally {
   readonly #samples: UnparsedLine[] = [];
   #lines = 0;
   #unparsed = 0;
+  #joined = 0;
   #empty = 0;
   #cut = 0;
   #earliest = Number.POSITIVE_INFINITY;
@@ -113,7 +116,8 @@ export class Tally {
     for (const { line, text } of result.samples) {
       if (this.#samples.length < SAMPLES_MAX) this.#samples.push({ line: this.#lines + line + 1, text });
     }
-    this.#lines += result.records;
+    this.#lines += result.lines;
+    this.#joined += result.joined;
     this.#unparsed += result.unparsed;
     this.#empty += result.empty;
     this.#cut += result.cut;
@@ -144,6 +148,7 @@ export class Tally {
       records: this.#records,
       unparsed: this.#unparsed,
       sampleUnparsed: [...this.#samples],
+      joined: this.#joined,
       empty: this.#empty,
       cut: this.#cut,
       firstTimestamp: Number.isFinite(this.#earliest) ? this.#earliest : undefined,

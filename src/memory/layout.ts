@@ -185,7 +185,7 @@ export const FIELDS_HEADERS_BYTES_MAX = 352;
 
 /**
  * What `makeEntries` adds to: carried f64 (the time for lines that have none: that of the last line
- * before that had one), earliest f64 and latest f64 of all entries, three counts i32, one i32 a level.
+ * before that had one), earliest f64 and latest f64 of all entries, four counts i32, one i32 a level.
  */
 export const SUMMARY_BYTES = 72;
 export const SUMMARY_CARRIED = 0;
@@ -194,6 +194,7 @@ export const SUMMARY_LATEST = 16;
 export const SUMMARY_FAILED = 24;
 export const SUMMARY_EMPTY = 28;
 export const SUMMARY_CUT = 32;
+export const SUMMARY_JOINED = 36;
 export const SUMMARY_LEVELS = 40;
 
 /** What `encodeBatches` leaves: bytes i32 and batches i32 it wrote, bytes i32 of the records of the next batch. */

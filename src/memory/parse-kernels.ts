@@ -94,8 +94,10 @@ export interface ParseKernels {
   markContinuations(fields: number, count: number): number;
 
   /**
-   * Makes an entry of each row of fields: no key, the line as the value, in place; level, pid and component
-   * as the headers of these names, as far as the line has them.
+   * Makes an entry of each row of fields, and of the continuations behind it: no key, the lines as the value,
+   * in place, with the line ends between them; level, pid and component as the headers of these names, as far
+   * as the line has them. Where the level is a number, or only in the code, the header is the name of the code.
+   * A continuation that is the first row is an entry of its own, and counts as one that failed.
    *
    * A record has at most `recordBytesMax` bytes in its value and headers: a longer line is cut off there
    * and counted. Where not even the headers fit, they are left out.
@@ -105,6 +107,7 @@ export interface ParseKernels {
    *   entries are encoded
    * @param recordBytesMax at least 0
    * @param summary what is counted, and the time for lines that have none
+   * @returns how many entries there are
    */
   makeEntries(
     fields: number,
@@ -113,7 +116,7 @@ export interface ParseKernels {
     headers: number,
     recordBytesMax: number,
     summary: number,
-  ): void;
+  ): number;
 
   /**
    * Encodes entries as record batches that lie end to end. A batch is closed before its keys, values and

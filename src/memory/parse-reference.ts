@@ -50,6 +50,7 @@ import {
   SUMMARY_EARLIEST,
   SUMMARY_EMPTY,
   SUMMARY_FAILED,
+  SUMMARY_JOINED,
   SUMMARY_LATEST,
   SUMMARY_LEVELS,
 } from './layout.ts';
@@ -65,6 +66,9 @@ const [PID, LEVEL, COMPONENT, CONTENT] = [7, 8, 9, 10] as const;
 
 const CONTINUATION =
   /^(?:[ \t]|at |Caused by:|Suppressed:|\.\.\. |Traceback \(|Exception in |\}|(?=[\w$.]{1,255}(?::|$))[\w$.]*(?:Exception|Error|Throwable)(?::|$))/;
+
+/** What the header of a level is where the line has no word for it, by code. */
+const LEVEL_WORDS = ['', 'TRACE', 'DEBUG', 'INFO', 'NOTICE', 'WARN', 'ERROR', 'FATAL'];
 
 /** Milliseconds since the epoch, or undefined where there is no such date or time of day. */
 function utc(parts: readonly number[]): number | undefined {
@@ -226,21 +230,24 @@ export function createParseReference(
 
   /** The headers of a line in wire form. */
   function headersOf(row: number): { bytes: number[]; count: number } {
-    const bytes: number[] = [];
-    let count = 0;
     const named = [
       ['level', FIELDS_LEVEL],
       ['pid', FIELDS_PID],
       ['component', FIELDS_COMPONENT],
     ] as const;
-    for (const [name, field] of named) {
-      const length = load(row + field + SPAN_LENGTH);
-      if (length === 0) continue;
-      bytes.push(...bytesWithLength(Buffer.from(name)));
-      bytes.push(...bytesWithLength(Buffer.from(textAt(load(row + field), length), 'latin1')));
-      count++;
-    }
-    return { bytes, count };
+    const headers = named
+      .map(([name, field]) => [name, textAt(load(row + field), load(row + field + SPAN_LENGTH))] as const)
+      .map(([name, text]) => {
+        const code = load(row + FIELDS_LEVEL_CODE);
+        const isName = name === 'level' && code !== LEVEL_OTHER && !/^[^\d]/.test(text);
+        return [name, isName ? (LEVEL_WORDS[code] ?? '') : text] as const;
+      })
+      .filter(([, text]) => text !== '');
+    const bytes = headers.flatMap(([name, text]) => [
+      ...bytesWithLength(Buffer.from(name)),
+      ...bytesWithLength(Buffer.from(text, 'latin1')),
+    ]);
+    return { bytes, count: headers.length };
   }
 
   function makeEntries(
@@ -250,14 +257,19 @@ export function createParseReference(
     headers: number,
     recordBytesMax: number,
     summary: number,
-  ): void {
+  ): number {
     let headersAt = headers;
-    for (let i = 0; i < count; i++) {
+    let made = 0;
+    for (let i = 0; i < count; ) {
       const row = fields + i * FIELDS_BYTES;
-      const entry = entries + i * ENTRY_BYTES;
+      const entry = entries + made * ENTRY_BYTES;
       const status = load(row + FIELDS_STATUS);
-      const length = load(row + FIELDS_LINE_LENGTH);
       const own = view.getFloat64(row + FIELDS_TIMESTAMP, true);
+      const statusOf = (n: number): number => load(fields + n * FIELDS_BYTES + FIELDS_STATUS);
+      let next = i + 1;
+      while (next < count && statusOf(next) === FIELDS_CONTINUATION) next++;
+      const last = fields + (next - 1) * FIELDS_BYTES;
+      const length = load(last + FIELDS_LINE) + load(last + FIELDS_LINE_LENGTH) - load(row + FIELDS_LINE);
       let header: ReturnType<typeof headersOf> = { bytes: [], count: 0 };
       if (status === FIELDS_PARSED) {
         if (!Number.isNaN(own)) view.setFloat64(summary + SUMMARY_CARRIED, own, true);
@@ -273,8 +285,9 @@ export function createParseReference(
       view.setFloat64(summary + SUMMARY_EARLIEST, Math.min(earliest, time), true);
       view.setFloat64(summary + SUMMARY_LATEST, Math.max(latest, time), true);
       add(summary + SUMMARY_FAILED, status === FIELDS_FAILED || status === FIELDS_CONTINUATION ? 1 : 0);
-      add(summary + SUMMARY_EMPTY, length === 0 ? 1 : 0);
+      add(summary + SUMMARY_EMPTY, load(row + FIELDS_LINE_LENGTH) === 0 ? 1 : 0);
       add(summary + SUMMARY_CUT, isCut ? 1 : 0);
+      add(summary + SUMMARY_JOINED, next - i - 1);
 
       view.setFloat64(entry + ENTRY_TIMESTAMP, time, true);
       store(entry + ENTRY_KEY, 0);
@@ -285,7 +298,10 @@ export function createParseReference(
       store(entry + ENTRY_HEADERS_LENGTH, header.bytes.length);
       store(entry + ENTRY_HEADERS_COUNT, header.count);
       for (const byte of header.bytes) view.setUint8(headersAt++, byte);
+      i = next;
+      made++;
     }
+    return made;
   }
 
   function recordBytes(entry: number): number {

@@ -176,3 +176,36 @@ function timesOf(
   }
   return found;
 }
+
+/**
+ * Where the last entry of a text begins, which may go on behind it; the end of the text where lines are not
+ * joined, or where all of it is one entry.
+ *
+ * @param work as in `guessFormat`
+ * @param text whole lines
+ * @returns a number of bytes
+ */
+export function lastEntryStart(memory: MemoryView, work: number, reading: Reading, text: Text): number {
+  const { kernels, i32 } = memory;
+  const parser = createParser(reading.format, reading.options, memory, work + PARSER_AT);
+  if (!parser.joins) return text.bytes;
+  const rows = work + FIELDS_AT;
+  // The lines of the tail are gone through from its first line on: the last one that begins an entry is kept.
+  for (let tailBytes = TAIL_BYTES; ; tailBytes *= TAIL_GROWTH) {
+    const start = Math.max(0, text.bytes - tailBytes);
+    const skipped = start === 0 ? 0 : memory.buffer(text.address + start, text.bytes - start).indexOf(10) + 1;
+    let found = 0;
+    for (let at = text.address + start + skipped; skipped > 0 || start === 0; ) {
+      const count = kernels.indexLines(at, text.address + text.bytes - at, work, ROWS, 0);
+      if (count === 0) break;
+      parser.parse(work, count, rows, work + EXTRAS_AT);
+      for (let i = 0; i < count; i++) {
+        if (i32[(rows + i * FIELDS_BYTES + FIELDS_STATUS) >> 2] === FIELDS_CONTINUATION) continue;
+        found = (i32[(work + i * SPAN_BYTES + SPAN_ADDRESS) >> 2] as number) - text.address;
+      }
+      at = i32[(work + count * SPAN_BYTES + SPAN_ADDRESS) >> 2] as number;
+    }
+    if (found > 0) return found;
+    if (start === 0) return text.bytes;
+  }
+}

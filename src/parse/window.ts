@@ -26,6 +26,7 @@ import {
   ENCODED_SIZE,
   ENTRY_BYTES,
   FIELDS_BYTES,
+  FIELDS_CONTINUATION,
   FIELDS_HEADERS_BYTES_MAX,
   FIELDS_LINE,
   FIELDS_LINE_LENGTH,
@@ -42,10 +43,12 @@ import {
   SUMMARY_EARLIEST,
   SUMMARY_EMPTY,
   SUMMARY_FAILED,
+  SUMMARY_JOINED,
   SUMMARY_LATEST,
   SUMMARY_LEVELS,
 } from '../memory/layout.ts';
 import type { MemoryView } from '../memory/memory.ts';
+import { wholeEntries } from './entries.ts';
 import {
   createParser,
   EXTRAS_MAX,
@@ -120,7 +123,10 @@ export interface WindowResult {
   textBytes: number;
   outBytes: number;
   batches: number;
+  lines: number;
   records: number;
+  /** Lines that are in the record of a line before them. */
+  joined: number;
   unparsed: number;
   empty: number;
   cut: number;
@@ -157,6 +163,7 @@ export function encodeWindow(memory: MemoryView, work: number, args: WindowArgs)
 
   let text = args.text;
   let out = args.out;
+  let linesDone = 0;
   let records = 0;
   let batches = 0;
   // Entries that wait at the front for more, the bytes of their records, and the end of their headers.
@@ -186,18 +193,25 @@ export function encodeWindow(memory: MemoryView, work: number, args: WindowArgs)
 
   for (;;) {
     let lines = kernels.indexLines(text, textEnd - text, spans, ROWS, last);
+    const found = lines;
     const room = outEnd - out - waitingBytes - waiting * FRAMING_BYTES;
     while (lines > 0 && roomFor(lineEnd(i32, spans, lines) - text, lines, args.recordBytesMax) > room)
       lines >>= 1;
     if (lines === 0) break;
     const parsed = parser.parse(spans, lines, fields, work + EXTRAS_AT);
-    if (parsed < lines && samples.length < args.samples) {
-      takeSamples(memory, fields, lines, records + waiting, args.samples, samples);
+    if (parser.joins && lineEnd(i32, spans, lines) < textEnd) {
+      const whole = wholeEntries(i32, fields, lines);
+      // What there is room for may be less than an entry, and then the next call has more.
+      if (whole === lines && lines < found && (out > args.out || waiting > 0)) break;
+      lines = whole;
+    }
+    if (parsed < found && samples.length < args.samples) {
+      takeSamples(memory, fields, lines, linesDone, args.samples, samples);
     }
     const added = entries + waiting * ENTRY_BYTES;
-    kernels.makeEntries(fields, lines, added, headersEnd, args.recordBytesMax, summary);
+    waiting += kernels.makeEntries(fields, lines, added, headersEnd, args.recordBytesMax, summary);
     text = lineEnd(i32, spans, lines);
-    waiting += lines;
+    linesDone += lines;
     encode(false);
     assert(waiting < BATCH_RECORDS_MAX, 'what waits is less than a batch');
   }
@@ -207,6 +221,7 @@ export function encodeWindow(memory: MemoryView, work: number, args: WindowArgs)
     textBytes: text - args.text,
     outBytes: out - args.out,
     batches,
+    lines: linesDone,
     records,
     samples,
     ...readSummary(memory, summary),
@@ -230,13 +245,14 @@ function startSummary(memory: MemoryView, summary: number, carried: number): voi
   memory.f64[(summary + SUMMARY_LATEST) >> 3] = Number.NEGATIVE_INFINITY;
 }
 
-type Summary = Omit<WindowResult, 'textBytes' | 'outBytes' | 'batches' | 'records' | 'samples'>;
+type Summary = Omit<WindowResult, 'textBytes' | 'outBytes' | 'batches' | 'lines' | 'records' | 'samples'>;
 
 function readSummary(memory: MemoryView, summary: number): Summary {
   const { i32, f64 } = memory;
   const levels = (summary + SUMMARY_LEVELS) >> 2;
   return {
     unparsed: i32[(summary + SUMMARY_FAILED) >> 2] as number,
+    joined: i32[(summary + SUMMARY_JOINED) >> 2] as number,
     empty: i32[(summary + SUMMARY_EMPTY) >> 2] as number,
     cut: i32[(summary + SUMMARY_CUT) >> 2] as number,
     carried: f64[(summary + SUMMARY_CARRIED) >> 3] as number,
@@ -259,6 +275,7 @@ function takeSamples(
   for (let i = 0; i < lines && samples.length < wanted; i++) {
     const row = fields + i * FIELDS_BYTES;
     if (i32[(row + FIELDS_STATUS) >> 2] === FIELDS_PARSED) continue;
+    if (i > 0 && i32[(row + FIELDS_STATUS) >> 2] === FIELDS_CONTINUATION) continue;
     const address = i32[(row + FIELDS_LINE) >> 2] as number;
     const bytes = i32[(row + FIELDS_LINE_LENGTH) >> 2] as number;
     const start = memory.buffer(address, Math.min(bytes, SAMPLE_CHARACTERS * CHARACTER_BYTES_MAX));

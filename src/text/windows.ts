@@ -52,6 +52,11 @@ export interface WindowOptions {
   lineBytesMax: number;
   /** Windows that were handed out and not given back. */
   outstanding: () => number;
+  /**
+   * How much of a text, which ends with a line, does not go on in the lines behind it; all of it unless given.
+   * It is asked where the text is there to go on: at most so much of a window is kept for the next.
+   */
+  wholeBytes?: (text: { address: number; bytes: number }) => number;
   /** How much room for what becomes of it a text of so many bytes needs; none unless given. */
   outBytes?: (textBytes: number) => number;
 }
@@ -132,7 +137,12 @@ export class WindowReader {
       const text = memory.buffer(window.text.address, filled);
       if (source.isOver) return this.#end(window, filled, filled, true);
       const end = text.lastIndexOf(LINE_FEED) + 1;
-      if (end > 0) return this.#end(window, end, filled, false);
+      if (end > 0) {
+        const { address } = window.text;
+        // Where more is long in coming, what is there is not kept back.
+        const whole = filled === capacity ? this.#options.wholeBytes?.({ address, bytes: end }) : undefined;
+        return this.#end(window, whole ?? end, filled, false);
+      }
       // Two bytes more than a line may have: one of them could be the return of a line end.
       if (filled >= lineBytesMax + 2) {
         this.#isSkipping = true;

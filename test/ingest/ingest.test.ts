@@ -10,7 +10,7 @@ import { generateHdfsSample } from '../../src/parse/sample.ts';
 import { WINDOW_WORK_BYTES } from '../../src/parse/window.ts';
 import { createRuntime, type Runtime } from '../../src/runtime.ts';
 import { linesOf, recordsOf } from '../kit/batches.ts';
-import { mixedLines } from '../kit/hdfs-lines.ts';
+import { goodLine, mixedLines } from '../kit/hdfs-lines.ts';
 import { type Bench, createBench, recordsIn } from '../kit/ingesting.ts';
 import { createRandom } from '../kit/random.ts';
 
@@ -46,10 +46,11 @@ describe('ingestFile', () => {
       expect(counts).toEqual({
         format: 'hdfs',
         bytes: content.length,
-        lines: expected.length,
+        lines: linesOf(content).length,
         records: expected.length,
         unparsed: expected.length - parsed.length,
-        empty: expected.filter(({ value }) => value === '').length,
+        joined: linesOf(content).length - expected.length,
+        empty: linesOf(content).filter((line) => line === '').length,
         cut: 0,
         firstTimestamp: Math.min(...times),
         lastTimestamp: Math.max(...times),
@@ -95,13 +96,36 @@ describe('ingestFile', () => {
 
   it('gives lines without a time that of the last line that has one, also in an earlier window', async () => {
     const at = (second: string): string => `081109 0000${second} 1 INFO c: x`;
-    const filler = `    at ${'x'.repeat(100)}`;
+    const filler = `no entry ${'x'.repeat(100)}`;
     const lines = ['head', at('10'), at('20'), ...new Array<string>(2000).fill(filler), at('30'), filler];
     const { ingest, records } = await bench();
     await ingest(lines.join('\n'), { format: 'hdfs', windowBytes: 16 * KIB });
     const all = await records();
     expect(all).toEqual(recordsOf(lines.join('\n'), 'hdfs'));
     expect(all[1500]?.timestamp).toBe(Date.UTC(2008, 10, 9, 0, 0, 20));
+  });
+
+  it('keeps a stack trace with its entry, wherever a window ends', async () => {
+    const random = createRandom(62);
+    const trace = (n: number): string[] => Array.from({ length: n }, (_, i) => `\tat a.b.C(C.java:${i})`);
+    const lines = Array.from({ length: 3000 }, () => [
+      goodLine(random),
+      ...trace(random.pick([0, 0, 1, 5, 40])),
+    ]).flat();
+    const content = lines.join('\r\n');
+    const expected = recordsOf(content, 'hdfs');
+    expect(expected).toHaveLength(3000);
+    for (const windowBytes of [64 * KIB, 100_000, MIB]) {
+      const { ingest, records } = await bench();
+      const report = await ingest(content, { windowBytes });
+      expect(report).toMatchObject({
+        lines: lines.length,
+        records: 3000,
+        joined: lines.length - 3000,
+        unparsed: 0,
+      });
+      expect(await records()).toEqual(expected);
+    }
   });
 
   it.each([

@@ -81,6 +81,9 @@ export function linesOf(text: string): string[] {
   return last === '' ? lines : [...lines, last];
 }
 
+const CONTINUATION =
+  /^(?:[ \t}]|at |\.\.\. |Caused by:|Suppressed:|Traceback \(|Exception in |[A-Za-z0-9_$.]{0,249}(?:Exception|Error|Throwable)(?::|$))/;
+
 /**
  * The records that a text becomes.
  *
@@ -90,9 +93,20 @@ export function recordsOf(text: string, format: LineFormat, fallback?: number): 
   const lines = linesOf(text);
   const parsed = lines.map((line) => (format === 'hdfs' ? parse(line) : undefined));
   let timestamp = fallback ?? parsed.find((one) => one !== undefined)?.timestamp ?? Number.NaN;
-  return lines.map((value, offset) => {
-    const one = parsed[offset];
-    timestamp = one?.timestamp ?? timestamp;
-    return { offset, timestamp, value, headers: one?.headers ?? {} };
-  });
+  const records: PlainRecord[] = [];
+  let position = 0;
+  let start = 0;
+  for (const [i, line] of lines.entries()) {
+    const one = parsed[i];
+    const last = records.at(-1);
+    if (format === 'hdfs' && one === undefined && last !== undefined && CONTINUATION.test(line)) {
+      last.value = text.slice(start, position + line.length);
+    } else {
+      start = position;
+      timestamp = one?.timestamp ?? timestamp;
+      records.push({ offset: records.length, timestamp, value: line, headers: one?.headers ?? {} });
+    }
+    position = text.indexOf('\n', position + line.length) + 1;
+  }
+  return records;
 }

@@ -81,7 +81,7 @@ describe('encodeWindow', () => {
         const failed = expected.filter(({ headers }) => Object.keys(headers).length === 0).length;
         expect(result.unparsed).toBe(format === 'hdfs' ? failed : 0);
         expect(result.levels.reduce((sum, n) => sum + n, 0)).toBe(
-          format === 'hdfs' ? count - result.unparsed : 0,
+          format === 'hdfs' ? expected.length - result.unparsed : 0,
         );
       }
     }
@@ -124,7 +124,9 @@ describe('encodeWindow', () => {
 
   it('stops where the room for batches ends, and goes on from there', () => {
     const random = createRandom(32);
-    const content = mixedLines(random, 2000).join('\n');
+    // Where there is room for a few lines only, a stack trace has no place behind its entry.
+    const isOwn = (line: string): boolean => recordsOf(`x\n${line}`, 'hdfs').length === 2;
+    const content = mixedLines(random, 2000).filter(isOwn).join('\n');
     const longest = Math.max(...linesOf(content).map(({ length }) => length));
     for (const outBytes of [longest + WINDOW_OUT_EXTRA_BYTES, 5000, 30_000, 100_000]) {
       const values: string[] = [];
@@ -178,7 +180,7 @@ describe('encodeWindow', () => {
   it('takes any bytes for a line', () => {
     const random = createRandom(34);
     const bytes = Buffer.from(random.bytes(200_000)).toString('latin1');
-    const { batches } = encode(bytes);
+    const { batches } = encode(bytes, { format: 'plain' });
     const values = batches.flatMap(({ records }) => records.map(({ value }) => value));
     expect(values).toEqual(linesOf(bytes));
   });

@@ -11,8 +11,15 @@ import {
   ENTRY_TIMESTAMP,
   ENTRY_VALUE,
   ENTRY_VALUE_LENGTH,
+  FIELDS_BYTES,
   FIELDS_HEADERS_BYTES_MAX,
+  FIELDS_LEVEL,
+  FIELDS_LEVEL_CODE,
+  FIELDS_LEVEL_LENGTH,
+  FIELDS_PID,
+  LEVEL_COUNT,
   LEVEL_INFO,
+  LEVEL_OTHER,
   LEVEL_WARN,
   SUMMARY_BYTES,
   SUMMARY_CARRIED,
@@ -20,9 +27,11 @@ import {
   SUMMARY_EARLIEST,
   SUMMARY_EMPTY,
   SUMMARY_FAILED,
+  SUMMARY_JOINED,
   SUMMARY_LATEST,
   SUMMARY_LEVELS,
 } from '../../../src/memory/layout.ts';
+import { LEVEL_NAMES } from '../../../src/parse/levels.ts';
 import { decodeHeaders } from '../../../src/record/headers.ts';
 import { mixedLines } from '../../kit/hdfs-lines.ts';
 import {
@@ -70,9 +79,10 @@ export function entriesSuite(arena: ParseArena, reference: ParseArena): void {
     const count = arena.putLines(text);
     if (format === 'hdfs') kernels.parseHdfs(SPANS, count, FIELDS);
     else kernels.plainFields(SPANS, count, FIELDS);
+    kernels.markContinuations(FIELDS, count);
     arena.resetSummary(carried);
-    kernels.makeEntries(FIELDS, count, ENTRIES, HEADERS, recordBytesMax, SUMMARY);
-    return Array.from({ length: count }, (_, i) => entry(i));
+    const made = kernels.makeEntries(FIELDS, count, ENTRIES, HEADERS, recordBytesMax, SUMMARY);
+    return Array.from({ length: made }, (_, i) => entry(i));
   }
 
   function summary(): Record<string, number> {
@@ -82,6 +92,7 @@ export function entriesSuite(arena: ParseArena, reference: ParseArena): void {
       earliest: view.getFloat64(SUMMARY + SUMMARY_EARLIEST, true),
       latest: view.getFloat64(SUMMARY + SUMMARY_LATEST, true),
       failed: i32(SUMMARY_FAILED),
+      joined: i32(SUMMARY_JOINED),
       empty: i32(SUMMARY_EMPTY),
       cut: i32(SUMMARY_CUT),
       info: i32(SUMMARY_LEVELS + 4 * LEVEL_INFO),
@@ -102,14 +113,59 @@ export function entriesSuite(arena: ParseArena, reference: ParseArena): void {
     });
 
     it('keeps lines that do not parse, with the time of the line before', () => {
-      const lines = ['first', '081109 000010 1 INFO c: x', '    at a.b.C', '', '081109 000009 1 WARN c: y'];
+      const lines = ['first', '081109 000010 1 INFO c: x', 'no entry', '', '081109 000009 1 WARN c: y'];
       const made = make(lines.join('\n'), 'hdfs');
       expect(made.map(({ value }) => value)).toEqual(lines);
       const time = TEN_SECONDS_PAST_MIDNIGHT;
       expect(made.map(({ timestamp }) => timestamp)).toEqual([7, time, time, time, time - 1000]);
       expect(made.map(({ headers }) => Object.keys(headers).length)).toEqual([0, 3, 0, 0, 3]);
-      const counts = { failed: 3, empty: 1, cut: 0, info: 1, warn: 1 };
+      const counts = { failed: 3, joined: 0, empty: 1, cut: 0, info: 1, warn: 1 };
       expect(summary()).toEqual({ carried: time - 1000, earliest: 7, latest: time, ...counts });
+    });
+
+    it('joins the lines of a stack trace to the line before, with the line ends between them', () => {
+      const line = '081109 000010 42 WARN dfs.Node: no room';
+      const trace = 'java.io.IOException: full\r\n\tat a.b(c)\n';
+      const made = make(`\tat lost\n${line}\r\n${trace}no entry\n  with more\n${line}`, 'hdfs');
+      const headers = { level: 'WARN', pid: '42', component: 'dfs.Node' };
+      const timestamp = TEN_SECONDS_PAST_MIDNIGHT;
+      expect(made).toEqual([
+        { timestamp: 7, value: '\tat lost', headers: {} },
+        { timestamp, value: `${line}\r\n${trace}`.slice(0, -1), headers },
+        { timestamp, value: 'no entry\n  with more', headers: {} },
+        { timestamp, value: line, headers },
+      ]);
+      expect(summary()).toMatchObject({ failed: 2, joined: 3, warn: 2 });
+      const [cut] = make(`${line}\n\tat a.b(c)`, 'hdfs', 7, 75).slice(-1);
+      expect(cut).toEqual({ timestamp, value: `${line}\n\tat a.b(c)`.slice(0, cut?.value.length), headers });
+      expect(summary()).toMatchObject({ cut: 1 });
+    });
+
+    it('names a level that is a number, or only in the code', () => {
+      const lines = ['081109 000010 1 INFO c: x', '081109 000010 1 X c: x', '081109 000010 1 INFO c: x'];
+      const count = arena.putLines(lines.join('\n'));
+      for (const each of [arena, reference]) {
+        each.putLines(lines.join('\n'));
+        each.kernels.parseHdfs(SPANS, count, FIELDS);
+        for (let code = LEVEL_OTHER; code < LEVEL_COUNT; code++) {
+          each.view.setInt32(FIELDS + FIELDS_LEVEL_CODE, code, true);
+          each.view.setInt32(FIELDS + FIELDS_LEVEL_LENGTH, 0, true);
+          // The second line's level is what is its pid: a number.
+          const row = FIELDS + FIELDS_BYTES;
+          each.view.setInt32(row + FIELDS_LEVEL_CODE, code, true);
+          each.view.setInt32(row + FIELDS_LEVEL, each.view.getInt32(row + FIELDS_PID, true), true);
+          each.resetSummary(99);
+          each.kernels.makeEntries(FIELDS, count, ENTRIES, HEADERS, UNLIMITED, SUMMARY);
+          if (each === arena) {
+            const name = code === LEVEL_OTHER ? undefined : LEVEL_NAMES[code];
+            expect(entry(0).headers['level']).toBe(name);
+            expect(entry(1).headers['level']).toBe(name ?? '1');
+            expect(entry(2).headers['level']).toBe('INFO');
+          }
+        }
+      }
+      const bytes = view.getInt32(ENTRIES + 2 * ENTRY_BYTES + ENTRY_HEADERS, true) - HEADERS;
+      expect(arena.slice(HEADERS, bytes).equals(reference.slice(HEADERS, bytes))).toBe(true);
     });
 
     it('gives plain lines the time it is given, and counts no failure', () => {
@@ -156,12 +212,15 @@ export function entriesSuite(arena: ParseArena, reference: ParseArena): void {
         reference.putLines(text);
         for (const each of [arena, reference]) {
           each.kernels.parseHdfs(SPANS, count, FIELDS);
+          each.kernels.markContinuations(FIELDS, count);
           each.resetSummary(99);
-          each.kernels.makeEntries(FIELDS, count, ENTRIES, HEADERS, recordBytesMax, SUMMARY);
         }
-        const at = ENTRIES + (count - 1) * ENTRY_BYTES;
+        const args = [FIELDS, count, ENTRIES, HEADERS, recordBytesMax, SUMMARY] as const;
+        const made = kernels.makeEntries(...args);
+        expect(made).toBe(reference.kernels.makeEntries(...args));
+        const at = ENTRIES + (made - 1) * ENTRY_BYTES;
         const end = view.getInt32(at + ENTRY_HEADERS, true) + view.getInt32(at + ENTRY_HEADERS_LENGTH, true);
-        expect(entryBytes(arena, count).equals(entryBytes(reference, count))).toBe(true);
+        expect(entryBytes(arena, made).equals(entryBytes(reference, made))).toBe(true);
         for (const [from, length] of [
           [HEADERS, end - HEADERS],
           [SUMMARY, SUMMARY_BYTES],
