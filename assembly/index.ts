@@ -10,6 +10,9 @@ export { encodeBatch } from './batch-encode';
 export { decodeBatch, findMarked, findRecord, markRecords } from './batch-decode';
 export { findBatch, scanBatches } from './batch-scan';
 export { markContinuations } from './continuations';
+export { addEntry, finishBlock, openBlock, sealBlock, separate } from './block-build';
+export { decodeBlock, findInBlock, readIndex, seekIndex, seekRows } from './block-read';
+export { buildFilter, filterHas, filterHash } from './bloom';
 export { crc32c, init } from './crc32c';
 export { countFeeds, countFound, examineText, findFeedBack, findLines } from './find';
 export { parseHdfs, plainFields } from './hdfs';
@@ -26,6 +29,7 @@ export {
   memtableGet,
 } from './memtable';
 export { parsePattern } from './pattern';
+export { mergeBlock, mergePage, mergeStart, mergeTake, mergeTop } from './merge';
 export { offsetLowerBound, offsetUpperBound, timeLowerBound, timeUpperBound } from './search';
 export { mergeRuns, sortRun } from './sort';
 export { tallyRows } from './tally';

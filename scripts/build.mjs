@@ -120,6 +120,7 @@ async function buildKernels(withDebug) {
     'src/memory/layout.ts',
     'src/memory/program-layout.ts',
     'src/memory/lsm-layout.ts',
+    'src/memory/table-layout.ts',
     'asconfig.json',
     'scripts/build.mjs',
     'node_modules/assemblyscript/package.json',

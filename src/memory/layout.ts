@@ -10,7 +10,7 @@
  * Bytes below this address belong to nobody, so that address 0 is never valid. (Debug builds of the kernels keep
  * the names of their source files there, for what they say when an assumption does not hold.)
  */
-export const RESERVED_BYTES = 1024;
+export const RESERVED_BYTES = 2048;
 
 /** What a kernel instance is given by `init`: tables that all threads share, and scratch of its own. */
 export const TABLES_BYTES = 16384;

@@ -3,7 +3,7 @@
  * written without a copy, and which worker threads see too. It never grows: growing would detach views
  * that the operating system is writing from.
  *
- *     0       1 KiB    17 KiB     49 KiB     64 KiB                              end - 16 KiB   end
+ *     0       2 KiB    18 KiB     50 KiB     64 KiB                              end - 16 KiB   end
  *     +--------+--------+----------+----------+-----------------------------------+--------------+
  *     | unused | tables | scratch  |  unused  |               slabs               |    unused    |
  *     +--------+--------+----------+----------+-----------------------------------+--------------+

@@ -13,6 +13,7 @@
 import type { Kernels } from './kernels.ts';
 import type { MemtableKernels } from './memtable-kernels.ts';
 import type { SearchKernels } from './search-kernels.ts';
+import type { TableKernels } from './table-kernels.ts';
 
 export interface ParseKernels {
   /**
@@ -166,4 +167,4 @@ export interface ParseKernels {
 }
 
 /** Everything that one instance of the kernels can do. */
-export type AllKernels = Kernels & ParseKernels & MemtableKernels & SearchKernels;
+export type AllKernels = Kernels & ParseKernels & MemtableKernels & SearchKernels & TableKernels;

@@ -2,7 +2,7 @@
  * A memory for the tests of the kernels, cut into fixed regions, with helpers that put structures into it
  * and take them out.
  *
- *     1 KiB     tables, scratch          64 KiB     small structures          1 MiB     bytes        end
+ *     2 KiB     tables, scratch          64 KiB     small structures          1 MiB     bytes        end
  *
  * @module
  */

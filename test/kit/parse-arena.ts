@@ -2,7 +2,7 @@
  * A memory for the tests of the parse kernels, cut into fixed regions, with helpers that put text into it
  * and read what the kernels made of it.
  *
- *     1 KiB   tables, scratch    64 KiB   structures    4 MiB   text    6 MiB   batches    8 MiB
+ *     2 KiB   tables, scratch    64 KiB   structures    4 MiB   text    6 MiB   batches    8 MiB
  *
  * @module
  */

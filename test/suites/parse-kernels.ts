@@ -12,6 +12,7 @@ import type { AllKernels } from '../../src/memory/parse-kernels.ts';
 import { createParseReference } from '../../src/memory/parse-reference.ts';
 import { createReferenceKernels } from '../../src/memory/reference.ts';
 import { createSearchReference } from '../../src/memory/search-reference.ts';
+import { createTableReference } from '../../src/memory/table-reference.ts';
 import type { WasmMemory } from '../../src/memory/webassembly.ts';
 import { createParseArena } from '../kit/parse-arena.ts';
 import { batchesSuite } from './parse-kernels/batches.ts';
@@ -31,6 +32,7 @@ export function referenceOf(memory: WasmMemory): AllKernels {
     ...createParseReference(memory.buffer, kernels),
     ...createSearchReference(memory.buffer),
     ...createMemtableReference(memory.buffer),
+    ...createTableReference(memory.buffer, kernels),
   };
 }
 

@@ -1,0 +1,87 @@
+/**
+ * What is known of a table besides its bytes: its number, which is its name, and its properties, which the
+ * manifest repeats, so that a table need not be opened to be chosen or passed over.
+ *
+ * @module
+ */
+
+/** What a table counts of itself. */
+export interface TableProperties {
+  /** Puts and deletions of single keys. */
+  entries: number;
+  /** Deletions of single keys. */
+  tombstones: number;
+  rangeTombstones: number;
+  /** Length of the file. */
+  bytes: number;
+  /** Data blocks. */
+  blocks: number;
+  /** Keys and values as they were written, without compression of any kind. */
+  rawKeyBytes: number;
+  rawValueBytes: number;
+  /** No key, and no beginning of a deleted range, is less. */
+  smallestKey: Uint8Array;
+  /** No key, and no end of a deleted range, is greater. */
+  largestKey: Uint8Array;
+  /** Whether the largest key is the end of a deleted range, and so does not belong to it. */
+  largestExclusive: boolean;
+  /** Sequence numbers, the greatest inclusive. */
+  smallestSequence: number;
+  largestSequence: number;
+  /** The longest key, in bytes. */
+  longestKeyBytes: number;
+  /** The greatest key and value together. */
+  largestEntryBytes: number;
+  /** What the largest block has uncompressed, and what its rows and keys take when it is decoded. */
+  largestBlockBytes: number;
+  decodedBlockBytes: number;
+  /** When it was written, in milliseconds since the epoch. */
+  createdMs: number;
+}
+
+const DIGITS = 10;
+const NAME = /^(\d{10,16})\.table$/;
+
+/** The name of a table's file: `0000000042.table`. */
+export function tableFileName(number: number): string {
+  return `${String(number).padStart(DIGITS, '0')}.table`;
+}
+
+/** The number in the name of a table's file; undefined where it is none. */
+export function parseTableFileName(name: string): number | undefined {
+  const digits = NAME.exec(name)?.[1];
+  if (digits === undefined) return undefined;
+  const number = Number(digits);
+  return Number.isSafeInteger(number) && tableFileName(number) === name ? number : undefined;
+}
+
+/** A stretch of keys, its last one included unless it says otherwise. */
+export type KeyRange = Pick<TableProperties, 'smallestKey' | 'largestKey' | 'largestExclusive'>;
+
+/** Whether a range ends before a key. */
+export function endsBefore(range: KeyRange, key: Uint8Array): boolean {
+  const order = Buffer.compare(range.largestKey, key);
+  return order < 0 || (order === 0 && range.largestExclusive);
+}
+
+/** Whether two ranges have a key in common. */
+export function overlaps(a: KeyRange, b: KeyRange): boolean {
+  return !endsBefore(a, b.smallestKey) && !endsBefore(b, a.smallestKey);
+}
+
+/** Orders ranges by where they end. */
+export function compareEnds(a: KeyRange, b: KeyRange): number {
+  return (
+    Buffer.compare(a.largestKey, b.largestKey) || Number(b.largestExclusive) - Number(a.largestExclusive)
+  );
+}
+
+/** The least range that holds all of some, of which there is at least one. */
+export function unionOf(ranges: readonly KeyRange[]): KeyRange {
+  const first = ranges[0] as KeyRange;
+  return ranges.reduce((union, range) => {
+    const isSmaller = Buffer.compare(range.smallestKey, union.smallestKey) < 0;
+    const { largestKey, largestExclusive } = compareEnds(range, union) > 0 ? range : union;
+    return { smallestKey: isSmaller ? range.smallestKey : union.smallestKey, largestKey, largestExclusive };
+  }, first);
+}
