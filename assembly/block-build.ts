@@ -84,7 +84,7 @@ export function appendEntry(
 /** Notes the hash of a key, for the filter. */
 // @ts-ignore: decorator
 @inline
-export function noteHash(builder: usize, key: usize, keyLength: u32): void {
+function noteHash(builder: usize, key: usize, keyLength: u32): void {
   const hashes = <usize>load<u32>(builder, BUILDER_HASHES);
   if (hashes == 0) return;
   const count = load<u32>(builder, BUILDER_HASH_COUNT);

@@ -1,6 +1,14 @@
 /** Reading blocks: finding an entry in one as it was stored, and taking one apart into rows. */
 
-import { FOUND_SEQUENCE, FOUND_VALUE, FOUND_VALUE_LENGTH, KIND_NONE } from '../src/memory/lsm-layout';
+import {
+  CELL_KEY,
+  CELL_KEY_LENGTH,
+  FOUND_SEQUENCE,
+  FOUND_VALUE,
+  FOUND_VALUE_LENGTH,
+  KIND_NONE,
+  RUN_ENTRY_BYTES,
+} from '../src/memory/lsm-layout';
 import {
   FOUND_MORE,
   INDEX_FIELDS_COUNT,
@@ -185,6 +193,10 @@ export function decodeBlock(block: usize, bytes: u32, out: usize, outBytes: u32)
   return at == restarts && restart == tailAt && load<u32>(restarts) == 0 ? <i32>count : -1;
 }
 
+export function moveBytes(to: usize, from: usize, bytes: u32): void {
+  memory.copy(to, from, bytes);
+}
+
 export function seekRows(rows: usize, count: i32, key: usize, keyLength: u32, after: i32): i32 {
   let low = 0;
   let high = count;
@@ -193,6 +205,18 @@ export function seekRows(rows: usize, count: i32, key: usize, keyLength: u32, af
     const row = rows + middle * ROW_ENTRY_BYTES;
     const order = compareKeys(load<u32>(row, ROW_KEY), load<u16>(row, ROW_KEY_LENGTH), key, keyLength);
     if (order < after) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+export function seekRun(run: usize, count: i32, key: usize, keyLength: u32): i32 {
+  let low = 0;
+  let high = count;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const cell = <usize>load<u32>(run + middle * RUN_ENTRY_BYTES);
+    if (compareKeys(cell + CELL_KEY, load<u16>(cell, CELL_KEY_LENGTH), key, keyLength) < 0) low = middle + 1;
     else high = middle;
   }
   return low;

@@ -11,7 +11,7 @@ export { decodeBatch, findMarked, findRecord, markRecords } from './batch-decode
 export { findBatch, scanBatches } from './batch-scan';
 export { markContinuations } from './continuations';
 export { addEntry, finishBlock, openBlock, sealBlock, separate } from './block-build';
-export { decodeBlock, findInBlock, readIndex, seekIndex, seekRows } from './block-read';
+export { decodeBlock, findInBlock, moveBytes, readIndex, seekIndex, seekRows, seekRun } from './block-read';
 export { buildFilter, filterHas, filterHash } from './bloom';
 export { crc32c, init } from './crc32c';
 export { countFeeds, countFound, examineText, findFeedBack, findLines } from './find';

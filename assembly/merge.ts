@@ -57,7 +57,7 @@ import {
   SOURCE_VALUE,
   SOURCE_VALUE_LENGTH,
 } from '../src/memory/table-layout';
-import { appendEntry, countEntry, noteHash } from './block-build';
+import { appendEntry, countEntry } from './block-build';
 import { copy } from './bytes';
 import { compareKeys, equalKeys } from './keys';
 import { advanceTop, startSources, topSource } from './merge-sources';
@@ -217,7 +217,6 @@ export function mergeTake(merge: usize, builder: usize): void {
   const key = <usize>load<u32>(top, SOURCE_KEY);
   const keyLength = load<u32>(top, SOURCE_KEY_LENGTH);
   const sequence = load<f64>(top, SOURCE_SEQUENCE);
-  if (!isVisited(merge, key, keyLength)) noteHash(builder, key, keyLength);
   countEntry(builder, keyLength, load<u32>(top, SOURCE_VALUE_LENGTH), sequence, load<u32>(top, SOURCE_KIND));
   visit(merge, key, keyLength, sequence);
   advanceTop(merge);

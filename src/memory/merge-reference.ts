@@ -24,7 +24,6 @@ type MergeKernels = Pick<TableKernels, 'mergeStart' | 'mergeBlock' | 'mergeTake'
 export interface ReferenceBuilder {
   append(builder: number, key: Uint8Array, value: Uint8Array, sequence: number, kind: number): void;
   count(builder: number, keyLength: number, valueLength: number, sequence: number, kind: number): void;
-  noteHash(builder: number, key: Uint8Array): void;
 }
 
 /** The entry that a source is at. */
@@ -240,7 +239,6 @@ export function createMergeReference(view: DataView, builders: ReferenceBuilder)
 
   function mergeTake(merge: number, builder: number): void {
     const top = topOf(merge) as Current;
-    if (!isVisited(merge, top.key)) builders.noteHash(builder, top.key);
     builders.count(builder, top.key.length, top.valueLength, top.sequence, top.kind);
     visit(merge, top);
     step(top.source, false);

@@ -50,6 +50,9 @@ export interface TableKernels {
    */
   seekRows(rows: number, count: number, key: number, keyLength: number, after: number): number;
 
+  /** The same over a run of cells: the first that is not less than the key. */
+  seekRun(run: number, count: number, key: number, keyLength: number): number;
+
   /**
    * Finds the first entry of an index block that is not less than a key.
    *
@@ -113,6 +116,9 @@ export interface TableKernels {
   /** @returns 1 where a filter may have a key with this hash, 0 where it does not */
   filterHas(filter: number, lines: number, hash: number): number;
 
+  /** Copies bytes; the two places may overlap. */
+  moveBytes(to: number, from: number, bytes: number): void;
+
   /** Begins a merge: its sources are `STATE_FRESH` or `STATE_ENDED`. */
   mergeStart(merge: number): void;
 
@@ -128,7 +134,7 @@ export interface TableKernels {
    */
   mergeBlock(merge: number, builder: number): number;
 
-  /** Counts the entry at the top, which the caller has written by itself, as merged, and moves on. */
+  /** Counts the entry at the top, which the caller has written by itself and noted the hash of, and moves on. */
   mergeTake(merge: number, builder: number): void;
 
   /** @returns the source that has the next entry, 0 at the end, 1 where one has to be given more first */

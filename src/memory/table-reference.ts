@@ -8,7 +8,16 @@
 import { createFilterReference, hashOf } from './filter-reference.ts';
 import type { Kernels } from './kernels.ts';
 import { compareBytes, prefixOf } from './key-reference.ts';
-import { FOUND_SEQUENCE, FOUND_VALUE, FOUND_VALUE_LENGTH, KIND_DELETE, KIND_NONE } from './lsm-layout.ts';
+import {
+  CELL_KEY,
+  CELL_KEY_LENGTH,
+  FOUND_SEQUENCE,
+  FOUND_VALUE,
+  FOUND_VALUE_LENGTH,
+  KIND_DELETE,
+  KIND_NONE,
+  RUN_ENTRY_BYTES,
+} from './lsm-layout.ts';
 import { createMergeReference } from './merge-reference.ts';
 import type { TableKernels } from './table-kernels.ts';
 import * as layout from './table-layout.ts';
@@ -201,6 +210,16 @@ export function createTableReference(
     return count;
   }
 
+  function seekRun(run: number, count: number, key: number, keyLength: number): number {
+    const wanted = bytesAt(key, keyLength);
+    for (let i = 0; i < count; i++) {
+      const cell = u32(run + i * RUN_ENTRY_BYTES);
+      const other = bytesAt(cell + CELL_KEY, view.getUint16(cell + CELL_KEY_LENGTH, true));
+      if (compareBytes(other, wanted) >= 0) return i;
+    }
+    return count;
+  }
+
   /** The entries of an index, each with the numbers that its value has. */
   function indexOf(
     address: number,
@@ -385,6 +404,7 @@ export function createTableReference(
     findInBlock,
     decodeBlock,
     seekRows,
+    seekRun,
     seekIndex,
     readIndex,
     addEntry,
@@ -392,7 +412,8 @@ export function createTableReference(
     sealBlock,
     openBlock,
     separate,
+    moveBytes: (to, from, bytes) => u8.set(u8.slice(from, from + bytes), to),
     ...createFilterReference(view),
-    ...createMergeReference(view, { append, count, noteHash }),
+    ...createMergeReference(view, { append, count }),
   };
 }

@@ -21,8 +21,19 @@ import { SCRATCH_BYTES } from '../memory/layout.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Slab } from '../memory/slabs.ts';
 import { checkOptions, integerOption } from '../options.ts';
+import { nodeVfs } from '../vfs/node.ts';
+import type { Vfs } from '../vfs/vfs.ts';
 import { unpackError } from './packed-error.ts';
-import { runTask, TASKS, type TaskArgs, type TaskName, type TaskResult } from './tasks.ts';
+import {
+  runTask,
+  runTaskHere,
+  type SynchronousTaskName,
+  type TaskArgs,
+  type TaskContext,
+  type TaskName,
+  type TaskResult,
+  taskBytes,
+} from './tasks.ts';
 import type { TaskAnswer, TaskMessage } from './worker.ts';
 
 export interface PoolOptions {
@@ -36,6 +47,8 @@ export interface PoolOptions {
 export interface RunOptions {
   /** Takes a task back that waits; of one that runs, the result is dropped when it is done. */
   signal?: AbortSignal;
+  /** The disk. One that is not the real one does not reach other threads: the task runs on the calling one then. */
+  vfs?: Vfs;
 }
 
 export interface PoolMetrics {
@@ -58,6 +71,7 @@ interface Job {
   name: TaskName;
   args: TaskArgs<TaskName>;
   signal: AbortSignal | undefined;
+  vfs: Vfs;
   onAbort: () => void;
   resolve: (value: TaskResult<TaskName>) => void;
   reject: (error: unknown) => void;
@@ -120,7 +134,7 @@ export class Pool {
    * `NO_MEMORY` where there is no working memory, `CLOSED`, `IO` where a thread ended under the task
    */
   run<N extends TaskName>(name: N, args: TaskArgs<N>, options: RunOptions = {}): Promise<TaskResult<N>> {
-    const { signal } = options;
+    const { signal, vfs = nodeVfs } = options;
     return new Promise<TaskResult<TaskName>>((resolve, reject) => {
       signal?.throwIfAborted();
       if (this.#closing !== undefined) throw closedError();
@@ -133,7 +147,7 @@ export class Pool {
         this.#queue.splice(index, 1);
         reject(signal?.reason as Error);
       };
-      const job: Job = { name, args, signal, onAbort, resolve, reject };
+      const job: Job = { name, args, signal, vfs, onAbort, resolve, reject };
       signal?.addEventListener('abort', onAbort, { once: true });
       this.#queue.push(job);
       this.#next();
@@ -145,11 +159,11 @@ export class Pool {
    *
    * @throws what the task throws; VarveError `NO_MEMORY`, `CLOSED`
    */
-  runHere<N extends TaskName>(name: N, args: TaskArgs<N>): TaskResult<N> {
+  runHere<N extends SynchronousTaskName>(name: N, args: TaskArgs<N>): TaskResult<N> {
     if (this.#closing !== undefined) throw closedError();
-    const slab = this.#memory.slabs.allocate(TASKS[name].workBytes, `task ${name}`);
+    const slab = this.#memory.slabs.allocate(taskBytes(name, args), `task ${name}`);
     try {
-      return runTask({ memory: this.#memory, work: slab.address }, name, args);
+      return runTaskHere(this.#contextOf(slab.address, nodeVfs), name, args);
     } finally {
       slab.release();
     }
@@ -192,7 +206,7 @@ export class Pool {
   #next(): void {
     while (this.#queue.length > 0 && this.#running < Math.max(1, this.threads)) {
       const job = this.#queue[0] as Job;
-      const bytes = SCRATCH_BYTES + TASKS[job.name].workBytes;
+      const bytes = SCRATCH_BYTES + taskBytes(job.name, job.args);
       const { slabs } = this.#memory;
       const slab = slabs.tryAllocate(bytes, `task ${job.name}`);
       // What runs will give its memory back. Where nothing runs, nobody may.
@@ -235,8 +249,8 @@ export class Pool {
 
   async #execute(job: Job, slab: Slab): Promise<TaskResult<TaskName>> {
     const { name, args } = job;
-    if (this.threads === 0) {
-      return runTask({ memory: this.#memory, work: slab.address + SCRATCH_BYTES }, name, args);
+    if (this.threads === 0 || job.vfs !== nodeVfs) {
+      return runTask(this.#contextOf(slab.address + SCRATCH_BYTES, job.vfs), name, args);
     }
     const message: TaskMessage<TaskName> = { name, args, scratch: slab.address };
     let answer: TaskAnswer<TaskName>;
@@ -251,6 +265,10 @@ export class Pool {
     }
     if ('error' in answer) throw unpackError(answer.error);
     return answer.value;
+  }
+
+  #contextOf(work: number, vfs: Vfs): TaskContext {
+    return { memory: this.#memory, work, vfs, clock: this.#clock };
   }
 
   #start(create: typeof Piscina): Piscina {

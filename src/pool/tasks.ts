@@ -1,14 +1,20 @@
 /**
- * What worker threads can do: a closed list of functions over the shared memory. They are synchronous,
- * take plain values (addresses among them), return plain values, and do the same on any thread.
+ * What worker threads can do: a closed list of functions over the shared memory. They take plain values
+ * (addresses among them), return plain values, and do the same on any thread. Those that read and write files are
+ * handed the disk, and are asynchronous.
  *
  * @module
  */
 
+import type { Clock } from '../clock.ts';
+import { type MergeTablesArgs, mergeTables, mergeTablesBytes } from '../lsm/compaction/merge-tables.ts';
+import { type WriteRunArgs, writeRun, writeRunBytes } from '../lsm/compaction/write-run.ts';
+import type { TableFile } from '../lsm/table/table-file.ts';
 import type { MemoryView } from '../memory/memory.ts';
 import { encodeWindow, WINDOW_WORK_BYTES, type WindowArgs, type WindowResult } from '../parse/window.ts';
 import { GREP, type GrepResult, type GrepSpec } from '../scan/grep.ts';
 import { runScan, SCAN_BYTES, type ScanArgs } from '../scan/scanner.ts';
+import type { Vfs } from '../vfs/vfs.ts';
 
 /** What a task is given besides its arguments. */
 export interface TaskContext {
@@ -16,6 +22,8 @@ export interface TaskContext {
   memory: MemoryView;
   /** Address of the task's working memory, aligned to 64 bytes; nobody else's until it is done. */
   work: number;
+  vfs: Vfs;
+  clock: Clock;
 }
 
 /** What each task takes and returns. */
@@ -24,21 +32,33 @@ interface TaskTypes {
   encodeWindow: { args: WindowArgs; result: WindowResult };
   /** Lines of a file that have what is searched for; see `GREP`. */
   grep: { args: ScanArgs<GrepSpec>; result: GrepResult };
+  /** A memtable into a table; see `writeRun`. */
+  writeRun: { args: WriteRunArgs; result: TableFile | undefined };
+  /** Tables into tables; see `mergeTables`. */
+  mergeTables: { args: MergeTablesArgs; result: TableFile[] };
 }
 
 export type TaskName = keyof TaskTypes;
 export type TaskArgs<N extends TaskName> = TaskTypes[N]['args'];
 export type TaskResult<N extends TaskName> = TaskTypes[N]['result'];
 
+/** The tasks that wait for something, so that they cannot be run in the middle of something else. */
+type AsynchronousTaskName = 'writeRun' | 'mergeTables';
+export type SynchronousTaskName = Exclude<TaskName, AsynchronousTaskName>;
+
+interface Task<N extends TaskName, R> {
+  /** How much working memory it needs. */
+  workBytes: number | ((args: TaskArgs<N>) => number);
+  run(context: TaskContext, args: TaskArgs<N>): R;
+}
+
 type Tasks = {
-  [N in TaskName]: {
-    /** How much working memory it needs. */
-    workBytes: number;
-    run(context: TaskContext, args: TaskArgs<N>): TaskResult<N>;
-  };
+  [N in SynchronousTaskName]: Task<N, TaskResult<N>>;
+} & {
+  [N in AsynchronousTaskName]: Task<N, Promise<TaskResult<N>>>;
 };
 
-export const TASKS: Tasks = {
+const TASKS: Tasks = {
   encodeWindow: {
     workBytes: WINDOW_WORK_BYTES,
     run: ({ memory, work }, args) => encodeWindow(memory, work, args),
@@ -47,9 +67,32 @@ export const TASKS: Tasks = {
     workBytes: SCAN_BYTES,
     run: ({ memory, work }, args) => runScan(memory, work, args, GREP),
   },
+  writeRun: { workBytes: writeRunBytes, run: writeRun },
+  mergeTables: { workBytes: mergeTablesBytes, run: mergeTables },
 };
 
-/** Runs the task of a name on this thread. */
-export function runTask<N extends TaskName>(context: TaskContext, name: N, args: TaskArgs<N>): TaskResult<N> {
-  return TASKS[name].run(context, args);
+/** How much working memory a task needs. */
+export function taskBytes<N extends TaskName>(name: N, args: TaskArgs<N>): number {
+  const { workBytes } = TASKS[name] as Task<N, unknown>;
+  return typeof workBytes === 'number' ? workBytes : workBytes(args);
+}
+
+/** Runs the task of a name on this thread, and waits for it. */
+export async function runTask<N extends TaskName>(
+  context: TaskContext,
+  name: N,
+  args: TaskArgs<N>,
+): Promise<TaskResult<N>> {
+  const task = TASKS[name] as Task<N, TaskResult<N> | Promise<TaskResult<N>>>;
+  return task.run(context, args);
+}
+
+/** Runs a task at once, on this thread. */
+export function runTaskHere<N extends SynchronousTaskName>(
+  context: TaskContext,
+  name: N,
+  args: TaskArgs<N>,
+): TaskResult<N> {
+  const task = TASKS[name] as Task<N, TaskResult<N>>;
+  return task.run(context, args);
 }

@@ -5,8 +5,10 @@
  */
 
 import { workerData } from 'node:worker_threads';
+import { systemClock } from '../clock.ts';
 import { SCRATCH_BYTES } from '../memory/layout.ts';
 import { MemoryView, type SharedMemory } from '../memory/memory.ts';
+import { nodeVfs } from '../vfs/node.ts';
 import { type PackedError, packError } from './packed-error.ts';
 import { runTask, type TaskArgs, type TaskName, type TaskResult } from './tasks.ts';
 
@@ -23,12 +25,13 @@ export type TaskAnswer<N extends TaskName> = { value: TaskResult<N> } | { error:
 let memory: MemoryView | undefined;
 
 /** Runs a task; it never throws, because what is thrown here would arrive without its class. */
-export function run<N extends TaskName>(message: TaskMessage<N>): TaskAnswer<N> {
+export async function run<N extends TaskName>(message: TaskMessage<N>): Promise<TaskAnswer<N>> {
   const { name, args, scratch } = message;
   try {
     if (memory === undefined) memory = MemoryView.attach(workerData as SharedMemory, scratch);
     else memory.useScratch(scratch);
-    return { value: runTask({ memory, work: scratch + SCRATCH_BYTES }, name, args) };
+    const context = { memory, work: scratch + SCRATCH_BYTES, vfs: nodeVfs, clock: systemClock };
+    return { value: await runTask(context, name, args) };
   } catch (error) {
     return { error: packError(error) };
   }

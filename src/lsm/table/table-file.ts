@@ -39,6 +39,13 @@ export interface TableProperties {
   createdMs: number;
 }
 
+/** A table of a tree. */
+export interface TableFile {
+  /** Its number, which no other table of the tree has had before. */
+  number: number;
+  properties: TableProperties;
+}
+
 const DIGITS = 10;
 const NAME = /^(\d{10,16})\.table$/;
 

@@ -169,12 +169,14 @@ export function blocksSuite(arena: TableArena, reference: TableArena): void {
         const bytes = arena.build(entries, { target: 65_536 });
         const rows = arena.allocate(65_536);
         const count = kernels.decodeBlock(arena.put(bytes), bytes.length, rows, 65_536);
+        const run = arena.run(entries);
         for (const key of [...entries.map((other) => other.key), randomKey(random), randomKey(random)]) {
           const less = entries.filter((other) => Buffer.compare(other.key, key) < 0).length;
           const notGreater = entries.filter((other) => Buffer.compare(other.key, key) <= 0).length;
           const at = arena.put(key);
           expect(kernels.seekRows(rows, count, at, key.length, 0)).toBe(less);
           expect(kernels.seekRows(rows, count, at, key.length, 1)).toBe(notGreater);
+          expect(kernels.seekRun(run, count, at, key.length)).toBe(less);
         }
       }
     });

@@ -1,0 +1,55 @@
+/**
+ * The task that merges tables into others.
+ *
+ * @module
+ */
+
+import { fragmentsOf, type RangeTombstone } from '../range-tombstones.ts';
+import type { TableFile } from '../table/table-file.ts';
+import { type WorkContext, WorkMemory } from '../table/work.ts';
+import { type MergeRules, mergeBytes, mergeSources } from './merge-core.ts';
+import type { OutputArgs } from './output.ts';
+import { scanBytes, TableScan } from './table-scan.ts';
+
+/** What is merged, as plain values. */
+export interface MergeTablesArgs extends OutputArgs {
+  /** Each is read from table to table: one of level 0 alone, those of another level in order. */
+  inputs: TableFile[][];
+  /** The deleted ranges of all inputs. */
+  rangeTombstones: RangeTombstone[];
+  /** Sequence numbers at which somebody reads, the least first. */
+  snapshots: number[];
+  /** Whether no table that is older has a key in the range of these. */
+  bottom: boolean;
+  /** Tables end when they have so many bytes; */
+  targetBytes: number;
+  /** and before these keys, in order. */
+  cutKeys: Uint8Array[];
+}
+
+function rulesOf({ snapshots, rangeTombstones, bottom, targetBytes, cutKeys }: MergeTablesArgs): MergeRules {
+  return { snapshots, fragments: fragmentsOf(rangeTombstones), bottom, targetBytes, cutKeys };
+}
+
+/** How much working memory the task takes. */
+export function mergeTablesBytes(args: MergeTablesArgs): number {
+  const scans = args.inputs.reduce((bytes, tables) => bytes + scanBytes(tables), 0);
+  return scans + mergeBytes(args.inputs.length, rulesOf(args));
+}
+
+/**
+ * Merges tables.
+ *
+ * @returns the tables made of them, in order and durable, their directory synced; none where nothing is left
+ * @throws VarveError `CORRUPT`, `NO_SPACE`, `IO`, `UNSUPPORTED`; `CLOSED` where it was called off. What was written
+ *   is removed then
+ */
+export function mergeTables(context: WorkContext, args: MergeTablesArgs): Promise<TableFile[]> {
+  const { memory, vfs } = context;
+  const work = new WorkMemory(context.work, mergeTablesBytes(args));
+  const scans = args.inputs.map((tables) => new TableScan(memory, work, vfs, args.directory, tables));
+  const base = args.inputs.flat().reduce((least, { properties }) => {
+    return Math.min(least, properties.smallestSequence);
+  }, Number.MAX_SAFE_INTEGER);
+  return mergeSources(context, work, scans, rulesOf(args), args, base);
+}

@@ -1,0 +1,137 @@
+/**
+ * The tables that a flush or a merge writes: files are made, named in a directory that is synced in the end, and
+ * removed again where something fails. A budget of bytes a second slows writing down.
+ *
+ * @module
+ */
+
+import type { Clock } from '../../clock.ts';
+import { VarveError } from '../../errors.ts';
+import { joinPath } from '../../vfs/vfs.ts';
+import { clipFragments, type Fragment } from '../range-tombstones.ts';
+import { type TableFile, tableFileName } from '../table/table-file.ts';
+import type { WorkContext, WorkMemory } from '../table/work.ts';
+import { TableWriter, type WriteOptions } from '../table/writer.ts';
+
+/** What flushes and merges have in common, as plain values. */
+export interface OutputArgs {
+  /** Where tables are, and will be. */
+  directory: string;
+  /** The first number for a table, and how many of them, from there on, are free. */
+  firstNumber: number;
+  numbers: number;
+  options: WriteOptions;
+  /** What the tables will say of when they were made, in milliseconds since the epoch. */
+  createdMs: number;
+  /** Bytes a second that are written at most; 0 for as many as there are. */
+  bytesPerSecond?: number;
+  /** Address of an i32 that is no longer 0 when the work is to be given up. */
+  cancel?: number;
+}
+
+/** What may be written ahead of the budget. */
+const BURST_BYTES = 1024 * 1024;
+
+export class TableOutput {
+  readonly writer: TableWriter;
+  /** Tables that are whole. */
+  readonly files: TableFile[] = [];
+  readonly #context: WorkContext;
+  readonly #args: OutputArgs;
+  readonly #base: number;
+  readonly #fragments: readonly Fragment[];
+  readonly #startMs: number;
+  #written = 0;
+  #made: string[] = [];
+  #lower: Uint8Array | undefined;
+
+  /**
+   * @param base no sequence number is less
+   * @param fragments the deleted ranges that the tables will have, all together
+   */
+  constructor(
+    context: WorkContext,
+    work: WorkMemory,
+    args: OutputArgs,
+    base: number,
+    fragments: readonly Fragment[],
+  ) {
+    this.#context = context;
+    this.#args = args;
+    this.#base = base;
+    this.#fragments = fragments;
+    this.#startMs = context.clock.monotonic();
+    this.writer = new TableWriter(context.memory, work, args.options, (bytes) => {
+      this.#written += bytes;
+    });
+    this.writer.begin(base);
+  }
+
+  /** Whether another table may follow the one that is being written. */
+  get mayCut(): boolean {
+    return this.files.length + 1 < this.#args.numbers;
+  }
+
+  /** Makes sure that what was built has a file to go to; waits where the budget is used up. */
+  async ready(): Promise<void> {
+    await this.#pace();
+    this.#checkCancelled();
+    if (this.writer.hasFile) return;
+    const number = this.#args.firstNumber + this.files.length;
+    const path = joinPath(this.#args.directory, tableFileName(number));
+    const file = await this.#context.vfs.open(path, 'create');
+    this.#made.push(path);
+    this.writer.attach(file);
+  }
+
+  /**
+   * Ends the table that is being written, if there is anything in it.
+   *
+   * @param upper the key before which it ends, so that deleted ranges are cut there; undefined for the last table
+   */
+  async finishTable(upper: Uint8Array | undefined): Promise<void> {
+    const { writer } = this;
+    const ranges = clipFragments(this.#fragments, this.#lower, upper);
+    if (!writer.hasFile) {
+      // Ranges without entries wait for the next table, or make the last one.
+      if (!writer.hasEntries && (upper !== undefined || ranges.length === 0)) return;
+      await this.ready();
+    }
+    const properties = await writer.finish(ranges, this.#args.createdMs);
+    this.files.push({ number: this.#args.firstNumber + this.files.length, properties });
+    this.#lower = upper;
+    writer.begin(this.#base);
+  }
+
+  /** Makes the names of the tables durable, when all of them are whole. */
+  async publish(): Promise<TableFile[]> {
+    if (this.files.length > 0) await this.#context.vfs.syncDir(this.#args.directory);
+    return this.files;
+  }
+
+  /** Removes what was made. What cannot be removed is left to whoever opens the tree next. */
+  async discard(): Promise<void> {
+    await this.writer.abandon().catch(() => undefined);
+    for (const path of this.#made) await this.#context.vfs.remove(path).catch(() => undefined);
+  }
+
+  #checkCancelled(): void {
+    const { cancel } = this.#args;
+    if (cancel === undefined || Atomics.load(this.#context.memory.i32, cancel >> 2) === 0) return;
+    throw new VarveError('CLOSED', 'the writing of tables was called off');
+  }
+
+  async #pace(): Promise<void> {
+    const { bytesPerSecond = 0 } = this.#args;
+    if (bytesPerSecond === 0) return;
+    const dueMs = ((this.#written - BURST_BYTES) / bytesPerSecond) * 1000;
+    const delayMs = dueMs - (this.#context.clock.monotonic() - this.#startMs);
+    if (delayMs > 1) await sleep(this.#context.clock, delayMs);
+  }
+}
+
+function sleep(clock: Clock, delayMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    clock.after(delayMs, resolve, true);
+  });
+}

@@ -1,0 +1,132 @@
+/**
+ * The end of a table that is being written: bytes are gathered in the shared memory, where blocks are built, and
+ * go to the file about a MiB at once.
+ *
+ * @module
+ */
+
+import { assert } from '../../assert.ts';
+import type { MemoryView } from '../../memory/memory.ts';
+import { BLOCK_TRAILER_BYTES, LARGE_ENTRY_BYTES } from '../../memory/table-layout.ts';
+import type { VfsFile } from '../../vfs/vfs.ts';
+import { CODEC_NONE } from './codecs.ts';
+import type { Handle } from './format.ts';
+import { pieceBytes, type WorkMemory } from './work.ts';
+
+/** So much is written to the file at once. */
+export const WRITE_BYTES: number = 1024 * 1024;
+/** What blocks can be told to have at most, when they do not have one larger entry. */
+export const BLOCK_BYTES_MIN = 256;
+export const BLOCK_BYTES_MAX = 65_536;
+/** The largest block that is built, with its trailer: an entry that is not large, or a block's target. */
+const BLOCK_ROOM = LARGE_ENTRY_BYTES + BLOCK_BYTES_MAX + 16_384;
+
+/** How much working memory it takes. */
+export const OUTPUT_BYTES: number = pieceBytes(WRITE_BYTES + BLOCK_ROOM);
+
+/** What is told of each write: how many bytes it had. */
+export type OnWritten = (bytes: number) => void;
+
+export class OutputBytes {
+  readonly #memory: MemoryView;
+  readonly #address: number;
+  readonly #onWritten: OnWritten;
+  #file: VfsFile | undefined;
+  /** Where in the file the bytes in memory belong, and how many there are. */
+  #position = 0;
+  #used = 0;
+
+  constructor(memory: MemoryView, work: WorkMemory, onWritten: OnWritten) {
+    this.#memory = memory;
+    this.#address = work.take(WRITE_BYTES + BLOCK_ROOM);
+    this.#onWritten = onWritten;
+  }
+
+  /** Length of the file, with what waits to be written. */
+  get bytes(): number {
+    return this.#position + this.#used;
+  }
+
+  /** Where the next bytes go: there is room for any block, unless this is full. */
+  get end(): number {
+    return this.#address + this.#used;
+  }
+
+  get isFull(): boolean {
+    return this.#used >= WRITE_BYTES;
+  }
+
+  get file(): VfsFile | undefined {
+    return this.#file;
+  }
+
+  /** Begins an empty file, which is given later. */
+  begin(): void {
+    this.#file = undefined;
+    this.#position = 0;
+    this.#used = 0;
+  }
+
+  attach(file: VfsFile): void {
+    assert(this.#file === undefined, 'a table has one file');
+    this.#file = file;
+  }
+
+  /** Lets go of the file. */
+  detach(): VfsFile | undefined {
+    const file = this.#file;
+    this.#file = undefined;
+    return file;
+  }
+
+  /** So many bytes were put where the end is. */
+  took(bytes: number): void {
+    this.#used += bytes;
+  }
+
+  /** Appends bytes that lie elsewhere, and continues a checksum over them. */
+  append(bytes: Uint8Array, before: number): number {
+    const { kernels, u8 } = this.#memory;
+    let crc = before;
+    for (let done = 0; done < bytes.length; ) {
+      if (this.isFull) this.flush();
+      const piece = bytes.subarray(done, done + WRITE_BYTES + BLOCK_ROOM - this.#used);
+      u8.set(piece, this.end);
+      crc = kernels.crc32c(this.end, piece.length, crc);
+      this.#used += piece.length;
+      done += piece.length;
+    }
+    return crc;
+  }
+
+  /** Appends a block that lies elsewhere, with its trailer. */
+  appendBlock(bytes: Uint8Array): Handle {
+    const position = this.bytes;
+    this.seal(this.append(bytes, 0));
+    return { position, bytes: bytes.length + BLOCK_TRAILER_BYTES };
+  }
+
+  /** Appends the trailer of a block, of whose bytes the checksum is known. */
+  seal(crc: number): void {
+    const whole = this.append(Uint8Array.of(CODEC_NONE), crc);
+    const trailer = new Uint8Array(4);
+    new DataView(trailer.buffer).setInt32(0, whole, true);
+    this.append(trailer, 0);
+  }
+
+  /** Writes what waits. */
+  flush(): void {
+    const bytes = this.#used;
+    if (bytes === 0) return;
+    this.#used = 0;
+    this.write(this.#address, bytes);
+  }
+
+  /** Writes bytes as they lie in memory; nothing may wait. */
+  write(address: number, bytes: number): void {
+    assert(this.#file !== undefined && this.#used === 0, 'bytes are written in order, to a file');
+    this.#file.writeSync(this.#memory.buffer(address, bytes), this.#position);
+    this.#position += bytes;
+    this.#onWritten(bytes);
+  }
+}

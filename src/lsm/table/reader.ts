@@ -1,0 +1,284 @@
+/**
+ * Reads one table on the thread of the database, synchronously: what a `get` needs lies in memory or in the page
+ * cache, where waiting costs more than reading. Opening reads the end of the file; the names of the parts, their
+ * indexes and filters come in when they are needed first, and stay in the block cache.
+ *
+ *     key --parts--> part --filter--> may be there --index--> block --search--> newest version that is seen
+ *
+ * @module
+ */
+
+import { VarveError } from '../../errors.ts';
+import { FOUND_SEQUENCE, KIND_DELETE, KIND_NONE } from '../../memory/lsm-layout.ts';
+import type { Memory } from '../../memory/memory.ts';
+import type { Slab } from '../../memory/slabs.ts';
+import { FILTER_LINE_BYTES, FOUND_MORE } from '../../memory/table-layout.ts';
+import type { Vfs, VfsFile } from '../../vfs/vfs.ts';
+import { coveringSequence, type Fragment, fragmentsOf, type RangeTombstone } from '../range-tombstones.ts';
+import { type BlockCache, type BlockSlots, WEIGHT_DATA, WEIGHT_INDEX } from './block-cache.ts';
+import { bytesExpanded, damagedBlock, expandTo, readStored } from './blocks.ts';
+import { CODEC_NONE } from './codecs.ts';
+import { EntriesBuilder } from './entries.ts';
+import type { Footer, Handle, Part } from './format.ts';
+import { OPEN_BYTES, readEnd, readParts, type TableEnd } from './open-table.ts';
+import type { TableProperties } from './table-file.ts';
+
+const OWNER = 'table';
+
+/** A block in memory; where it is holds until the cache changes. */
+export interface LoadedBlock {
+  address: number;
+  bytes: number;
+}
+
+/** The names of the parts, for the kernels. */
+interface PartsIndex {
+  parts: Part[];
+  slab: Slab;
+  bytes: number;
+}
+
+export class TableReader {
+  readonly number: number;
+  readonly path: string;
+  readonly properties: TableProperties;
+  readonly rangeTombstones: readonly RangeTombstone[];
+  readonly memory: Memory;
+  readonly file: VfsFile;
+  readonly #cache: BlockCache;
+  readonly #footer: Footer;
+  readonly #fragments: Fragment[];
+  /** Blocks of data by number; then, for each part, its index and its filter. */
+  #slots: BlockSlots = new Int32Array(0);
+  #parts: PartsIndex | undefined;
+  readonly #fields: Slab;
+  #isClosed = false;
+
+  private constructor(
+    file: VfsFile,
+    end: TableEnd,
+    memory: Memory,
+    cache: BlockCache,
+    number: number,
+    fields: Slab,
+  ) {
+    this.number = number;
+    this.path = file.path;
+    this.file = file;
+    this.properties = end.properties;
+    this.rangeTombstones = end.rangeTombstones;
+    this.memory = memory;
+    this.#footer = end.footer;
+    this.#cache = cache;
+    this.#fragments = fragmentsOf(end.rangeTombstones);
+    this.#fields = fields;
+  }
+
+  /**
+   * Opens a table.
+   *
+   * @throws VarveError `CORRUPT`, `VERSION`, `NOT_FOUND`, `IO`, `NO_MEMORY`
+   */
+  static async open(
+    vfs: Vfs,
+    path: string,
+    memory: Memory,
+    cache: BlockCache,
+    number: number,
+  ): Promise<TableReader> {
+    const file = await vfs.open(path, 'read');
+    let slab: Slab | undefined;
+    try {
+      const bytes = await file.size();
+      slab = memory.slabs.allocate(OPEN_BYTES, OWNER);
+      return new TableReader(file, readEnd(memory, file, bytes, slab.address), memory, cache, number, slab);
+    } catch (error) {
+      slab?.release();
+      await file.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Looks up the newest version of a key that a snapshot sees.
+   *
+   * @param key its address
+   * @param hash what `filterHash` makes of it
+   * @param found what is found (`FOUND_BYTES`). The value lies in the cache: it holds until the next call of any
+   *   reader, and until anything is allocated
+   * @returns its kind; `KIND_DELETE` also where a deleted range of this table covers it; `KIND_NONE`
+   * @throws VarveError `CORRUPT`, `UNSUPPORTED`, `IO`, `NO_MEMORY`, `CLOSED`
+   */
+  get(key: number, keyLength: number, hash: number, snapshot: number, found: number): number {
+    const kind =
+      this.properties.entries === 0 ? KIND_NONE : this.#find(key, keyLength, hash, snapshot, found);
+    if (this.#fragments.length === 0) return kind;
+    const { memory } = this;
+    const deleted = coveringSequence(this.#fragments, memory.copySmall(key, keyLength), snapshot);
+    if (deleted < 0) return kind;
+    const at = (found + FOUND_SEQUENCE) >> 3;
+    // Of one batch, what was put after the range was deleted has the same sequence number.
+    if (kind !== KIND_NONE && (memory.f64[at] as number) >= deleted) return kind;
+    memory.f64[at] = deleted;
+    return KIND_DELETE;
+  }
+
+  #find(key: number, keyLength: number, hash: number, snapshot: number, found: number): number {
+    const { kernels } = this.memory;
+    const parts = this.parts();
+    let part = this.partOf(key, keyLength);
+    if (part >= parts.length) return KIND_NONE;
+    if (!this.#mayHave(part, hash)) return KIND_NONE;
+    let index = this.index(part);
+    let entry = kernels.seekIndex(index.address, index.bytes, key, keyLength, 0);
+    for (;;) {
+      const { blocks } = parts[part] as Part;
+      if (entry < 0 || entry > blocks)
+        throw this.#damaged((parts[part] as Part).index, 'its entries are broken');
+      if (entry === blocks) {
+        // The key goes on in the next part.
+        if (++part === parts.length) return KIND_NONE;
+        entry = 0;
+        index = this.index(part);
+        continue;
+      }
+      const block = this.block(part, entry);
+      const kind = kernels.findInBlock(block.address, block.bytes, key, keyLength, snapshot, found);
+      if (kind === -1) throw this.#damaged(this.handle(part, entry), 'its entries are broken');
+      if (kind !== FOUND_MORE) return kind;
+      entry++;
+    }
+  }
+
+  /** The part that a key belongs to, if the table has it; how many there are, where it is behind them all. */
+  partOf(key: number, keyLength: number): number {
+    const all = this.#loadParts();
+    const { address } = all.slab;
+    const part = this.memory.kernels.seekIndex(address, all.bytes, key, keyLength, 0);
+    if (part < 0) throw this.#damaged(this.#footer.parts, 'its entries are broken');
+    return part;
+  }
+
+  #mayHave(part: number, hash: number): boolean {
+    const { filter } = this.parts()[part] as Part;
+    if (filter.bytes === 0) return true;
+    const cache = this.#cache;
+    const { address, bytes } = this.#meta(this.properties.blocks + 2 * part + 1, filter);
+    cache.filterQuestions++;
+    if (this.memory.kernels.filterHas(address, Math.floor(bytes / FILTER_LINE_BYTES), hash) === 1)
+      return true;
+    cache.filterMisses++;
+    return false;
+  }
+
+  /** The names of the table's parts; none where it has no entries. */
+  parts(): readonly Part[] {
+    return this.properties.entries === 0 ? [] : this.#loadParts().parts;
+  }
+
+  #loadParts(): PartsIndex {
+    if (this.#isClosed) throw new VarveError('CLOSED', `${this.path} is closed`, { file: this.path });
+    if (this.#parts !== undefined) return this.#parts;
+    const { memory, properties } = this;
+    const parts = readParts(memory, this.file, this.#footer, this.#fields.address);
+    const builder = new EntriesBuilder();
+    for (const { lastKey } of parts) builder.addNumbers(lastKey, [], 1);
+    const block = builder.finish();
+    const slab = memory.slabs.allocate(block.length, OWNER);
+    memory.u8.set(block, slab.address);
+    this.#slots = new Int32Array(properties.blocks + 2 * parts.length);
+    this.#parts = { parts, slab, bytes: block.length };
+    return this.#parts;
+  }
+
+  /** The index of a part. */
+  index(part: number): LoadedBlock {
+    return this.#meta(this.properties.blocks + 2 * part, (this.parts()[part] as Part).index);
+  }
+
+  /** Where a block of data is, by its number in its part. */
+  handle(part: number, entry: number): Handle {
+    const index = this.index(part);
+    const fields = this.#fields.address;
+    const count = this.memory.kernels.readIndex(index.address, index.bytes, entry, fields);
+    const { f64 } = this.memory;
+    const [position, bytes] = [f64[fields >> 3] as number, f64[(fields >> 3) + 1] as number];
+    if (count !== 2 || position + bytes > this.#footer.fileBytes) {
+      throw this.#damaged((this.parts()[part] as Part).index, 'its entries are broken');
+    }
+    return { position, bytes };
+  }
+
+  /** A block of data, which is kept in the cache. */
+  block(part: number, entry: number): LoadedBlock {
+    const number = (this.parts()[part] as Part).firstBlock + entry;
+    const cache = this.#cache;
+    const cached = this.#slots[number] as number;
+    if (cached > 0) {
+      cache.hits++;
+      return { address: cache.address(cached), bytes: cache.bytesOf(cached) };
+    }
+    cache.misses++;
+    return this.#load(number, this.handle(part, entry), WEIGHT_DATA);
+  }
+
+  /** A block of data, if it is in the cache. */
+  cachedBlock(part: number, entry: number): LoadedBlock | undefined {
+    const cached = this.#slots[(this.parts()[part] as Part).firstBlock + entry] as number;
+    if (cached === 0) return undefined;
+    this.#cache.hits++;
+    return { address: this.#cache.address(cached), bytes: this.#cache.bytesOf(cached) };
+  }
+
+  #meta(slot: number, handle: Handle): LoadedBlock {
+    const cached = this.#slots[slot] as number;
+    if (cached === 0) return this.#load(slot, handle, WEIGHT_INDEX);
+    return { address: this.#cache.address(cached), bytes: this.#cache.bytesOf(cached) };
+  }
+
+  /** Reads a block into the cache, or, where that does not take it, into memory that is used for the next one. */
+  #load(slot: number, handle: Handle, weight: number): LoadedBlock {
+    const { memory, file } = this;
+    const cache = this.#cache;
+    const reserved = cache.reserve(handle.bytes);
+    const address = reserved === 0 ? cache.passing(handle.bytes) : reserved;
+    const stored = readStored(memory, file, handle, address);
+    if (stored.codec === CODEC_NONE) {
+      if (reserved !== 0) cache.commit(this.#slots, slot, stored.bytes, weight);
+      return { address, bytes: stored.bytes };
+    }
+    return this.#loadExpanded(slot, handle, weight);
+  }
+
+  /** What is compressed is read into memory that passes, and expanded into the cache. */
+  #loadExpanded(slot: number, handle: Handle, weight: number): LoadedBlock {
+    const { memory, file } = this;
+    const cache = this.#cache;
+    const from = memory.slabs.allocate(handle.bytes, OWNER);
+    try {
+      const stored = readStored(memory, file, handle, from.address);
+      const bytes = bytesExpanded(memory, file, handle, from.address, stored);
+      const reserved = cache.reserve(bytes);
+      const address = reserved === 0 ? cache.passing(bytes) : reserved;
+      expandTo(memory, file, handle, from.address, stored, address);
+      if (reserved !== 0) cache.commit(this.#slots, slot, bytes, weight);
+      return { address, bytes };
+    } finally {
+      from.release(true);
+    }
+  }
+
+  #damaged(handle: Handle, reason: string): VarveError {
+    return damagedBlock(this.path, handle.position, reason);
+  }
+
+  /** Gives back what it holds; a second call does nothing. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#cache.forget(this.#slots);
+    this.#parts?.slab.release();
+    this.#fields.release();
+    await this.file.close();
+  }
+}
