@@ -36,3 +36,33 @@ export const systemClock: Clock = {
     setImmediate(callback);
   },
 };
+
+/**
+ * Waits, or stops waiting at once when the signal says so.
+ *
+ * @param keepsAlive whether the process must not end before; it may unless told otherwise
+ * @throws the signal's reason
+ */
+export function pause(
+  clock: Clock,
+  delayMs: number,
+  signal: AbortSignal,
+  keepsAlive: boolean = false,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const stop = (): void => {
+      cancel();
+      reject(signal.reason as Error);
+    };
+    const cancel = clock.after(
+      delayMs,
+      () => {
+        signal.removeEventListener('abort', stop);
+        resolve();
+      },
+      keepsAlive,
+    );
+    signal.addEventListener('abort', stop, { once: true });
+  });
+}

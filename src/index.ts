@@ -16,6 +16,7 @@ export type { LogRepairReport, RepairAction, RepairMode } from './log/repair-rep
 export type { Durability, SyncPolicy } from './log/sync-policy.ts';
 export type { LogVerifyReport, Problem, VerifyOptions } from './log/verify.ts';
 export { type GrepLine, type GrepOptions, grep, type LogSourceOptions } from './logfile/grep.ts';
+export { type TailLine, type TailOptions, tail } from './logfile/tail.ts';
 export { type Database, type MetricsSnapshot, type OpenOptions, open } from './open.ts';
 export type { RecordBatch } from './record/batch.ts';
 export type { Bytes, Header, HeaderInput } from './record/headers.ts';

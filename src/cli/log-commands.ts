@@ -9,6 +9,7 @@ import { TEXT_ENCODINGS } from '../text/recognize.ts';
 import { parseCount } from './arguments.ts';
 import { execute } from './context.ts';
 import type { LoggrepCommandOptions } from './loggrep.ts';
+import type { LogtailCommandOptions } from './logtail.ts';
 
 function count(text: string): number {
   try {
@@ -68,6 +69,24 @@ export function addLoggrep(program: Command): void {
     execute(async (context) => {
       const { loggrep } = await import('./loggrep.ts');
       return loggrep(pattern === undefined ? [] : [pattern, ...files], options, context);
+    }),
+  );
+}
+
+export function addLogtail(program: Command): void {
+  const command = program
+    .command('logtail')
+    .description('print the last lines of files, and what is appended to them, as tail -F does')
+    .argument('[file...]', 'files, directories or patterns; standard input (-) unless given')
+    .option('-n, --lines <n>', 'how many lines; +N begins with line N', '10')
+    .option('-f, --follow', 'go on with what is appended, through rotation, until interrupted')
+    .option('-q, --quiet', 'do not say which file it is')
+    .option('-v, --verbose', 'always say which file it is');
+  addInputOptions(command);
+  command.action((files: string[], options: LogtailCommandOptions) =>
+    execute(async (context) => {
+      const { logtail } = await import('./logtail.ts');
+      return logtail(files, options, context);
     }),
   );
 }

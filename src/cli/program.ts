@@ -17,7 +17,7 @@ import type { DemoCommandOptions } from './demo.ts';
 import type { InfoCommandOptions } from './info.ts';
 import type { IngestCommandOptions } from './ingest.ts';
 import type { InspectCommandOptions } from './inspect.ts';
-import { addLoggrep } from './log-commands.ts';
+import { addLoggrep, addLogtail } from './log-commands.ts';
 import type { ReadCommandOptions } from './read.ts';
 import { addReadingOptions } from './reading-options.ts';
 import type { RepairCommandOptions } from './repair.ts';
@@ -70,6 +70,7 @@ export async function runProgram(version: string, argv: readonly string[]): Prom
   addRepair(program);
   addBench(program, version);
   addLoggrep(program);
+  addLogtail(program);
   addDemo(program);
   try {
     await program.parseAsync([...argv]);

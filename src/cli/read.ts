@@ -5,10 +5,10 @@
  * @module
  */
 
+import { pause } from '../clock.ts';
 import type { Log } from '../log/log.ts';
 import type { Context, ExitCode } from './context.ts';
 import { findLog, withDatabase } from './database.ts';
-import { pause } from './pause.ts';
 import { RecordPrinter, type Selection } from './record-printer.ts';
 
 /** How long a follower waits before it looks again. */
