@@ -247,6 +247,16 @@ function lettersEnd(at: usize, end: usize): usize {
 // @ts-ignore: decorator
 @inline
 function findSpace(at: usize, end: usize): usize {
+  if (ASC_FEATURE_SIMD) {
+    // Most are within the first 32 bytes; a loop would be left at a place that cannot be foretold.
+    if (at + 16 <= end) {
+      const low = <u32>i8x16.bitmask(i8x16.eq(v128.load(at), i8x16.splat(SPACE)));
+      const high = <u32>i8x16.bitmask(i8x16.eq(v128.load(at, 16), i8x16.splat(SPACE)));
+      const bits = low | (high << 16);
+      if (bits != 0) return min(at + <usize>ctz(bits), end);
+      at += 32;
+    }
+  }
   while (at < end) {
     if (ASC_FEATURE_SIMD) {
       const bits = i8x16.bitmask(i8x16.eq(v128.load(at), i8x16.splat(SPACE)));

@@ -4,7 +4,7 @@
  */
 
 import { FIELDS_BYTES, FIELDS_FAILED, FIELDS_LINE, FIELDS_PARSED, SPAN_ADDRESS, SPAN_BYTES, SPAN_LENGTH } from '../src/memory/layout';
-import { findEither } from './blanks';
+import { clear, findEither } from './blanks';
 import { clearFields } from './hdfs';
 import { beginKeys, extrasBytesOf, hasGoodTime, putValue } from './values';
 
@@ -27,13 +27,13 @@ export function parseJson(spans: usize, count: i32, fields: usize, extras: usize
     const line = <usize>load<u32>(spans, SPAN_ADDRESS);
     store<u64>(fields, load<u64>(spans), FIELDS_LINE);
     clearFields(fields, FIELDS_PARSED);
-    memory.fill(extras, 0, extraBytes);
+    clear(extras, extraBytes);
     beginKeys(table, fields, extras);
     if (parseObject(line, line + <usize>load<u32>(spans, SPAN_LENGTH)) && hasGoodTime()) {
       parsed++;
     } else {
       clearFields(fields, FIELDS_FAILED);
-      memory.fill(extras, 0, extraBytes);
+      clear(extras, extraBytes);
     }
     spans += SPAN_BYTES;
     fields += FIELDS_BYTES;

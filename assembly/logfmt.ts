@@ -3,7 +3,7 @@
  */
 
 import { FIELDS_BYTES, FIELDS_FAILED, FIELDS_LINE, FIELDS_PARSED, SPAN_ADDRESS, SPAN_BYTES, SPAN_LENGTH } from '../src/memory/layout';
-import { findBlank, findEither, isBlank, skipBlanks } from './blanks';
+import { clear, findBlank, findEither, isBlank, skipBlanks } from './blanks';
 import { clearFields } from './hdfs';
 import { beginKeys, extrasBytesOf, hasGoodTime, hasKnownKey, putValue } from './values';
 
@@ -22,13 +22,13 @@ export function parseLogfmt(spans: usize, count: i32, fields: usize, extras: usi
     const line = <usize>load<u32>(spans, SPAN_ADDRESS);
     store<u64>(fields, load<u64>(spans), FIELDS_LINE);
     clearFields(fields, FIELDS_PARSED);
-    memory.fill(extras, 0, extraBytes);
+    clear(extras, extraBytes);
     beginKeys(table, fields, extras);
     if (parsePairs(line, line + <usize>load<u32>(spans, SPAN_LENGTH)) && hasGoodTime() && hasKnownKey()) {
       parsed++;
     } else {
       clearFields(fields, FIELDS_FAILED);
-      memory.fill(extras, 0, extraBytes);
+      clear(extras, extraBytes);
     }
     spans += SPAN_BYTES;
     fields += FIELDS_BYTES;

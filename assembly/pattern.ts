@@ -60,7 +60,7 @@ import {
   SLOT_NONE,
   SLOT_PID,
 } from '../src/memory/program-layout';
-import { blanksStart, findBlank, findByte, isBlank, isDigit, skipBlanks } from './blanks';
+import { blanksStart, clear, findBlank, findByte, findEither, isBlank, isDigit, skipBlanks } from './blanks';
 import { clearFields } from './hdfs';
 import { levelOf, severityLevel } from './levels';
 import { parseTime } from './time-program';
@@ -88,13 +88,13 @@ export function parsePattern(
     const line = <usize>load<u32>(spans, SPAN_ADDRESS);
     store<u64>(row, load<u64>(spans), FIELDS_LINE);
     clearFields(row, FIELDS_PARSED);
-    memory.fill(extras, 0, extraBytes);
+    clear(extras, extraBytes);
     if (run(program + PROGRAM_CODE, line, line + <usize>load<u32>(spans, SPAN_LENGTH))) {
       parsed++;
     } else {
       clearTime();
       clearFields(row, FIELDS_FAILED);
-      memory.fill(extras, 0, extraBytes);
+      clear(extras, extraBytes);
     }
     spans += SPAN_BYTES;
     row += FIELDS_BYTES;
@@ -225,7 +225,8 @@ function findLiteral(literal: usize, at: usize, end: usize, kind: i32): usize {
 
 /** The first such byte with no backslash before it that is not itself behind one, or `end`. */
 function findUnescaped(at: usize, end: usize, byte: u8): usize {
-  while (at < end && load<u8>(at) != byte) at += load<u8>(at) == 0x5c ? 2 : 1;
+  at = findEither(at, end, byte, 0x5c);
+  while (at < end && load<u8>(at) == 0x5c) at = findEither(at + 2, end, byte, 0x5c);
   return min(at, end);
 }
 

@@ -6,6 +6,8 @@
 
 export type { Clock } from './clock.ts';
 export { type ErrorCode, type ErrorDetails, isVarveError, VarveError } from './errors.ts';
+export { type IngestOptions, ingestFile } from './ingest/ingest.ts';
+export { IngestError, type IngestReport, type UnparsedLine } from './ingest/report.ts';
 export type { DurableState } from './log/core.ts';
 export type { AppendOptions, FramedBatches, Log, LogInfo, SegmentInfo } from './log/log.ts';
 export type { LatencySnapshot, LogMetricsSnapshot } from './log/metrics.ts';
@@ -18,6 +20,8 @@ export type { LogVerifyReport, Problem, VerifyOptions } from './log/verify.ts';
 export { type GrepLine, type GrepOptions, grep, type LogSourceOptions } from './logfile/grep.ts';
 export { type TailLine, type TailOptions, tail } from './logfile/tail.ts';
 export { type Database, type MetricsSnapshot, type OpenOptions, open } from './open.ts';
+export type { LineFormat } from './parse/formats.ts';
+export type { FormatSpec, PatternFormat } from './parse/parser.ts';
 export type { RecordBatch } from './record/batch.ts';
 export type { Bytes, Header, HeaderInput } from './record/headers.ts';
 export type { LogRecord, RecordInput } from './record/record.ts';

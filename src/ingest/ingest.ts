@@ -62,7 +62,7 @@ export interface IngestOptions {
   format?: FormatSpec;
   /** The zone of times that do not say theirs; UTC unless given. See `ParserOptions`. */
   zone?: string;
-  /** The year of the first line, where times have none; unless given, they are of the year before now. */
+  /** The year of the first line, where times have none; unless given, they are of the year before the file was written last. */
   assumeYear?: number;
   /** The disk that a file is read from; the real one unless given. */
   vfs?: Vfs;
@@ -113,12 +113,13 @@ export async function ingestFile(
   );
   signal?.throwIfAborted();
   const { clock } = options.runtime;
+  const written = typeof source === 'string' ? await vfs.stat(source) : undefined;
   const text =
     typeof source === 'string'
       ? await openFile(vfs, source, { clock, signal })
       : openStream(source, { clock, signal });
   try {
-    return await new Ingestion(log, text, options, windowBytes).run();
+    return await new Ingestion(log, text, options, windowBytes, written?.modifiedMs).run();
   } finally {
     await text.close();
   }
@@ -150,12 +151,20 @@ class Ingestion {
   /** The text is one window: it is encoded sooner than a thread would start. */
   #isSmall = false;
   #hasLooked = false;
+  /** When the last line can have been written, at the latest. */
+  readonly #writtenMs: number;
   #outstanding = 0;
   #wake: () => void = () => undefined;
   /** What went wrong first, in the order of the text. */
   #failure: { error: unknown } | undefined;
 
-  constructor(log: Log, source: TextSource, options: IngestOptions, windowBytes: number) {
+  constructor(
+    log: Log,
+    source: TextSource,
+    options: IngestOptions,
+    windowBytes: number,
+    writtenMs: number | undefined,
+  ) {
     const { memory, pool, clock } = options.runtime;
     this.#log = log;
     this.#source = source;
@@ -167,6 +176,7 @@ class Ingestion {
     this.#memory = memory;
     this.#startMs = clock.monotonic();
     this.#carried = clock.now();
+    this.#writtenMs = writtenMs ?? this.#carried;
     const affordable = Math.floor((memory.slabs.budgetBytes * MEMORY_SHARE) / (windowBytes * WINDOW_COST));
     this.#outstandingMax = Math.max(1, Math.min(2 * pool.threads + 4, affordable));
     this.#reader = new WindowReader({
@@ -246,8 +256,8 @@ class Ingestion {
     this.#format = this.#options.format ?? guessFormat(this.#memory, work, text).format;
     this.#tally = new Tally(formatName(this.#format));
     if (this.#format === 'plain') return;
-    const { assumeYear, runtime } = this.#options;
-    const yearFrom = firstYear(this.#memory, work, this.#reading(), text, assumeYear, runtime.clock.now());
+    const { assumeYear } = this.#options;
+    const yearFrom = firstYear(this.#memory, work, this.#reading(), text, assumeYear, this.#writtenMs);
     this.#parserOptions = { ...this.#parserOptions, yearFrom };
     this.#carried = firstTime(this.#memory, work, this.#reading(), text) ?? this.#carried;
   }

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -126,6 +126,25 @@ describe('ingestFile', () => {
       });
       expect(await records()).toEqual(expected);
     }
+  });
+
+  it('puts times without a year into the year before the file was written', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'varve-ingest-'));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const path = join(directory, 'syslog');
+    const lines = ['Jun 10', 'Dec 31', 'Jan  1', 'Feb 29', 'Jun  1', 'Jun  2', 'Jun  4'];
+    writeFileSync(path, lines.map((date) => `${date} 06:00:00 host su: x`).join('\n'));
+    const written = new Date('2020-06-01T12:00:00Z');
+    utimesSync(path, written, written);
+    const { log, records } = await bench();
+    const report = await ingestFile(log, path, { runtime, format: 'syslog' });
+    expect(report).toMatchObject({ unparsed: 0, records: lines.length });
+    const dates = (await records()).map(({ timestamp }) => new Date(timestamp).toISOString().slice(0, 10));
+    const before = ['2019-06-10', '2019-12-31', '2020-01-01', '2020-02-29', '2020-06-01', '2020-06-02'];
+    expect(dates).toEqual([...before, '2019-06-04']);
+    const assumed = await ingestFile(log, path, { runtime, format: 'syslog', assumeYear: 1999 });
+    expect(assumed.firstTimestamp).toBe(Date.UTC(1999, 5, 10, 6));
+    expect(assumed.lastTimestamp).toBe(Date.UTC(2000, 5, 4, 6));
   });
 
   it.each([
