@@ -7,8 +7,15 @@
 import { type LogPlace, listLogs } from '../directory.ts';
 import { VarveError } from '../errors.ts';
 import type { Log } from '../log/log.ts';
+import type { RecoveryMode } from '../log/options.ts';
 import { type Database, open } from '../open.ts';
 import type { Vfs } from '../vfs/vfs.ts';
+import type { Context } from './context.ts';
+
+/** What commands that open logs say about damage; `tolerateCorruptedTail` unless given. */
+export interface RecoveryChoice {
+  recovery?: RecoveryMode;
+}
 
 /**
  * Opens a database for reading, which takes no lock, lets `use` work with it, and closes it whatever happens.
@@ -17,9 +24,10 @@ import type { Vfs } from '../vfs/vfs.ts';
  */
 export async function withDatabase<T>(
   directory: string,
+  { recovery }: RecoveryChoice,
   use: (database: Database) => Promise<T>,
 ): Promise<T> {
-  const database = await open(directory, { readOnly: true });
+  const database = await open(directory, { readOnly: true, ...(recovery !== undefined && { recovery }) });
   try {
     return await use(database);
   } finally {
@@ -67,7 +75,20 @@ function findAmong<T extends LogName>(names: readonly T[], directory: string, te
 }
 
 /** Opens the log that {@link findLogName} finds. */
-export async function findLog(database: Database, text: string): Promise<Log> {
-  const { name, partition } = await findLogName(database, text);
-  return database.log(name, { partition });
+export async function findLog(database: Database, text: string, context: Context): Promise<Log> {
+  return await openNamed(database, await findLogName(database, text), context);
+}
+
+/** Opens a log. Damage that the mode of recovery goes on without is said on standard error. */
+export async function openNamed(
+  database: Database,
+  { name, partition }: LogName,
+  context: Context,
+): Promise<Log> {
+  const log = await database.log(name, { partition });
+  for (const { file, position, firstOffset, lastOffset } of log.recovery.damage) {
+    const lost = lastOffset < firstOffset ? '' : `; lost: offsets ${firstOffset} to ${lastOffset}`;
+    context.note(`${file} is damaged at position ${position}${lost}`);
+  }
+  return log;
 }

@@ -8,7 +8,7 @@
 import type { Log, LogInfo } from '../log/log.ts';
 import type { Database } from '../open.ts';
 import type { Context, ExitCode } from './context.ts';
-import { findLog, logTitle, withDatabase } from './database.ts';
+import { findLog, logTitle, openNamed, type RecoveryChoice, withDatabase } from './database.ts';
 import {
   formatBytes,
   formatCount,
@@ -23,7 +23,7 @@ import { levelsText } from './levels.ts';
 import { renderFacts, renderTable } from './table.ts';
 import { type LogTally, tallyLog } from './tally.ts';
 
-export interface InfoCommandOptions {
+export interface InfoCommandOptions extends RecoveryChoice {
   json?: boolean;
 }
 
@@ -33,7 +33,7 @@ export async function info(
   options: InfoCommandOptions,
   context: Context,
 ): Promise<ExitCode> {
-  await withDatabase(directory, async (database) => {
+  await withDatabase(directory, options, async (database) => {
     if (name === undefined) await overview(database, options, context);
     else await details(database, name, options, context);
   });
@@ -51,9 +51,9 @@ interface Overview {
 
 async function overview(database: Database, options: InfoCommandOptions, context: Context): Promise<void> {
   const logs: Overview[] = [];
-  for (const { name, partition } of await database.logNames()) {
+  for (const name of await database.logNames()) {
     context.signal.throwIfAborted();
-    const log = await database.log(name, { partition });
+    const log = await openNamed(database, name, context);
     const known = log.info();
     const from = known.records === 0 ? undefined : await firstTime(log);
     logs.push({ info: known, from, to: newestOf(known) });
@@ -126,7 +126,7 @@ async function details(
   options: InfoCommandOptions,
   context: Context,
 ): Promise<void> {
-  const log = await findLog(database, name);
+  const log = await findLog(database, name, context);
   const known = log.info();
   const bar = context.progress({ label: 'read', total: known.bytes });
   const tally = await tallyLog(log, database.runtime.memory, context.signal, (bytes) =>

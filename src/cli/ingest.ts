@@ -54,8 +54,8 @@ export async function ingest(
   context: Context,
 ): Promise<ExitCode> {
   const name = checkLogName(options.log ?? logNameOf(files[0] ?? ''));
-  const sources = await findSources(files);
   const reading = await readingOf(options);
+  const sources = await findSources(files);
   const database = await open(options.into);
   try {
     const log = await database.log(name, { sync: options.sync ?? SYNC_DEFAULT });

@@ -8,6 +8,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { systemClock } from '../clock.ts';
 import { RECORD_BYTES_MAX } from '../limits.ts';
+import { RECOVERY_MODES } from '../log/options.ts';
 import type { SyncPolicy } from '../log/sync-policy.ts';
 import { parseBytes, parseCount, parseList, parseSyncPolicy, SYNC_POLICY_FORMS } from './arguments.ts';
 import type { BenchCompareCommandOptions } from './bench-compare.ts';
@@ -112,6 +113,13 @@ function addIngest(program: Command): void {
   );
 }
 
+/** Nothing is changed in any mode: the database is opened read-only. */
+function recoveryOption(): Option {
+  return new Option('--recovery <mode>', 'what to do about damage; nothing is changed on disk').choices(
+    RECOVERY_MODES,
+  );
+}
+
 function addRead(program: Command): void {
   const command = program
     .command('read')
@@ -124,6 +132,7 @@ function addRead(program: Command): void {
     .option('--until <time>', 'records before this time', time)
     .option('--limit <n>', 'at most so many records', count)
     .option('--follow', 'wait for more until interrupted')
+    .addOption(recoveryOption())
     .option('--json', 'print one JSON object a line')
     .addHelpText('after', TIMES);
   command.action((dir: string, log: string, options: ReadCommandOptions) =>
@@ -140,6 +149,7 @@ function addInfo(program: Command): void {
     .description('tell what is in a database or in one log: counts, times, levels, sizes')
     .argument('<dir>', 'the database')
     .argument('[log]', 'the log, or one of its partitions as name-partition')
+    .addOption(recoveryOption())
     .option('--json', 'print JSON');
   command.action((dir: string, log: string | undefined, options: InfoCommandOptions) =>
     execute(async (context) => {

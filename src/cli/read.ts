@@ -8,13 +8,13 @@
 import { pause } from '../clock.ts';
 import type { Log } from '../log/log.ts';
 import type { Context, ExitCode } from './context.ts';
-import { findLog, withDatabase } from './database.ts';
+import { findLog, type RecoveryChoice, withDatabase } from './database.ts';
 import { RecordPrinter, type Selection } from './record-printer.ts';
 
 /** How long a follower waits before it looks again. */
 const FOLLOW_DELAY_MS = 100;
 
-export interface ReadCommandOptions {
+export interface ReadCommandOptions extends RecoveryChoice {
   fromOffset?: number;
   toOffset?: number;
   /** Milliseconds since the epoch. */
@@ -32,8 +32,8 @@ export async function read(
   options: ReadCommandOptions,
   context: Context,
 ): Promise<ExitCode> {
-  await withDatabase(directory, async (database) => {
-    const log = await findLog(database, name);
+  await withDatabase(directory, options, async (database) => {
+    const log = await findLog(database, name, context);
     const printer = new RecordPrinter(database.runtime.memory, context.stdout, options.json === true);
     try {
       await new Reading(log, printer, options, context).run();

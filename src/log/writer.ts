@@ -377,11 +377,11 @@ export class Writer {
       return;
     }
     group.release();
+    onWritten();
     if (this.#isDead) {
       group.reject(this.#refusal);
       return;
     }
-    onWritten();
     group.written.resolve();
     if (this.#syncsEachWrite) await this.#syncFlushed(group);
     else if (group.isSyncDemanded) syncer.sync().catch(() => undefined);
@@ -418,12 +418,9 @@ export class Writer {
     if (!isKnown) this.#unreported = error;
     this.losses.add(this.written.offset, end, error, isKnown);
     group.release();
-    if (this.#isDead) {
-      group.reject(error);
-    } else {
-      onWritten();
-      this.#syncKept(group.rejectFrom(this.written.offset, error));
-    }
+    onWritten();
+    if (this.#isDead) group.reject(error);
+    else this.#syncKept(group.rejectFrom(this.written.offset, error));
     for (const one of behind) one.reject(error);
   }
 

@@ -33,7 +33,7 @@ describe('varve demo', () => {
     writeFileSync(file, 'one\ntwo\nthree\n');
     const { code, stdout, stderr } = await varve(['demo', file, '--dir', directory, ...QUICK]);
     expect(stderr).toBe('');
-    expect(stdout).toMatch(/^format +lines$/m);
+    expect(stdout).toMatch(/^format +plain$/m);
     expect(stdout).toContain(`its files are in ${directory}`);
     expect(code).toBe(0);
     const read = await varve(['read', join(directory, 'data'), 'notes']);

@@ -179,7 +179,7 @@ describe('varve inspect of a segment', () => {
     });
     const { code, stdout } = await varve([
       'inspect',
-      write(`${BASE_NAME}.log`, ...batches(1), bad, ...batches(1, 20)),
+      write(`${BASE_NAME}.log`, ...batches(1), bad, ...batches(2, 20)),
     ]);
     expect(code).toBe(1);
     expect(stdout).toMatch(
@@ -193,17 +193,65 @@ describe('varve inspect of a segment', () => {
       write(`${BASE_NAME}.log`, ...batches(2), ...batches(1)),
     ]);
     expect(code).toBe(1);
-    expect(stdout).toContain('a batch starts at offset 0, where 20 or more is due');
+    expect(stdout).toContain('the batch there should start at offset 20, and starts at 0');
   });
 
   test('finds offsets that are missing where no byte is', async () => {
     const { code, stdout } = await varve([
       'inspect',
-      write(`${BASE_NAME}.log`, ...batches(1), ...batches(1, 30)),
+      write(`${BASE_NAME}.log`, ...batches(1), ...batches(3, 30)),
     ]);
     expect(code).toBe(1);
-    expect(stdout).toMatch(/should start at offset 10, and starts at 30; lost: offsets 10 to 29/);
-    expect(stdout).toContain('2 batches, 20 records');
+    // No checksum covers an offset: the first batch behind the gap has nothing that confirms its own.
+    expect(stdout).toMatch(/should start at offset 10, and starts at 30; lost: offsets 10 to 39/);
+    expect(stdout).toContain('3 batches, 30 records');
+  });
+
+  test.each([
+    ['of another log', 5000],
+    ['of offsets that this log could have', 20],
+  ])('does not take batches in a damaged value, %s, for batches of the segment', async (_, offset) => {
+    const [inner, behind] = batches(2, offset);
+    const parts = batches(4);
+    const outer = (baseOffset: number): Uint8Array =>
+      batchBytes({
+        baseOffset: BigInt(baseOffset),
+        records: [
+          {
+            offsetDelta: 0,
+            value: Buffer.concat([inner as Uint8Array, behind as Uint8Array, Buffer.alloc(9)]),
+          },
+        ],
+      });
+    const damaged = outer(10);
+    flip(damaged, damaged.length - 1);
+    const path = write(`${BASE_NAME}.log`, parts[0] as Uint8Array, damaged, ...batches(2, 11));
+    const { code, stdout } = await varve(['inspect', path]);
+    expect(code).toBe(1);
+    const at = parts[0]?.length ?? 0;
+    expect(stdout).toContain(`damaged from position ${at} to ${at + damaged.length}: `);
+    expect(stdout).toContain('lost: offsets 10 to 10\n');
+    expect(stdout).toContain('3 batches, 30 records, offsets 0 to 30; 1 damaged part');
+  });
+
+  test('says so where a batch at the end may as well lie in a value', async () => {
+    const [inner = new Uint8Array()] = batches(1, 20);
+    const value = Buffer.concat([inner, Buffer.alloc(9)]);
+    const torn = batchBytes({ baseOffset: 10n, records: [{ offsetDelta: 0, value }] }).subarray(0, -3);
+    const [first = new Uint8Array()] = batches(1);
+    const path = write(`${BASE_NAME}.log`, first, torn);
+    const { code, stdout } = await varve(['inspect', path]);
+    expect(code).toBe(1);
+    const at = first.length + Buffer.from(torn).indexOf(inner);
+    expect(stdout).toContain(
+      `damaged from position ${first.length} to the end (a batch at ${at} is whole, but may lie in a value: nothing confirms it): `,
+    );
+    expect(stdout).toContain('1 batch, 10 records, offsets 0 to 9; 1 damaged part');
+    const json = jsonLines((await varve(['inspect', path, '--json'])).stdout);
+    expect(json.find((line) => line['kind'] === 'damage')).toMatchObject({
+      isTail: true,
+      unconfirmedPosition: at,
+    });
   });
 
   test('shows an empty segment as one without batches', async () => {

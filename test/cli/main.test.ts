@@ -3,6 +3,8 @@ import { readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { RECOVERY_MODES } from '../../src/log/options.ts';
+import { LINE_FORMATS } from '../../src/parse/formats.ts';
 import { MAIN, temporaryDirectory, varve } from './command.ts';
 
 const { version } = JSON.parse(
@@ -87,7 +89,11 @@ describe('a mistake on the command line ends with 2 and one sentence', () => {
     ],
     [
       ['ingest', 'x', '--into', 'y', '--format', 'xml'],
-      "option '--format <format>' argument 'xml' is invalid: allowed choices are hdfs, lines",
+      `format must be one of ${LINE_FORMATS.join(', ')}, not "xml"`,
+    ],
+    [
+      ['read', 'x', 'y', '--recovery', 'hope'],
+      `option '--recovery <mode>' argument 'hope' is invalid: allowed choices are ${RECOVERY_MODES.join(', ')}`,
     ],
     [
       ['ingest', 'x', '--into', 'y', '--sync', 'sometimes'],

@@ -421,6 +421,34 @@ describe('a sync that fails', () => {
     expect(log.durable).toMatchObject({ synced: 2 });
   });
 
+  test('while a write is under way keeps nobody who follows from what that brings', async () => {
+    const disk = await kit.disk();
+    const log = await kit.open(disk, { sync: { mode: 'interval', intervalMs: 1 } });
+    await log.append({ value: '0' });
+    const stop = new AbortController();
+    const seen: string[] = [];
+    const following = (async () => {
+      for await (const { value } of log.read({ follow: true, signal: stop.signal }))
+        seen.push(`${value?.length}`);
+    })();
+    const gate = createGate();
+    // More than what is written at once.
+    const value = Buffer.alloc(100_000);
+    disk.rules.push({ operation: 'write', path: SEGMENT, times: 1, delay: () => gate.opened });
+    disk.rules.push({ operation: 'datasync', path: SEGMENT, error: 'EIO', times: 1 });
+    const append = failureCode(log.append({ value }));
+    await settle();
+    expect(await failureCode(log.reached(0, 'synced'))).toBe('POISONED');
+    expect(seen).toEqual(['1']);
+    gate.open();
+    expect(await append).toBe('POISONED');
+    await settle();
+    expect(log.durable.written).toBe(2);
+    expect(seen).toEqual(['1', '100000']);
+    stop.abort();
+    await following.catch(() => undefined);
+  });
+
   test('while a segment is sealed poisons the log as well', async () => {
     const disk = await kit.disk();
     const log = await kit.open(disk, { segmentBytes: 4096, sync: { mode: 'never' } });

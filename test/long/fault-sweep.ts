@@ -10,7 +10,7 @@ import { type ErrorCode, isVarveError } from '../../src/errors.ts';
 import { CrashVfs, createFaultVfs, type FaultRule, type Operation } from '../../src/testing/testing.ts';
 import { Contents } from './contents.ts';
 import { Examiner } from './examine.ts';
-import { checkMemory, createStage, type Stage } from './laboratory.ts';
+import { abandonMemory, checkMemory, createStage, type Stage } from './laboratory.ts';
 import { type Bounds, Oracle } from './oracle.ts';
 import { type Failure, loosened, Session } from './session.ts';
 import type { Workload } from './workloads.ts';
@@ -72,6 +72,7 @@ export async function faultSweep(workload: Workload, options: FaultSweepOptions)
       try {
         await run.run();
       } catch (error) {
+        abandonMemory();
         const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
         result.failures.push(`${kind.name} at ${run.where}: ${reason}`);
       }

@@ -6,6 +6,7 @@
  */
 
 import type { Campaign, CampaignResult, CampaignRun } from './campaign.ts';
+import { abandonMemory } from './laboratory.ts';
 
 /** What a round found, and in a few words what it did. */
 export interface Round {
@@ -37,10 +38,10 @@ export function campaignOf(
     const totals: Record<string, number> = {};
     const total = untilMs === undefined ? measure : undefined;
     for (let i = 0; untilMs === undefined ? i < measure : performance.now() < untilMs; i++) {
-      const { failures, done } = await round(seed + i, untilMs).catch((error: unknown) => ({
-        failures: [reasonOf(error)],
-        done: {},
-      }));
+      const { failures, done } = await round(seed + i, untilMs).catch((error: unknown) => {
+        abandonMemory();
+        return { failures: [reasonOf(error)], done: {} };
+      });
       for (const [what, count] of Object.entries(done)) totals[what] = (totals[what] ?? 0) + count;
       if (failures.length === 0) result.passed++;
       for (const failure of failures) {

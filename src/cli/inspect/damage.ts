@@ -31,8 +31,10 @@ export interface Damage {
   end: number;
   /** What is wrong with it, in words. */
   reason: string;
-  /** Whether it is what a write leaves behind that a crash cut short: nothing valid follows. */
+  /** Whether it is what a write leaves behind that a crash cut short: nothing follows that is known to be valid. */
   isTail: boolean;
+  /** Where something behind it looks like a batch, but as well may be a part of a value. */
+  unconfirmedPosition?: number;
   /** The records that are lost, both inclusive; unknown where nothing follows. */
   offsets?: { first: number; last: number };
 }
@@ -104,7 +106,7 @@ async function checksum(memory: Memory, file: VfsFile, start: number, end: numbe
 }
 
 /**
- * Finds the next valid batch behind damage.
+ * Finds the next bytes behind damage that look like a batch, wherever they lie; a value may hold some, too.
  *
  * @param from the first position to try
  * @param end where the file ends

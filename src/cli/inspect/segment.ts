@@ -4,6 +4,8 @@
  * @module
  */
 
+import { findBehind } from '../../log/behind.ts';
+import { NO_LANDMARKS } from '../../log/landmarks.ts';
 import { parseSegmentFileName } from '../../log/names.ts';
 import { BatchScan } from '../../log/scan.ts';
 import { ROW_BYTES } from '../../memory/layout.ts';
@@ -98,12 +100,6 @@ async function showBatches(
           print();
           return { position: at, reason };
         }
-        const gap = gapBefore(tally, row, at);
-        if (gap !== undefined) {
-          print();
-          tally.damage.push(gap);
-          showDamage(inspection, gap);
-        }
         if (tally.batches < inspection.limit) {
           const stored = memory.data.getUint32(row.address + CRC_POSITION);
           if (inspection.json) context.stdout.json(batchJson(row, at, stored));
@@ -119,20 +115,6 @@ async function showBatches(
   }
 }
 
-/** Batches follow each other without a gap: a log never skips an offset. */
-function gapBefore(tally: Tally, row: BatchRow, position: number): Damage | undefined {
-  const due = tally.nextOffset;
-  if (due === undefined || row.baseOffset === due) return undefined;
-  const reason = `the batch there should start at offset ${due}, and starts at ${row.baseOffset}`;
-  return {
-    position,
-    end: position,
-    reason,
-    isTail: false,
-    offsets: { first: due, last: row.baseOffset - 1 },
-  };
-}
-
 function countBatch(tally: Tally, row: BatchRow): void {
   tally.batches++;
   tally.records += row.recordCount;
@@ -144,8 +126,8 @@ function countBatch(tally: Tally, row: BatchRow): void {
 
 /** What is wrong with a batch whose checksum is right: its place in the log, or what is inside. */
 function objectionTo(inspection: Inspection, tally: Tally, row: BatchRow): string | undefined {
-  if (row.baseOffset < (tally.nextOffset ?? 0)) {
-    return `a batch starts at offset ${row.baseOffset}, where ${tally.nextOffset} or more is due`;
+  if (tally.nextOffset !== undefined && row.baseOffset !== tally.nextOffset) {
+    return `the batch there should start at offset ${tally.nextOffset}, and starts at ${row.baseOffset}`;
   }
   if ((row.attributes & COMPRESSION_MASK) !== 0) return undefined;
   const { memory } = inspection;
@@ -155,6 +137,7 @@ function objectionTo(inspection: Inspection, tally: Tally, row: BatchRow): strin
   return decoded < 0 ? 'the checksum is right, but the records do not fit together' : undefined;
 }
 
+/** Goes on where recovery would: at a batch that other bytes confirm, and not at one that may lie in a value. */
 async function lookAtDamage(
   inspection: Inspection,
   tally: Tally,
@@ -162,21 +145,23 @@ async function lookAtDamage(
   reason: string | undefined,
 ): Promise<Damage> {
   const { memory, file, bytes } = inspection;
-  const next = await findNextBatch(memory, file, position + 1, bytes, tally.nextOffset ?? 0);
+  const due = tally.nextOffset;
+  const least = due ?? 0;
+  const search = { memory, file, position, due, least, limit: bytes, landmarks: NO_LANDMARKS };
+  const { first: next } = await findBehind({ ...search, isThorough: true });
   const damage: Damage = {
     position,
-    end: next ?? bytes,
+    end: next?.position ?? bytes,
     reason: reason ?? (await reasonOf(memory, file, position, bytes)),
     isTail: next === undefined,
   };
-  if (next !== undefined) {
-    const header = Buffer.alloc(8);
-    await file.read(header, next);
-    const last = Number(header.readBigInt64BE(0)) - 1;
-    const first = tally.nextOffset ?? 0;
-    if (last >= first) damage.offsets = { first, last };
-    tally.nextOffset = last + 1;
+  if (next === undefined) {
+    const found = await findNextBatch(memory, file, position + 1, bytes, least);
+    if (found !== undefined) damage.unconfirmedPosition = found;
+    return damage;
   }
+  if (next.offset > least) damage.offsets = { first: least, last: next.offset - 1 };
+  tally.nextOffset = next.offset;
   return damage;
 }
 
@@ -243,11 +228,12 @@ function showDamage(inspection: Inspection, damage: Damage): void {
     stdout.json({ kind: 'damage', ...damage });
     return;
   }
-  const { position, end, isTail } = damage;
-  const where =
-    end === position
-      ? `at position ${position}`
-      : `from position ${position} to ${isTail ? 'the end (nothing valid follows)' : end}`;
+  const { position, end, isTail, unconfirmedPosition } = damage;
+  const behind =
+    unconfirmedPosition === undefined
+      ? 'nothing valid follows'
+      : `a batch at ${unconfirmedPosition} is whole, but may lie in a value: nothing confirms it`;
+  const where = `from position ${position} to ${isTail ? `the end (${behind})` : end}`;
   const lost =
     damage.offsets === undefined ? '' : `; lost: offsets ${damage.offsets.first} to ${damage.offsets.last}`;
   stdout.line(colours.red(`damaged ${where}: ${damage.reason}${lost}`));
