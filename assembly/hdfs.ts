@@ -19,6 +19,7 @@ import {
   FIELDS_PLAIN,
   FIELDS_STATUS,
   FIELDS_TIMESTAMP,
+  LEVEL_INFO,
   LEVEL_OTHER,
   SPAN_ADDRESS,
   SPAN_BYTES,
@@ -41,6 +42,12 @@ import { levelCode } from './levels';
 // @ts-ignore: decorator
 @inline const ABOVE_NINE: u64 = 0x7676767676767676;
 
+/** `INFO ` as it lies in memory. */
+// @ts-ignore: decorator
+@inline const INFO_SPACE: u64 = 0x204f464e49;
+// @ts-ignore: decorator
+@inline const INFO_SPACE_BYTES: u64 = 0xffffffffff;
+
 // @ts-ignore: decorator
 @inline const PID_AT: u32 = 14;
 // @ts-ignore: decorator
@@ -56,9 +63,12 @@ import { levelCode } from './levels';
 export function parseHdfs(spans: usize, count: i32, fields: usize): i32 {
   assert(count >= 0);
   let parsed = 0;
-  // No six digits are all ones, so that the first date is worked out.
+  // Most lines have the second of the line before. No digits are all ones, so that the first is worked out.
+  let first: u64 = -1;
+  let second: u64 = -1;
   let date: u64 = SIX_BYTES;
   let dateSeconds = INVALID;
+  let timestamp = NaN;
   const end = spans + count * SPAN_BYTES;
   while (spans < end) {
     const line = <usize>load<u32>(spans, SPAN_ADDRESS);
@@ -66,22 +76,25 @@ export function parseHdfs(spans: usize, count: i32, fields: usize): i32 {
     let isParsed = false;
     store<u64>(fields, load<u64>(spans), FIELDS_LINE);
     if (length >= LINE_BYTES_MIN) {
-      const dateWord = load<u64>(line) & SIX_BYTES;
-      if (dateWord != date) {
-        date = dateWord;
-        dateSeconds = parseDate(dateWord);
+      const dateWord = load<u64>(line);
+      const timeWord = load<u64>(line, 6);
+      if (dateWord != first || timeWord != second) {
+        first = dateWord;
+        second = timeWord;
+        if ((dateWord & SIX_BYTES) != date) {
+          date = dateWord & SIX_BYTES;
+          dateSeconds = parseDate(date);
+        }
+        const timeSeconds = parseTime((timeWord >> 8) & SIX_BYTES);
+        const isSpaced = <u8>timeWord == SPACE && <u8>(timeWord >> 56) == SPACE;
+        const isTime = dateSeconds != INVALID && timeSeconds != INVALID && isSpaced;
+        timestamp = isTime ? <f64>(dateSeconds + timeSeconds) * 1000 : NaN;
       }
-      const timeSeconds = parseTime(load<u64>(line, 7) & SIX_BYTES);
-      const isSpaced = load<u8>(line, 6) == SPACE && load<u8>(line, 13) == SPACE;
-      if (dateSeconds != INVALID && timeSeconds != INVALID && isSpaced) {
-        isParsed = parseRest(line, line + length, fields);
-        if (isParsed) store<f64>(fields, <f64>(dateSeconds + timeSeconds) * 1000, FIELDS_TIMESTAMP);
-      }
+      isParsed = timestamp == timestamp && parseRest(line, line + length, fields);
     }
     if (isParsed) {
-      store<i32>(fields, FIELDS_PARSED, FIELDS_STATUS);
-      store<i32>(fields, 0, FIELDS_NANOSECONDS);
-      store<i32>(fields, FIELDS_LOCAL, FIELDS_FLAGS);
+      store<f64>(fields, timestamp, FIELDS_TIMESTAMP);
+      store<u64>(fields, <u64>FIELDS_LOCAL << 32, FIELDS_NANOSECONDS);
       parsed++;
     } else {
       clearFields(fields, FIELDS_FAILED);
@@ -193,13 +206,17 @@ function parseRest(line: usize, end: usize, fields: usize): bool {
 
   const level = pidEnd + 1;
   const word = load<u64>(level);
-  let levelBytes = <usize>(ctz(spaces8(word)) >> 3);
-  let code: i32 = LEVEL_OTHER;
-  if (levelBytes < 8) code = levelCode(word, <u32>levelBytes);
-  if (code == LEVEL_OTHER) {
-    levelBytes = lettersEnd(level, end) - level;
-    code = levelCode(word, <u32>levelBytes);
-    if (levelBytes == 0 || levelBytes > LEVEL_BYTES_MAX) return false;
+  let levelBytes: usize = 4;
+  let code: i32 = LEVEL_INFO;
+  // Nearly all lines have this one.
+  if ((word & INFO_SPACE_BYTES) != INFO_SPACE) {
+    levelBytes = <usize>(ctz(spaces8(word)) >> 3);
+    code = levelBytes < 8 ? levelCode(word, <u32>levelBytes) : LEVEL_OTHER;
+    if (code == LEVEL_OTHER) {
+      levelBytes = lettersEnd(level, end) - level;
+      code = levelCode(word, <u32>levelBytes);
+      if (levelBytes == 0 || levelBytes > LEVEL_BYTES_MAX) return false;
+    }
   }
   const levelEnd = level + levelBytes;
   if (levelEnd >= end || load<u8>(levelEnd) != SPACE) return false;
@@ -210,7 +227,7 @@ function parseRest(line: usize, end: usize, fields: usize): bool {
   if (space < component + 2 || space > component + COMPONENT_BYTES_MAX + 1 || load<u8>(colon) != COLON) return false;
 
   const content = min(space + 1, end);
-  store<i32>(fields, code, FIELDS_LEVEL_CODE);
+  store<u64>(fields, <u64>FIELDS_PARSED | (<u64>code << 32), FIELDS_STATUS);
   storeSpan(fields + FIELDS_LEVEL, level, levelBytes);
   storeSpan(fields + FIELDS_PID, pid, pidEnd - pid);
   storeSpan(fields + FIELDS_COMPONENT, component, colon - component);
