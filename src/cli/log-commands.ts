@@ -5,15 +5,27 @@
  */
 
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { systemClock } from '../clock.ts';
 import { TEXT_ENCODINGS } from '../text/recognize.ts';
 import { parseCount } from './arguments.ts';
 import { execute } from './context.ts';
 import type { LoggrepCommandOptions } from './loggrep.ts';
 import type { LogtailCommandOptions } from './logtail.ts';
+import { addReadingOptions } from './reading-options.ts';
+import { parseTime } from './time.ts';
 
 function count(text: string): number {
   try {
     return parseCount(text);
+  } catch (error) {
+    if (error instanceof RangeError) throw new InvalidArgumentError(`${error.message}.`);
+    throw error;
+  }
+}
+
+function time(text: string): number {
+  try {
+    return parseTime(text, systemClock.now());
   } catch (error) {
     if (error instanceof RangeError) throw new InvalidArgumentError(`${error.message}.`);
     throw error;
@@ -62,8 +74,13 @@ export function addLoggrep(program: Command): void {
     .option('-A, --after-context <n>', 'print so many lines behind each', count)
     .option('-B, --before-context <n>', 'print so many lines before each', count)
     .option('-C, --context <n>', 'print so many lines around each', count)
+    .option('--since <time>', 'only lines of entries of this time or later', time)
+    .option('--until <time>', 'only lines of entries before this time', time)
+    .option('--level <level>', 'only lines of entries of this level and above; =WARN,INFO: of these')
+    .option('--component <name>', 'only lines of entries of this component; * is any text', collect)
     .option('--stats', 'say at the end how much was found, and how fast');
   addInputOptions(command);
+  addReadingOptions(command);
   command.addHelpText('after', '\nExit codes: 0 lines were found; 1 none; 2 something could not be read.');
   command.action((pattern: string | undefined, files: string[], options: LoggrepCommandOptions) =>
     execute(async (context) => {

@@ -7,6 +7,7 @@
 
 import { SPAN_ADDRESS, SPAN_BYTES, SPAN_LENGTH } from '../memory/layout.ts';
 import type { MemoryView } from '../memory/memory.ts';
+import { CHOICE_BYTES, Choice, type ChoiceSpec } from './choice.ts';
 import { LINE_FOLLOWS_GAP, LINE_IS_CONTEXT, LINE_IS_CUT, LineCollector } from './line-collector.ts';
 import { LineMatcher, MATCHER_BYTES } from './match.ts';
 import type { PatternSpec } from './pattern/compile.ts';
@@ -28,6 +29,8 @@ export interface GrepSpec extends PatternSpec {
   after: number;
   /** After so many lines it is enough. It takes all lines in order. */
   limit: number;
+  /** Only these lines are there for the search; their numbers stay. It takes all lines in order. */
+  choice?: ChoiceSpec | undefined;
 }
 
 /** What was found in a part of a text. */
@@ -54,6 +57,8 @@ interface EarlierLine {
 }
 
 const LINE_FEED = 10;
+/** Where the choice works, behind the matcher. */
+const CHOICE_AT: number = MATCHER_BYTES;
 const NO_BYTES = new Uint8Array(0);
 const NO_ROWS = new Float64Array(0);
 
@@ -64,6 +69,7 @@ class GrepScanner implements Scanner<GrepResult> {
   readonly #matcher: LineMatcher;
   readonly #collector: LineCollector;
   readonly #hasContext: boolean;
+  readonly #choice: Choice | undefined;
   #found = 0;
   #total = 0;
   #cut = 0;
@@ -93,9 +99,34 @@ class GrepScanner implements Scanner<GrepResult> {
     this.#matcher = new LineMatcher(memory, work, spec);
     this.#collector = new LineCollector(memory, spec.rows);
     this.#hasContext = spec.before > 0 || spec.after > 0;
+    if (spec.choice !== undefined) this.#choice = new Choice(memory, work + CHOICE_AT, spec.choice);
   }
 
   visit(window: TextWindow): boolean {
+    if (this.#choice === undefined) return this.#visit(window);
+    const { address, bytes, position, last, isCut } = window;
+    const end = address + bytes;
+    let done = address;
+    const wantsMore = this.#choice.runs(address, bytes, (from, to) => {
+      if (this.#spec.rows) this.#lines += this.#linesIn(done, from);
+      done = to;
+      const isLast = to === end;
+      const at = position + (from - address);
+      const run = {
+        address: from,
+        bytes: to - from,
+        position: at,
+        last: isLast && last,
+        isCut: isLast && isCut,
+      };
+      return this.#visit(run);
+    });
+    if (this.#spec.rows) this.#lines += this.#linesIn(done, end);
+    return wantsMore;
+  }
+
+  /** Looks at the next lines that are there for the search. */
+  #visit(window: TextWindow): boolean {
     const { address, bytes, isCut } = window;
     const { invert, rows, countOnly, limit } = this.#spec;
     this.#window = window;
@@ -295,6 +326,6 @@ class GrepScanner implements Scanner<GrepResult> {
 }
 
 export const GREP: ScanKind<GrepSpec, GrepResult> = {
-  workBytes: MATCHER_BYTES,
+  workBytes: CHOICE_AT + CHOICE_BYTES,
   create: (memory, work, spec) => new GrepScanner(memory, work, spec),
 };

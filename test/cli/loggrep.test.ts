@@ -238,6 +238,30 @@ describe('loggrep reads', () => {
   });
 });
 
+describe('loggrep chooses lines by what they say of themselves', () => {
+  const choose = async (...args: string[]): Promise<string> => {
+    const { stdout } = await varve(['loggrep', ...args], { input: LOG });
+    return stdout;
+  };
+
+  test('by level, with the lines of a stack trace, and with the numbers that they have', async () => {
+    expect(await choose('-n', '--level', 'WARN', 'blk|read0|日')).toBe(
+      [3, 6, 7].map((number) => `${number}:${LOG.split('\n')[number - 1]}\n`).join(''),
+    );
+    expect(await choose('-c', '--level', '=INFO', '')).toBe('5\n');
+    expect(await choose('-vc', '--level', 'ERROR', 'Grüße')).toBe('0\n');
+  });
+
+  test('by time and component', async () => {
+    expect(await choose('-c', '--since', '2008-11-09T20:35:19', '--until', '2008-11-09T20:35:20', '')).toBe(
+      '1\n',
+    );
+    expect(await choose('-c', '--component', 'dfs.FS*', 'blk_-16')).toBe('1\n');
+    expect(await choose('-c', '--component', 'none', '')).toBe('0\n');
+    expect(await choose('-c', '--format', 'plain', '--level', 'WARN', '')).toBe('0\n');
+  });
+});
+
 describe('loggrep says what is wrong', () => {
   test.each([
     [['loggrep'], 'varve: there is no pattern to search for\n'],
