@@ -22,6 +22,26 @@ export { type TailLine, type TailOptions, tail } from './logfile/tail.ts';
 export { type Database, type MetricsSnapshot, type OpenOptions, open } from './open.ts';
 export type { LineFormat } from './parse/formats.ts';
 export type { FormatSpec, PatternFormat } from './parse/parser.ts';
+export {
+  columns,
+  type LogColumns,
+  type LogEntry,
+  type ParseLogOptions,
+  parseLog,
+} from './logfile/parse-log.ts';
+export type { LogReadOptions, LogSource } from './logfile/reading.ts';
+export type { SampleFacts } from './logfile/sample.ts';
+export {
+  type CountedTemplate,
+  type CountedText,
+  type LogFileStats,
+  type LogStats,
+  type LogStatsOptions,
+  logStats,
+} from './logfile/stats.ts';
+export type { Gap, Histogram, Peak } from './logfile/timeline.ts';
+export { type Database, type MetricsSnapshot, type OpenOptions, open } from './open.ts';
+export type { Entry } from './parse/entry.ts';
 export type { RecordBatch } from './record/batch.ts';
 export type { Bytes, Header, HeaderInput } from './record/headers.ts';
 export type { LogRecord, RecordInput } from './record/record.ts';

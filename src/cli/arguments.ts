@@ -43,6 +43,15 @@ export function parseList<T>(parseItem: (text: string) => T): (text: string) => 
   return (text) => text.split(',').map((item) => parseItem(item.trim()));
 }
 
+/** Reads a share: `1%`, `0.5 %`, or a number such as `0.01`; more than 0, and at most all. */
+export function parseShare(text: string): number {
+  const match = /^(\d+(?:\.\d+)?|\.\d+) ?(%?)$/.exec(text.trim());
+  const share = match === null ? Number.NaN : Number(match[1]) / (match[2] === '%' ? 100 : 1);
+  if (!(share > 0 && share <= 1))
+    throw new RangeError(`it must be a share such as 1% or 0.01, not "${text}"`);
+  return share;
+}
+
 export const SYNC_POLICY_FORMS =
   'always, batch[:RECORDS,BYTES,DELAY], interval[:PERIOD], adaptive[:DELAY] or never';
 

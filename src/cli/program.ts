@@ -5,47 +5,32 @@
  * @module
  */
 
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { systemClock } from '../clock.ts';
+import { Command, CommanderError, Option } from 'commander';
 import { RECORD_BYTES_MAX } from '../limits.ts';
 import { RECOVERY_MODES } from '../log/options.ts';
 import type { SyncPolicy } from '../log/sync-policy.ts';
 import { parseBytes, parseCount, parseList, parseSyncPolicy, SYNC_POLICY_FORMS } from './arguments.ts';
 import type { BenchCompareCommandOptions } from './bench-compare.ts';
 import type { BenchFsyncCommandOptions } from './bench-fsync.ts';
+import { checked, count, TIMES, time } from './checked.ts';
 import { execute, report } from './context.ts';
 import type { DemoCommandOptions } from './demo.ts';
 import type { InfoCommandOptions } from './info.ts';
 import type { IngestCommandOptions } from './ingest.ts';
 import type { InspectCommandOptions } from './inspect.ts';
 import { addLoggrep, addLogtail } from './log-commands.ts';
+import { addLoggrep } from './log-commands.ts';
+import { addLogReadingCommands } from './log-reading-commands.ts';
 import type { ReadCommandOptions } from './read.ts';
 import { addReadingOptions } from './reading-options.ts';
 import type { RepairCommandOptions } from './repair.ts';
-import { parseDuration, parseTime } from './time.ts';
+import { parseDuration } from './time.ts';
 import type { VerifyCommandOptions } from './verify.ts';
 
 const EXIT_CODES = `
 Exit codes: 0 done; 1 done, and the answer is no (damage was found); 2 it could not be done.`;
 
-const TIMES = `
-Times: ISO-8601 (UTC unless a zone is given), epoch milliseconds, or a distance from now such as -15m.`;
-
-/** Turns a `RangeError` into the kind of error that commander names the option of. */
-function checked<T>(parse: (text: string) => T): (text: string) => T {
-  return (text) => {
-    try {
-      return parse(text);
-    } catch (error) {
-      if (error instanceof RangeError) throw new InvalidArgumentError(`${error.message}.`);
-      throw error;
-    }
-  };
-}
-
-const count = checked(parseCount);
 const bytes = checked(parseBytes);
-const time = checked((text) => parseTime(text, systemClock.now()));
 
 /**
  * Runs what the command line asks for, and leaves the process with its exit code.
@@ -69,6 +54,7 @@ export async function runProgram(version: string, argv: readonly string[]): Prom
   addInspect(program);
   addVerify(program);
   addRepair(program);
+  addLogReadingCommands(program);
   addBench(program, version);
   addLoggrep(program);
   addLogtail(program);

@@ -12,8 +12,10 @@ import { type WriteRunArgs, writeRun, writeRunBytes } from '../lsm/compaction/wr
 import type { TableFile } from '../lsm/table/table-file.ts';
 import type { MemoryView } from '../memory/memory.ts';
 import { encodeWindow, WINDOW_WORK_BYTES, type WindowArgs, type WindowResult } from '../parse/window.ts';
+import { BLOCK_TIMES, type BlockTimes, type BlockTimesSpec } from '../scan/block-times.ts';
 import { GREP, type GrepResult, type GrepSpec } from '../scan/grep.ts';
 import { runScan, SCAN_BYTES, type ScanArgs } from '../scan/scanner.ts';
+import { STATS, type StatsResult, type StatsSpec } from '../scan/stats.ts';
 import type { Vfs } from '../vfs/vfs.ts';
 
 /** What a task is given besides its arguments. */
@@ -32,6 +34,10 @@ interface TaskTypes {
   encodeWindow: { args: WindowArgs; result: WindowResult };
   /** Lines of a file that have what is searched for; see `GREP`. */
   grep: { args: ScanArgs<GrepSpec>; result: GrepResult };
+  /** From when to when the entries of a part of a file are; see `BLOCK_TIMES`. */
+  blockTimes: { args: ScanArgs<BlockTimesSpec>; result: BlockTimes };
+  /** What is in a part of a file; see `STATS`. */
+  stats: { args: ScanArgs<StatsSpec>; result: StatsResult };
   /** A memtable into a table; see `writeRun`. */
   writeRun: { args: WriteRunArgs; result: TableFile | undefined };
   /** Tables into tables; see `mergeTables`. */
@@ -66,6 +72,14 @@ const TASKS: Tasks = {
   grep: {
     workBytes: SCAN_BYTES,
     run: ({ memory, work }, args) => runScan(memory, work, args, GREP),
+  },
+  blockTimes: {
+    workBytes: SCAN_BYTES,
+    run: ({ memory, work }, args) => runScan(memory, work, args, BLOCK_TIMES),
+  },
+  stats: {
+    workBytes: SCAN_BYTES,
+    run: ({ memory, work }, args) => runScan(memory, work, args, STATS),
   },
   writeRun: { workBytes: writeRunBytes, run: writeRun },
   mergeTables: { workBytes: mergeTablesBytes, run: mergeTables },

@@ -1,0 +1,28 @@
+/**
+ * Values of options that several commands have, with mistakes told in the way of commander.
+ *
+ * @module
+ */
+
+import { InvalidArgumentError } from 'commander';
+import { systemClock } from '../clock.ts';
+import { parseCount } from './arguments.ts';
+import { parseTime } from './time.ts';
+
+export const TIMES = `
+Times: ISO-8601 (UTC unless a zone is given), epoch milliseconds, or a distance from now such as -15m.`;
+
+/** Turns a `RangeError` into the kind of error that commander names the option of. */
+export function checked<T>(parse: (text: string) => T): (text: string) => T {
+  return (text) => {
+    try {
+      return parse(text);
+    } catch (error) {
+      if (error instanceof RangeError) throw new InvalidArgumentError(`${error.message}.`);
+      throw error;
+    }
+  };
+}
+
+export const count: (text: string) => number = checked(parseCount);
+export const time: (text: string) => number = checked((text) => parseTime(text, systemClock.now()));

@@ -1,0 +1,232 @@
+/**
+ * What all calls that read log files have in common: their options, which files they are, what their lines are.
+ *
+ * @module
+ */
+
+import { VarveError } from '../errors.ts';
+import { SLACK_BYTES } from '../memory/layout.ts';
+import { booleanOption, checkInteger, checkOneOf, checkOptions } from '../options.ts';
+import { checkParser, createParser, type FormatSpec, type ParserOptions } from '../parse/parser.ts';
+import { firstYear, guessFormat, PROBE_WORK_BYTES } from '../parse/probe.ts';
+import { type Runtime, sharedRuntime } from '../runtime.ts';
+import { createFilter, type Filter, type FilterOptions } from '../scan/filter.ts';
+import { expandInputs, type Input, streamInput } from '../text/inputs.ts';
+import { TEXT_ENCODINGS, type TextEncoding } from '../text/recognize.ts';
+import type { TextSource } from '../text/source.ts';
+import { nodeVfs } from '../vfs/node.ts';
+import type { Vfs } from '../vfs/vfs.ts';
+
+/**
+ * What is read: a path of a file or a directory, a pattern (`/var/log/*.log`), some of these, or a stream of
+ * bytes or strings. Files may be compressed (gzip, Zstandard where this Node.js has it).
+ */
+export type LogSource = string | readonly string[] | AsyncIterable<Uint8Array | string>;
+
+/** How log files are read. */
+export interface LogReadOptions extends FilterOptions {
+  /** What the lines are; found out from the first of them unless given. */
+  format?: FormatSpec | undefined;
+  /** The zone of times that do not say theirs: `utc`, `+02:00`, `Europe/Berlin`; UTC unless given. */
+  zone?: string | undefined;
+  /** The year of the first line, where times have none; they are within the year that ends tomorrow unless given. */
+  assumeYear?: number | undefined;
+  /** How characters are bytes; UTF-8, or what a byte order mark says, unless given. */
+  encoding?: TextEncoding | undefined;
+  /** Takes the directories below a directory as well. */
+  recursive?: boolean | undefined;
+  /** Takes with each file the others of its rotated set, in the order of time. */
+  rotated?: boolean | undefined;
+  /** Memory, threads and time; what the process shares unless given. */
+  runtime?: Runtime | undefined;
+  /** The disk; the real one unless given. */
+  vfs?: Vfs | undefined;
+  /** Stops it. */
+  signal?: AbortSignal | undefined;
+  /** Called now and then with how many bytes were read, and how many there are where that is known. */
+  onProgress?: ((bytes: number, totalBytes: number | undefined) => void) | undefined;
+  /** Called for a file that cannot be read; the others are read all the same. Without it, the call fails. */
+  onFailure?: ((error: VarveError) => void) | undefined;
+  /** What `-` stands for; a path like any other unless given. */
+  standardInput?: (() => AsyncIterable<Uint8Array | string>) | undefined;
+}
+
+const READ_OPTIONS: readonly string[] = [
+  'since',
+  'until',
+  'level',
+  'component',
+  'format',
+  'zone',
+  'assumeYear',
+  'encoding',
+  'recursive',
+  'rotated',
+  'runtime',
+  'vfs',
+  'signal',
+  'onProgress',
+  'onFailure',
+  'standardInput',
+];
+
+/** What four digits say. */
+const YEAR_MIN = 0;
+const YEAR_MAX = 9999;
+
+/** How much of a text is looked at to find out what it is. */
+const HEAD_BYTES: number = 64 * 1024;
+
+/** Options that were checked, with what was not given filled in. */
+export interface Reading {
+  readonly options: LogReadOptions;
+  readonly runtime: Runtime;
+  readonly vfs: Vfs;
+  readonly filter: Filter | undefined;
+}
+
+/**
+ * Checks options.
+ *
+ * @param more names of options that a call has beyond these
+ * @throws TypeError, RangeError where one is wrong
+ */
+export function checkReading(name: string, options: LogReadOptions, more: readonly string[] = []): Reading {
+  checkOptions(name, options, [...READ_OPTIONS, ...more]);
+  const { encoding, runtime = sharedRuntime(), vfs = nodeVfs } = options;
+  booleanOption('recursive', options.recursive, false);
+  booleanOption('rotated', options.rotated, false);
+  if (encoding !== undefined) checkOneOf('encoding', encoding, TEXT_ENCODINGS);
+  checkParser(options.format ?? 'plain', zoneOption(options));
+  if (options.assumeYear !== undefined) checkInteger('assumeYear', options.assumeYear, YEAR_MIN, YEAR_MAX);
+  return { options, runtime, vfs, filter: createFilter(options) };
+}
+
+function zoneOption({ zone }: LogReadOptions): ParserOptions {
+  return zone === undefined ? {} : { zone };
+}
+
+/**
+ * Finds what is to be read. What cannot be found is a failure.
+ *
+ * @throws TypeError where the source is none; VarveError where nobody asked to be told of failures
+ */
+export async function findInputs(source: LogSource, { options, vfs }: Reading): Promise<Input[]> {
+  const { recursive, rotated, standardInput } = options;
+  if (typeof source === 'string' || Array.isArray(source)) {
+    const patterns: readonly unknown[] = typeof source === 'string' ? [source] : source;
+    for (const pattern of patterns) {
+      if (typeof pattern !== 'string') throw new TypeError(`a source must be a path, not ${String(pattern)}`);
+    }
+    const found = await expandInputs(vfs, patterns as readonly string[], {
+      recursive,
+      rotated,
+      standardInput,
+    });
+    for (const failure of found.failures) fail(options, failure);
+    return found.inputs;
+  }
+  const stream = source as AsyncIterable<Uint8Array | string>;
+  if (typeof stream !== 'object' || stream === null || !(Symbol.asyncIterator in stream)) {
+    throw new TypeError('a source must be a path, some paths, or a stream');
+  }
+  return [streamInput('the stream', () => stream)];
+}
+
+/** Tells of a file that cannot be read. @throws the failure where nobody asked to be told */
+export function fail({ onFailure }: LogReadOptions, failure: unknown): void {
+  if (onFailure === undefined || !(failure instanceof VarveError)) throw failure;
+  onFailure(failure);
+}
+
+/** A text that was opened, and what its lines are. */
+export interface OpenedLog {
+  readonly input: Input;
+  readonly source: TextSource;
+  readonly format: FormatSpec;
+  /** What the format leaves open: the same for all threads, and for all of the text. */
+  readonly parser: ParserOptions;
+  /** Whether the same bytes will have the same times tomorrow. */
+  readonly isLasting: boolean;
+  /** The share of its first lines that are of the format, from 0 to 1; undefined where the format was given. */
+  readonly confidence: number | undefined;
+}
+
+/**
+ * Opens a text, and finds out what its lines are where that was not said.
+ *
+ * @throws VarveError where it cannot be read
+ */
+export async function openLog(input: Input, reading: Reading): Promise<OpenedLog> {
+  const { options, runtime } = reading;
+  const { memory, clock } = runtime;
+  const { encoding, signal, assumeYear } = options;
+  const parser = zoneOption(options);
+  const source = await input.open({ clock, encoding, signal });
+  const work = memory.slabs.allocate(PROBE_WORK_BYTES + HEAD_BYTES + SLACK_BYTES, 'format');
+  try {
+    const { address } = work;
+    const known = options.format;
+    const isYearless = (format: FormatSpec): boolean =>
+      createParser(format, parser, memory, address).isYearless;
+    if (known !== undefined && !isYearless(known)) {
+      return { input, source, format: known, parser, isLasting: true, confidence: undefined };
+    }
+    const text = address + Math.ceil(PROBE_WORK_BYTES / 64) * 64;
+    const head = await readHead(source, memory.buffer(text, HEAD_BYTES));
+    const looked = { address: text, bytes: head.bytes };
+    const guess = known === undefined ? guessFormat(memory, address, looked) : undefined;
+    const format = guess?.format ?? known ?? 'plain';
+    const opened = { input, source: head.source, format, confidence: guess?.confidence };
+    if (!isYearless(format)) return { ...opened, parser, isLasting: true };
+    const how = { format, options: parser };
+    const yearFrom = firstYear(memory, address, how, looked, assumeYear, clock.now());
+    return { ...opened, parser: { ...parser, yearFrom }, isLasting: assumeYear !== undefined };
+  } catch (error) {
+    await source.close();
+    throw error;
+  } finally {
+    work.release();
+  }
+}
+
+/** Reads the beginning of a text; what is returned still has it. */
+async function readHead(source: TextSource, room: Buffer): Promise<{ source: TextSource; bytes: number }> {
+  const { plain } = source;
+  if (plain === undefined) {
+    const bytes = await source.read(room);
+    return { source: new ReplayedSource(source, Buffer.from(room.subarray(0, bytes))), bytes };
+  }
+  const { file, start, end } = plain;
+  return { source, bytes: await file.read(room.subarray(0, Math.min(room.length, end - start)), start) };
+}
+
+/** A source of which the beginning was read already. */
+class ReplayedSource implements TextSource {
+  readonly title: string;
+  readonly plain = undefined;
+  readonly #source: TextSource;
+  #head: Buffer;
+
+  constructor(source: TextSource, head: Buffer) {
+    this.title = source.title;
+    this.#source = source;
+    this.#head = head;
+  }
+
+  get isOver(): boolean {
+    return this.#head.length === 0 && this.#source.isOver;
+  }
+
+  async read(target: Uint8Array): Promise<number> {
+    if (this.#head.length === 0) return this.#source.read(target);
+    const bytes = Math.min(target.length, this.#head.length);
+    target.set(this.#head.subarray(0, bytes));
+    this.#head = this.#head.subarray(bytes);
+    return bytes;
+  }
+
+  close(): Promise<void> {
+    return this.#source.close();
+  }
+}
