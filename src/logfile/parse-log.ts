@@ -21,7 +21,8 @@ import type { MemoryView } from '../memory/memory.ts';
 import { booleanOption, integerOption } from '../options.ts';
 import type { Entry, EntryReader } from '../parse/entry.ts';
 import { LEVEL_NAMES, type Level } from '../parse/levels.ts';
-import { checkReading, type LogReadOptions, type LogSource, type Reading } from './reading.ts';
+import type { TextInput } from '../text/inputs.ts';
+import { checkReading, type LogReadOptions, type Reading } from './reading.ts';
 import { type RowBatch, type RowOptions, readRows } from './rows.ts';
 import { checkShare } from './sample.ts';
 
@@ -161,7 +162,7 @@ interface OpenEntry {
  * @throws VarveError where something cannot be read, and `onFailure` is not given
  */
 export async function* parseLog(
-  source: LogSource,
+  source: TextInput,
   options: ParseLogOptions = {},
 ): AsyncGenerator<LogEntry, void, undefined> {
   for await (const { entry } of readEntries(source, options)) yield entry;
@@ -169,7 +170,7 @@ export async function* parseLog(
 
 /** The same, with the name of the format of each. */
 export async function* readEntries(
-  source: LogSource,
+  source: TextInput,
   options: ParseLogOptions,
 ): AsyncGenerator<{ entry: LogEntry; format: string }, void, undefined> {
   let open: OpenEntry | undefined;
@@ -203,7 +204,7 @@ export async function* readEntries(
  * @throws as `parseLog` does
  */
 export async function* columns(
-  source: LogSource,
+  source: TextInput,
   options: ParseLogOptions = {},
 ): AsyncGenerator<LogColumns, void, undefined> {
   const { reading, how } = checkParse(options);

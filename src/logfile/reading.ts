@@ -11,17 +11,11 @@ import { checkParser, createParser, type FormatSpec, type ParserOptions } from '
 import { firstYear, guessFormat, PROBE_WORK_BYTES } from '../parse/probe.ts';
 import { type Runtime, sharedRuntime } from '../runtime.ts';
 import { createFilter, type Filter, type FilterOptions } from '../scan/filter.ts';
-import { expandInputs, type Input, streamInput } from '../text/inputs.ts';
+import { type Input, inputsOf, type TextInput } from '../text/inputs.ts';
 import { TEXT_ENCODINGS, type TextEncoding } from '../text/recognize.ts';
 import type { TextSource } from '../text/source.ts';
 import { nodeVfs } from '../vfs/node.ts';
 import type { Vfs } from '../vfs/vfs.ts';
-
-/**
- * What is read: a path of a file or a directory, a pattern (`/var/log/*.log`), some of these, or a stream of
- * bytes or strings. Files may be compressed (gzip, Zstandard where this Node.js has it).
- */
-export type LogSource = string | readonly string[] | AsyncIterable<Uint8Array | string>;
 
 /** How log files are read. */
 export interface LogReadOptions extends FilterOptions {
@@ -111,26 +105,11 @@ function zoneOption({ zone }: LogReadOptions): ParserOptions {
  *
  * @throws TypeError where the source is none; VarveError where nobody asked to be told of failures
  */
-export async function findInputs(source: LogSource, { options, vfs }: Reading): Promise<Input[]> {
+export async function findInputs(source: TextInput, { options, vfs }: Reading): Promise<Input[]> {
   const { recursive, rotated, standardInput } = options;
-  if (typeof source === 'string' || Array.isArray(source)) {
-    const patterns: readonly unknown[] = typeof source === 'string' ? [source] : source;
-    for (const pattern of patterns) {
-      if (typeof pattern !== 'string') throw new TypeError(`a source must be a path, not ${String(pattern)}`);
-    }
-    const found = await expandInputs(vfs, patterns as readonly string[], {
-      recursive,
-      rotated,
-      standardInput,
-    });
-    for (const failure of found.failures) fail(options, failure);
-    return found.inputs;
-  }
-  const stream = source as AsyncIterable<Uint8Array | string>;
-  if (typeof stream !== 'object' || stream === null || !(Symbol.asyncIterator in stream)) {
-    throw new TypeError('a source must be a path, some paths, or a stream');
-  }
-  return [streamInput('the stream', () => stream)];
+  const found = await inputsOf(vfs, source, { recursive, rotated, standardInput });
+  for (const failure of found.failures) fail(options, failure);
+  return found.inputs;
 }
 
 /** Tells of a file that cannot be read. @throws the failure where nobody asked to be told */

@@ -11,9 +11,10 @@ import { createParser, EXTRAS_MAX, type LineParser, PARSER_WORK_BYTES } from '..
 import { hasTimes, RowFilter } from '../scan/filter.ts';
 import { type LineRange, readRange, type TextWindow } from '../scan/ranges.ts';
 import { SCAN_LINE_BYTES_MAX } from '../scan/scanner.ts';
+import type { TextInput } from '../text/inputs.ts';
 import type { PlainText, TextSource } from '../text/source.ts';
 import { WindowReader } from '../text/windows.ts';
-import { fail, findInputs, type LogSource, type OpenedLog, openLog, type Reading } from './reading.ts';
+import { fail, findInputs, type OpenedLog, openLog, type Reading } from './reading.ts';
 import { plainOf, planSample } from './sample.ts';
 import { timeRanges } from './time-index.ts';
 
@@ -70,7 +71,7 @@ export interface RowOptions {
  * @throws as `logStats` does
  */
 export async function* readRows(
-  source: LogSource,
+  source: TextInput,
   reading: Reading,
   how: RowOptions,
 ): AsyncGenerator<RowBatch, void, undefined> {

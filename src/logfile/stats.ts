@@ -12,14 +12,13 @@ import { LEVEL_NAMES } from '../parse/levels.ts';
 import { formatName } from '../parse/parser.ts';
 import type { LineRange } from '../scan/ranges.ts';
 import { STATS, type StatsResult, type StatsSpec } from '../scan/stats.ts';
-import type { Input } from '../text/inputs.ts';
+import type { Input, TextInput } from '../text/inputs.ts';
 import { Frequent } from './frequent.ts';
 import {
   checkReading,
   fail,
   findInputs,
   type LogReadOptions,
-  type LogSource,
   type OpenedLog,
   openLog,
   type Reading,
@@ -124,7 +123,7 @@ const BLOCKS_A_COLUMN = 4;
  * @throws VarveError where something cannot be read, and `onFailure` is not given; `UNSUPPORTED` where a
  * sample is wanted of what cannot be read by position
  */
-export async function logStats(source: LogSource, options: LogStatsOptions = {}): Promise<LogStats> {
+export async function logStats(source: TextInput, options: LogStatsOptions = {}): Promise<LogStats> {
   const reading = checkReading('options', options, ['top', 'columns', 'sample', 'seed']);
   const top = integerOption('top', options.top, TOP_DEFAULT, 0);
   const columns = integerOption('columns', options.columns, COLUMNS_DEFAULT, 2, COLUMNS_MAX);

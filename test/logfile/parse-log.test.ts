@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { columns, type LogEntry, type ParseLogOptions, parseLog } from '../../src/logfile/parse-log.ts';
-import type { LogSource } from '../../src/logfile/reading.ts';
 import { generateHdfsSample } from '../../src/parse/sample.ts';
 import { createRuntime, type Runtime } from '../../src/runtime.ts';
+import type { TextInput } from '../../src/text/inputs.ts';
 import { hasLoghub, loghubPath, loghubRows, loghubTitle } from '../kit/loghub.ts';
 import { createRandom } from '../kit/random.ts';
 
@@ -32,7 +32,7 @@ function file(name: string, content: string | Uint8Array): string {
   return path;
 }
 
-async function read(source: LogSource, options: ParseLogOptions = {}): Promise<LogEntry[]> {
+async function read(source: TextInput, options: ParseLogOptions = {}): Promise<LogEntry[]> {
   const entries: LogEntry[] = [];
   for await (const entry of parseLog(source, { runtime, ...options })) entries.push(entry);
   return entries;
