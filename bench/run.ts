@@ -23,6 +23,7 @@ import { appendSuite } from './suites/append.ts';
 import { crc32cSuite } from './suites/crc32c.ts';
 import { ingestSuite } from './suites/ingest.ts';
 import { kernelsSuite } from './suites/kernels.ts';
+import { logsSuite } from './suites/logs.ts';
 import { peersSuite } from './suites/peers.ts';
 import { readSuite } from './suites/read.ts';
 import { recoverSuite } from './suites/recover.ts';
@@ -35,6 +36,7 @@ const suites: readonly Suite[] = [
   recoverSuite,
   ingestSuite,
   peersSuite,
+  logsSuite,
 ];
 
 const usage = `usage: npm run bench -- NAME... [options]

@@ -7,11 +7,11 @@
  */
 
 import { spawnSync } from 'node:child_process';
-import { closeSync, fsyncSync, openSync, rmSync, writeSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type * as Sample from '../../src/parse/sample.ts';
-import { builtPath, loadBuilt } from '../engine.ts';
+import { runVarveForPeak } from '../processes.ts';
 import type { RowSpec } from '../rows.ts';
+import { writeSample } from '../sample-file.ts';
 import { inTurn } from '../statistics.ts';
 import type { Context, Suite } from '../suite.ts';
 import { perSecond } from '../workload.ts';
@@ -29,52 +29,10 @@ const rows = {
   },
 } as const satisfies Record<string, RowSpec>;
 
-/** Writes a sample of at most so many bytes, to the disk; returns how many it has. */
-async function writeSample(file: string, bytes: number): Promise<number> {
-  const { generateHdfsSample } = await loadBuilt<typeof Sample>('parse/sample.js');
-  const fd = openSync(file, 'wx');
-  let position = 0;
-  for (const chunk of generateHdfsSample({ bytes })) {
-    for (let done = 0; done < chunk.length; ) {
-      done += writeSync(fd, chunk, done, chunk.length - done, position + done);
-    }
-    position += chunk.length;
-  }
-  // Or else its write-back would run beside what is measured first.
-  fsyncSync(fd);
-  closeSync(fd);
-  return position;
-}
-
-/**
- * Runs inside the measured process, and says at its end how much memory it had at most, in KiB. Linux's
- * own figure is preferred to getrusage's, which a process inherits from the one that started it.
- */
-const reportPeak = `
-import { readFileSync, writeSync } from 'node:fs';
-import { isMainThread } from 'node:worker_threads';
-if (isMainThread) process.on('exit', () => {
-  let peak = process.resourceUsage().maxRSS;
-  try {
-    peak = Number(/VmHWM:\\s*(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]);
-  } catch {}
-  writeSync(3, String(peak));
-});
-`;
-
 /** Ingests the file with the command, in a process of its own. */
 function ingest(file: string, bytes: number, directory: string): { rate: number; peakMib: number } {
-  const hook = `data:text/javascript,${encodeURIComponent(reportPeak)}`;
-  const command = [builtPath('cli/main.js'), 'ingest', file, '--into', directory, '--format', 'hdfs'];
-  const began = performance.now();
-  const ran = spawnSync(process.execPath, ['--import', hook, ...command], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
-    maxBuffer: 16 * MIB,
-  });
-  const rate = perSecond(bytes / 1e6, began);
-  if (ran.status !== 0) throw new Error(`varve ingest failed: ${ran.stderr}`);
-  return { rate, peakMib: Number(ran.output[3]) / 1024 };
+  const ran = runVarveForPeak(['ingest', file, '--into', directory, '--format', 'hdfs']);
+  return { rate: bytes / 1e3 / ran.ms, peakMib: ran.peakMib };
 }
 
 /** Copies the file with cat; MB/s. */
