@@ -31,7 +31,7 @@ export interface Ran {
   stdout: string;
 }
 
-/** Runs a program; a code other than 0 is an error, but for those of `codes`. */
+/** Runs a program; a code other than 0 is an error. */
 export function runProgram(
   program: string,
   args: readonly string[],

@@ -22,7 +22,7 @@ const LINE_FEED = 10;
 /** In lines of the sample; none of the others has it. */
 const LITERAL = 'no volume has';
 const REGEX_WITH_LITERAL = 'no volume has [0-9]+ bytes';
-const REGEX_WITHOUT_LITERAL = '[0-9]{9} [A-Z]+ [a-z]';
+const REGEX_WITHOUT_LITERAL = '[0-9]{9} [a-z]+ [0-9]{8}';
 
 const rows = {
   columns: {
