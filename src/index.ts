@@ -18,10 +18,6 @@ export type { LogRepairReport, RepairAction, RepairMode } from './log/repair-rep
 export type { Durability, SyncPolicy } from './log/sync-policy.ts';
 export type { LogVerifyReport, Problem, VerifyOptions } from './log/verify.ts';
 export { type GrepLine, type GrepOptions, grep, type LogSourceOptions } from './logfile/grep.ts';
-export { type TailLine, type TailOptions, tail } from './logfile/tail.ts';
-export { type Database, type MetricsSnapshot, type OpenOptions, open } from './open.ts';
-export type { LineFormat } from './parse/formats.ts';
-export type { FormatSpec, PatternFormat } from './parse/parser.ts';
 export {
   columns,
   type LogColumns,
@@ -39,9 +35,12 @@ export {
   type LogStatsOptions,
   logStats,
 } from './logfile/stats.ts';
+export { type TailLine, type TailOptions, tail } from './logfile/tail.ts';
 export type { Gap, Histogram, Peak } from './logfile/timeline.ts';
 export { type Database, type MetricsSnapshot, type OpenOptions, open } from './open.ts';
 export type { Entry } from './parse/entry.ts';
+export type { LineFormat } from './parse/formats.ts';
+export type { FormatSpec, PatternFormat } from './parse/parser.ts';
 export type { RecordBatch } from './record/batch.ts';
 export type { Bytes, Header, HeaderInput } from './record/headers.ts';
 export type { LogRecord, RecordInput } from './record/record.ts';

@@ -19,7 +19,6 @@ import type { InfoCommandOptions } from './info.ts';
 import type { IngestCommandOptions } from './ingest.ts';
 import type { InspectCommandOptions } from './inspect.ts';
 import { addLoggrep, addLogtail } from './log-commands.ts';
-import { addLoggrep } from './log-commands.ts';
 import { addLogReadingCommands } from './log-reading-commands.ts';
 import type { ReadCommandOptions } from './read.ts';
 import { addReadingOptions } from './reading-options.ts';

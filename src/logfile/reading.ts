@@ -23,7 +23,7 @@ export interface LogReadOptions extends FilterOptions {
   format?: FormatSpec | undefined;
   /** The zone of times that do not say theirs: `utc`, `+02:00`, `Europe/Berlin`; UTC unless given. */
   zone?: string | undefined;
-  /** The year of the first line, where times have none; they are within the year that ends tomorrow unless given. */
+  /** The year of the first line, where times have none; they are within the year that ends a day after the file was written last, unless given. */
   assumeYear?: number | undefined;
   /** How characters are bytes; UTF-8, or what a byte order mark says, unless given. */
   encoding?: TextEncoding | undefined;
@@ -125,7 +125,7 @@ export interface OpenedLog {
   readonly format: FormatSpec;
   /** What the format leaves open: the same for all threads, and for all of the text. */
   readonly parser: ParserOptions;
-  /** Whether the same bytes will have the same times tomorrow. */
+  /** Whether the same bytes will have the same times when more was written behind them. */
   readonly isLasting: boolean;
   /** The share of its first lines that are of the format, from 0 to 1; undefined where the format was given. */
   readonly confidence: number | undefined;
@@ -159,7 +159,7 @@ export async function openLog(input: Input, reading: Reading): Promise<OpenedLog
     const opened = { input, source: head.source, format, confidence: guess?.confidence };
     if (!isYearless(format)) return { ...opened, parser, isLasting: true };
     const how = { format, options: parser };
-    const yearFrom = firstYear(memory, address, how, looked, assumeYear, clock.now());
+    const yearFrom = firstYear(memory, address, how, looked, assumeYear, await writtenMs(input, reading));
     return { ...opened, parser: { ...parser, yearFrom }, isLasting: assumeYear !== undefined };
   } catch (error) {
     await source.close();
@@ -167,6 +167,12 @@ export async function openLog(input: Input, reading: Reading): Promise<OpenedLog
   } finally {
     work.release();
   }
+}
+
+/** When a text was written last; now, where it is no file. */
+async function writtenMs({ path }: Input, { vfs, runtime }: Reading): Promise<number> {
+  const stat = path === undefined ? undefined : await vfs.stat(path);
+  return stat?.modifiedMs ?? runtime.clock.now();
 }
 
 /** Reads the beginning of a text; what is returned still has it. */

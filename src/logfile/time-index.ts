@@ -8,7 +8,8 @@
  * bytes, or with other bytes before the end of what was indexed. What it cannot see is a change in the middle of
  * a file that leaves all these as they were; logs only grow.
  *
- * There is none where the same bytes may have other times tomorrow: where times have no year, and none is given.
+ * There is none where the same bytes may have other times when the file has grown: where times have no year, and
+ * none is given.
  * Of an index that cannot be written nothing is told: the next question is as slow as this one.
  *
  * @module
