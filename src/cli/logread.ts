@@ -76,10 +76,10 @@ async function printEntries(
   }
 }
 
-/** A field as text: one that is an object or a list, as JSON. */
+/** A field as text: what is none, as JSON. */
 function textOf(value: unknown): string {
   if (value === undefined || value === null) return '';
-  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 /** A field of an entry, by its name: those of every entry first, then those of the format. */
