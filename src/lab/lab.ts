@@ -42,6 +42,8 @@ export interface LabOptions extends MatrixOptions {
   readonly command: string;
 }
 
+/** What the folders of runs are called, in the directory that is measured. */
+const FOLDER = 'varve-lab-';
 /** What can be on its way at the same time, within the memory of a log. */
 const LAB_RECORD_BYTES_MAX: number = 16 * 1024 * 1024;
 const IN_FLIGHT_BYTES_MAX: number = 64 * 1024 * 1024;
@@ -50,6 +52,8 @@ const IN_FLIGHT_BYTES_MAX: number = 64 * 1024 * 1024;
 const SAMPLE_MS_MIN = 60;
 /** A policy that syncs now and then is watched for so many of its periods, at least. */
 const PERIODS_MIN = 2.5;
+/** Records that are to arrive in an open load, at least: of fewer there is nothing to say. */
+const ARRIVALS_MIN = 30;
 /** Opening, syncing and removing a log, beside the time in which it is measured. */
 const OVERHEAD_MS = 25;
 /** The round that warms up, in parts of one that counts. */
@@ -78,9 +82,10 @@ export async function runLab(options: LabOptions): Promise<LabResult> {
   const date = new Date(clock.now()).toISOString();
   await nodeVfs.mkdir(options.directory);
   const environment = await describeEnvironment(options.directory);
+  const others = (await nodeVfs.readdir(options.directory)).filter((name) => name.startsWith(FOLDER));
   const folder = joinPath(
     options.directory,
-    `varve-lab-${process.pid}-${Math.floor(clock.now()).toString(36)}`,
+    `${FOLDER}${process.pid}-${Math.floor(clock.now()).toString(36)}`,
   );
   await nodeVfs.mkdir(folder);
   try {
@@ -100,7 +105,11 @@ export async function runLab(options: LabOptions): Promise<LabResult> {
       sampleMs: run.sampleMs,
       seconds: (clock.monotonic() - startMs) / 1000,
       environment,
-      warnings: [...warningsOf(environment), ...doubts(environment, cells, accidents)],
+      warnings: [
+        ...warningsOf(environment),
+        ...othersWarning(others),
+        ...doubts(environment, cells, accidents),
+      ],
       cells,
       accidents,
     };
@@ -149,7 +158,7 @@ class Run {
       for (const cell of shuffled(this.#cells, this.#random)) {
         const key = cellKey(cell);
         this.#step();
-        const wholeMs = Math.max(this.sampleMs, periodMsOf(cell) * PERIODS_MIN);
+        const wholeMs = Math.max(this.sampleMs, leastMsOf(cell));
         const durationMs = isWarmUp ? Math.ceil(this.sampleMs * WARM_UP_SHARE) : wholeMs;
         const { clock, signal } = this.#options;
         const sample = await measure(cell, {
@@ -199,11 +208,21 @@ class Run {
   }
 }
 
-/** What comes and goes with a strategy while it is measured: 0 where nothing does. */
-function periodMsOf({ strategy }: Cell): number {
-  if (strategy.kind === 'bare') return 0;
+/** How long a cell has to be measured to see what comes and goes with it. */
+function leastMsOf({ strategy, load }: Cell): number {
+  const arrivalsMs = load.kind === 'open' ? (ARRIVALS_MIN * 1000) / load.ratePerSecond : 0;
+  if (strategy.kind === 'bare') return arrivalsMs;
   const policy = resolveSyncPolicy(strategy.sync);
-  return policy.mode === 'interval' ? policy.intervalMs : 0;
+  const periodMs = policy.mode === 'interval' ? policy.intervalMs : 0;
+  return Math.max(arrivalsMs, periodMs * PERIODS_MIN);
+}
+
+/** How long a run takes at least, in milliseconds, however little time it is given. */
+export function leastRunMs(options: MatrixOptions & Pick<LabOptions, 'repeats' | 'accidents'>): number {
+  const cells = layOut(options);
+  const roundMs = cells.reduce((sum, cell) => sum + Math.max(SAMPLE_MS_MIN, leastMsOf(cell)), 0);
+  const accidentsMs = options.accidents ? options.strategies.length * ACCIDENT_MS_MIN : 0;
+  return roundMs * options.repeats + accidentsMs;
 }
 
 /**
@@ -212,7 +231,7 @@ function periodMsOf({ strategy }: Cell): number {
  * @param roundMs the time for all cells together
  */
 function sampleMsOf(cells: readonly Cell[], roundMs: number): number {
-  const least = cells.map((cell) => periodMsOf(cell) * PERIODS_MIN + OVERHEAD_MS);
+  const least = cells.map((cell) => leastMsOf(cell) + OVERHEAD_MS);
   least.sort((a, b) => b - a);
   let leftMs = roundMs;
   let leftCells = cells.length;
@@ -222,6 +241,14 @@ function sampleMsOf(cells: readonly Cell[], roundMs: number): number {
     leftCells--;
   }
   return Math.max(SAMPLE_MS_MIN, Math.floor(leftMs / Math.max(1, leftCells)) - OVERHEAD_MS);
+}
+
+/** Folders that were there already: another run writes beside this one, or was killed before it could clean up. */
+function othersWarning(names: readonly string[]): string[] {
+  if (names.length === 0) return [];
+  return [
+    `There is ${names.join(', ')} in the directory: of a run at the same time, which disturbs this one, or of one that was killed; then remove it.`,
+  ];
 }
 
 /** What the figures themselves say against them. */

@@ -25,7 +25,7 @@ export interface LoadOptions {
 }
 
 export interface LoadResult {
-  /** Records acknowledged, and how long that took, the last answer included. */
+  /** Records acknowledged, and how long that took: the time that was asked for, and the last answers after it. */
   readonly records: number;
   readonly elapsedMs: number;
   /** Records arrived faster than they were acknowledged, until too many waited. */
@@ -109,12 +109,13 @@ class Arrivals {
       this.#dueMs += this.#gapMs();
     }
     const isBroken = this.#isSaturated || signal.aborted || this.#failure !== undefined;
-    if (isBroken || this.#dueMs >= this.#endMs) {
+    // To end with the last arrival, and not with the time, would make few arrivals look like a higher rate.
+    if (isBroken || nowMs >= this.#endMs) {
       this.#isOver = true;
       this.#leave();
       return;
     }
-    const waitMs = this.#dueMs - nowMs;
+    const waitMs = Math.min(this.#dueMs, this.#endMs) - nowMs;
     if (waitMs > TIMER_MS) clock.after(waitMs - 1, () => this.#arrive(), true);
     else clock.nextTurn(() => this.#arrive());
   }

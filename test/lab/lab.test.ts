@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -46,9 +46,11 @@ function options(path: string, more: Partial<LabOptions> = {}): LabOptions {
 describe('a run of the laboratory', () => {
   test('measures every cell as often as asked, and leaves nothing behind', { timeout: 60_000 }, async () => {
     const path = directory();
+    mkdirSync(join(path, 'varve-lab-1-killed'));
     const steps: number[] = [];
     const result = await runLab(options(path, { onProgress: (done) => steps.push(done) }));
-    expect(readdirSync(path)).toEqual([]);
+    expect(readdirSync(path)).toEqual(['varve-lab-1-killed']);
+    expect(result.warnings.join()).toContain('varve-lab-1-killed');
     expect(result.cells).toHaveLength(6 + 4);
     expect(steps).toEqual(Array.from({ length: 30 }, (_, i) => i));
     for (const cell of result.cells) {

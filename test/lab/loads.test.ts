@@ -56,6 +56,18 @@ test('records arrive at their rate, whatever the answers do', async () => {
   expect(options.latencies.count).toBe(result.records);
 });
 
+test('few arrivals, or none, fill the time all the same', async () => {
+  const clock = turningClock();
+  for (const ratePerSecond of [0.001, 3]) {
+    const startMs = clock.monotonic();
+    const options = optionsFor(clock, stalling(clock, 0, 0));
+    const result = await runLoad({ kind: 'open', ratePerSecond }, options);
+    expect(result.elapsedMs).toBeGreaterThanOrEqual(1000);
+    expect(clock.monotonic() - startMs).toBeLessThan(1010);
+    expect(result.records).toBeLessThan(12);
+  }
+});
+
 test('a stall is seen by every record that was due in it, not by one', async () => {
   const clock = turningClock();
   const open = optionsFor(clock, stalling(clock, 200, 700));
