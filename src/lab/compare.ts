@@ -5,7 +5,7 @@
  */
 
 import type { CellResult, LabResult } from './result.ts';
-import { rankTest, significant } from './statistics.ts';
+import { leastProbability, rankTest, significant } from './statistics.ts';
 
 export interface Difference {
   readonly key: string;
@@ -43,10 +43,12 @@ export function compareResults(before: LabResult, after: LabResult): Comparison 
     const other = others.get(cell.key);
     return other === undefined ? [] : [{ cell, other }];
   });
-  const tests = pairs.flatMap(({ cell, other }) => [
-    test(cell, other, 'records/s', cell.recordsPerSecondSamples, other.recordsPerSecondSamples),
-    test(cell, other, 'p99', cell.p99MsSamples, other.p99MsSamples),
-  ]);
+  const tests = pairs.flatMap(({ cell, other }) => {
+    const p99 = test(cell, other, 'p99', cell.p99MsSamples, other.p99MsSamples);
+    // The rate of an open load is what was asked for, unless it gave up: nothing to compare.
+    if (cell.load.kind === 'open' && !cell.isSaturated && !other.isSaturated) return [p99];
+    return [test(cell, other, 'records/s', cell.recordsPerSecondSamples, other.recordsPerSecondSamples), p99];
+  });
   const counting = significant(
     tests.map(({ probability }) => probability),
     FALSE_SHARE,
@@ -59,7 +61,7 @@ export function compareResults(before: LabResult, after: LabResult): Comparison 
     })),
     onlyBefore: before.cells.map(({ key }) => key).filter((key) => !others.has(key)),
     onlyAfter: after.cells.map(({ key }) => key).filter((key) => !known.has(key)),
-    warnings: warningsOf(before, after),
+    warnings: warningsOf(before, after, tests.length),
   };
 }
 
@@ -83,7 +85,7 @@ function verdictOf({ what, ratio }: Test, isCounting: boolean | undefined): Diff
   return ratio > 1 === (what === 'records/s') ? 'better' : 'worse';
 }
 
-function warningsOf(before: LabResult, after: LabResult): string[] {
+function warningsOf(before: LabResult, after: LabResult, tests: number): string[] {
   const warnings: string[] = [];
   const names = ['kernel', 'cpu', 'cores', 'node', 'fileSystem', 'mountOptions', 'device'] as const;
   for (const name of names) {
@@ -95,11 +97,23 @@ function warningsOf(before: LabResult, after: LabResult): string[] {
     warnings.push(
       `${repeats} repeats are too few to tell a difference from chance; ${REPEATS_MIN} on each side are the least.`,
     );
+  } else {
+    // Of so many tests, some come out like this by chance: how many have to, before that explains them no more?
+    const least = Math.ceil((leastProbability(before.repeats, after.repeats) * tests) / FALSE_SHARE);
+    if (least > 1) {
+      warnings.push(
+        `With ${repeats} repeats and ${tests} figures, differences count only where at least ${least} figures differ clearly; with more repeats or fewer cells, fewer are enough.`,
+      );
+    }
   }
   if (before.sampleMs !== after.sampleMs) {
     warnings.push(`The measurements lasted ${before.sampleMs} ms before and ${after.sampleMs} ms after.`);
   }
   return warnings;
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null;
 }
 
 function isCell(value: unknown): boolean {
@@ -108,7 +122,8 @@ function isCell(value: unknown): boolean {
     typeof cell.key === 'string' &&
     Array.isArray(cell.recordsPerSecondSamples) &&
     Array.isArray(cell.p99MsSamples) &&
-    typeof cell.latencyMs === 'object'
+    isObject(cell.latencyMs) &&
+    isObject(cell.load)
   );
 }
 
@@ -124,8 +139,9 @@ export function parseResult(text: string, file: string): LabResult {
   } catch (error) {
     throw new RangeError(`${file} is not JSON: ${(error as Error).message}`);
   }
-  const { format, cells } = (value ?? {}) as Partial<LabResult>;
-  if (!Array.isArray(cells) || !cells.every(isCell) || typeof format !== 'number') {
+  const { format, cells, environment, repeats } = (value ?? {}) as Partial<LabResult>;
+  const isWhole = Array.isArray(cells) && cells.every(isCell) && isObject(environment);
+  if (!isWhole || typeof format !== 'number' || typeof repeats !== 'number') {
     throw new RangeError(`${file} is not a result of varve bench fsync --json`);
   }
   if (format !== 1) throw new RangeError(`${file} has the format ${format as number}; this version reads 1`);

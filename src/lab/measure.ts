@@ -62,7 +62,7 @@ const MICROSECONDS = 1000;
  * Segments that are filled ahead of their use: small, so that filling the first is soon done, before the time
  * that counts; filling those behind it belongs to the price.
  */
-const PREALLOCATED_BYTES: number = 8 * 1024 * 1024;
+export const PREALLOCATED_BYTES: number = 8 * 1024 * 1024;
 
 /** Measures a cell once. */
 export async function measure(cell: Cell, options: MeasureOptions): Promise<Sample> {

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { loadName, type PolicyStrategy, policyName } from './matrix.ts';
+import { loadName, type PolicyStrategy, policyName, promisedLossMs } from './matrix.ts';
+import { PREALLOCATED_BYTES } from './measure.ts';
 import type { CellResult, LabResult } from './result.ts';
 
 /** What a program needs. */
@@ -23,6 +24,8 @@ export interface Candidate {
   /** The least it does under the loads that count, as a share of the best policy under the same load. */
   readonly worth: number;
   readonly p99Ms: number;
+  /** For how long something acknowledged was not durable, at the worst moment of these loads. */
+  readonly atRiskMs: number;
   readonly recordsPerSecond: number;
   /** Why it does not do; empty where it does. */
   readonly reasons: readonly string[];
@@ -62,13 +65,16 @@ export function recommend(result: LabResult, wish: Wish): Recommendation {
     best.set(loadKey(cell), Math.max(best.get(loadKey(cell)) ?? 0, cell.recordsPerSecond));
   }
   const ids = [...new Set(cells.map(({ strategy }) => strategy.id))];
-  const candidates = ids.map((id) =>
-    judge(
+  const broken = new Set(result.accidents.filter(({ isKept }) => !isKept).map(({ strategy }) => strategy));
+  const candidates = ids.map((id) => {
+    const candidate = judge(
       cells.filter(({ strategy }) => strategy.id === id),
       best,
       wish,
-    ),
-  );
+    );
+    if (!broken.has(id)) return candidate;
+    return { ...candidate, reasons: [...candidate.reasons, 'broke its promise when the power was cut'] };
+  });
   const fit = candidates.filter(({ reasons }) => reasons.length === 0);
   const top = Math.max(...fit.map(({ worth }) => worth));
   // The order of the matrix is from the most careful to the least.
@@ -100,9 +106,15 @@ function judge(cells: readonly CellResult[], best: ReadonlyMap<string, number>, 
   const p99Ms = Math.max(...cells.map(({ latencyMs }) => latencyMs.p99));
   const slowest = cells.find(({ latencyMs }) => latencyMs.p99 === p99Ms);
   const reasons: string[] = [];
-  const promise = first?.promisedLossMs ?? Number.POSITIVE_INFINITY;
+  const promise = promisedLossMs(strategy);
+  const atRiskMs = Math.max(...cells.map(({ risk }) => risk.msMax));
   if (promise > wish.maxLossMs) {
     reasons.push(promise === Number.POSITIVE_INFINITY ? 'promises nothing' : `may lose ${promise} ms`);
+  } else if (promise > 0 && atRiskMs > wish.maxLossMs) {
+    // A period ends with a sync, which takes its time: what was at risk meanwhile counts as well.
+    const where = cells.find(({ risk }) => risk.msMax === atRiskMs);
+    const under = where === undefined ? '' : ` with ${loadName(where.load)}`;
+    reasons.push(`had ${milliseconds(atRiskMs)} at risk${under}`);
   }
   if (wish.p99Ms !== undefined && !(p99Ms <= wish.p99Ms)) {
     const where = slowest === undefined ? '' : ` with ${loadName(slowest.load)}`;
@@ -110,18 +122,20 @@ function judge(cells: readonly CellResult[], best: ReadonlyMap<string, number>, 
   }
   if (cells.some(({ isSaturated }) => isSaturated)) reasons.push('does not keep up with the arrivals');
   const recordsPerSecond = Math.max(...cells.map((cell) => cell.recordsPerSecond));
-  return { strategy, worth, p99Ms, recordsPerSecond, reasons };
+  return { strategy, worth, p99Ms, atRiskMs, recordsPerSecond, reasons };
 }
 
 function milliseconds(ms: number): string {
   return `${Number(ms.toPrecision(2))} ms`;
 }
 
-function because({ strategy, p99Ms, recordsPerSecond }: Candidate, wish: Wish, fitting: number): string {
+function because(candidate: Candidate, wish: Wish, fitting: number): string {
+  const { strategy, p99Ms, atRiskMs, recordsPerSecond } = candidate;
+  const promise = promisedLossMs(strategy);
   const loss =
-    wish.maxLossMs === 0
+    promise === 0
       ? 'loses nothing that was acknowledged'
-      : `loses at most ${wish.maxLossMs} ms of what was acknowledged`;
+      : `loses what was acknowledged in its last ${promise} ms and during one sync (${milliseconds(atRiskMs)} at worst here)`;
   const latency = wish.p99Ms === undefined ? '' : `, acknowledges within ${milliseconds(p99Ms)} (p99)`;
   const others = fitting === 1 ? 'the only policy that does' : `the best of ${fitting} policies that do`;
   const rate = Math.round(recordsPerSecond).toLocaleString('en-US');
@@ -140,10 +154,11 @@ export function codeOf({ sync, preallocate, dsync }: PolicyStrategy): string {
     ([name, value]) => `${name}: ${typeof value === 'string' ? `'${value}'` : value}`,
   );
   const options = [`sync: { ${limits.join(', ')} }`, ...(preallocate ? ['preallocate: true'] : [])];
+  const measured = preallocate ? `, measured with segmentBytes: ${PREALLOCATED_BYTES}` : '';
   return [
     `import { ${dsync ? 'dsyncVfs, ' : ''}open } from 'varve';`,
     '',
     `const db = await open('./data'${dsync ? ', { vfs: dsyncVfs }' : ''});`,
-    `const log = await db.log('events', { ${options.join(', ')} });   // ${policyName(sync)}`,
+    `const log = await db.log('events', { ${options.join(', ')} });   // ${policyName(sync)}${measured}`,
   ].join('\n');
 }

@@ -44,6 +44,11 @@ export function rankTest(a: readonly number[], b: readonly number[]): number {
     : normalProbability(ranks, a.length, distance);
 }
 
+/** The least that `rankTest` can answer for two sets of these sizes: that of two that do not overlap. */
+export function leastProbability(a: number, b: number): number {
+  return Math.min(1, 2 / combinations(a + b, a));
+}
+
 /** Ranks from 1; equal numbers share the mean of theirs. */
 function ranksOf(numbers: readonly number[]): number[] {
   const order = numbers.map((value, index) => ({ value, index })).sort((x, y) => x.value - y.value);

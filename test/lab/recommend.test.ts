@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import type { Accident } from '../../src/lab/accident.ts';
 import { compareResults, parseResult } from '../../src/lab/compare.ts';
 import { policyStrategy } from '../../src/lab/matrix.ts';
 import { codeOf, recommend } from '../../src/lab/recommend.ts';
+import type { LabResult } from '../../src/lab/result.ts';
 import { resultOf, SPEEDS } from './results.ts';
 
 describe('recommending a policy', () => {
@@ -13,10 +15,36 @@ describe('recommending a policy', () => {
   });
 
   test('a loss that is put up with opens the way to the policies that promise no more', () => {
-    const { chosen, candidates } = recommend(resultOf(), { maxLossMs: 50 });
+    const { chosen, candidates, reason } = recommend(resultOf(), { maxLossMs: 60 });
     expect(chosen?.strategy.id).toBe('interval:50ms');
+    expect(reason).toContain('last 50 ms and during one sync (55 ms at worst here)');
     expect(candidates.find(({ strategy }) => strategy.id === 'never')?.reasons).toEqual(['promises nothing']);
     expect(recommend(resultOf(), { maxLossMs: 49 }).chosen?.strategy.id).toBe('always');
+  });
+
+  test('what was at risk during the sync behind the period counts as well', () => {
+    const { chosen, reason, candidates } = recommend(resultOf(), { maxLossMs: 50 });
+    expect(chosen?.strategy.id).toBe('always');
+    expect(reason).toContain('loses nothing');
+    const interval = candidates.find(({ strategy }) => strategy.id === 'interval:50ms');
+    expect(interval?.reasons).toEqual(['had 55 ms at risk with 1 client']);
+  });
+
+  test('a policy that broke its promise is not recommended', () => {
+    const accident: Accident = {
+      strategy: 'always',
+      promisedLossMs: 0,
+      slackMs: 3,
+      cuts: 12,
+      states: 36,
+      acknowledged: 1000,
+      lostRecords: 1,
+      lostMs: 0.1,
+      isKept: false,
+    };
+    const { chosen, candidates } = recommend(resultOf(SPEEDS, 5, [accident]), { maxLossMs: 0 });
+    expect(chosen?.strategy.id).toBe('batch:10ms');
+    expect(candidates.find(({ strategy }) => strategy.id === 'always')?.reasons.join()).toContain('broke');
   });
 
   test('a latency that is not kept is a reason against a policy', () => {
@@ -56,7 +84,7 @@ describe('recommending a policy', () => {
 
 describe('comparing two results', () => {
   test('two of the same do not differ', () => {
-    const { differences, warnings } = compareResults(resultOf(), resultOf());
+    const { differences, warnings } = compareResults(resultOf(SPEEDS, 8), resultOf(SPEEDS, 8));
     expect(differences.length).toBeGreaterThan(0);
     expect(new Set(differences.map(({ verdict }) => verdict))).toEqual(new Set(['same']));
     expect(warnings).toEqual([]);
@@ -80,9 +108,34 @@ describe('comparing two results', () => {
     expect(warnings.join()).toContain('too few');
   });
 
-  test('what only one of them has is named, and so is what differs around them', () => {
+  test('how many figures have to differ before one counts is said where it is more than one', () => {
+    const [one, two] = [resultOf(SPEEDS, 5), resultOf({ ...SPEEDS, always: [400, 3] }, 5)];
+    // 12 cells with clients have two figures each, 4 with arrivals one; dealing out 10 numbers goes in 252 ways.
+    const least = Math.ceil((2 / 252) * 28 * 20);
+    const { warnings, differences } = compareResults(one, two);
+    expect(differences).toHaveLength(28);
+    expect(warnings.join()).toContain(
+      `With 5 repeats and 28 figures, differences count only where at least ${least}`,
+    );
+    expect(compareResults(resultOf(SPEEDS, 8), resultOf(SPEEDS, 8)).warnings).toEqual([]);
+  });
+
+  test('the rate at which records arrive is no figure, unless it could not be kept up with', () => {
+    const keys = ({ cells }: LabResult) => cells.filter(({ load }) => load.kind === 'open');
     const before = resultOf();
-    const other = resultOf();
+    const rates = (after: LabResult) =>
+      compareResults(before, after).differences.filter(
+        ({ key, what }) => key.endsWith('/s') && what !== 'p99',
+      );
+    expect(keys(before).length).toBeGreaterThan(0);
+    expect(rates(before)).toEqual([]);
+    const cells = before.cells.map((cell) => ({ ...cell, isSaturated: cell.load.kind === 'open' }));
+    expect(rates({ ...before, cells })).toHaveLength(keys(before).length);
+  });
+
+  test('what only one of them has is named, and so is what differs around them', () => {
+    const before = resultOf(SPEEDS, 8);
+    const other = resultOf(SPEEDS, 8);
     const after = {
       ...other,
       cells: other.cells.slice(1),
@@ -103,6 +156,9 @@ describe('comparing two results', () => {
       '{"format":1}',
       '{"format":2,"cells":[]}',
       '{"format":1,"cells":[{}]}',
+      '{"format":1,"cells":[],"repeats":5}',
+      '{"format":1,"cells":[],"environment":{}}',
+      JSON.stringify({ ...resultOf(), cells: [{ ...resultOf().cells[0], latencyMs: null }] }),
     ]) {
       expect(() => parseResult(text, 'a.json')).toThrow(/a\.json/);
     }
