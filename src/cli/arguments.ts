@@ -40,7 +40,7 @@ function tryParseBytes(text: string): number | undefined {
 
 /** Makes a reader of lists, `1,16,256`, out of one of their items. */
 export function parseList<T>(parseItem: (text: string) => T): (text: string) => T[] {
-  return (text) => text.split(',').map((item) => parseItem(item.trim()));
+  return (text) => [...new Set(text.split(',').map((item) => parseItem(item.trim())))];
 }
 
 /** Reads a share: `1%`, `0.5 %`, or a number such as `0.01`; more than 0, and at most all. */

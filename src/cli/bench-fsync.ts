@@ -6,7 +6,7 @@
  */
 
 import type { Accident } from '../lab/accident.ts';
-import { runLab } from '../lab/lab.ts';
+import { leastRunMs, runLab } from '../lab/lab.ts';
 import { DEFAULT_STRATEGIES, loadName, type PolicyStrategy, policyStrategy } from '../lab/matrix.ts';
 import { type Recommendation, recommend } from '../lab/recommend.ts';
 import { renderCsv } from '../lab/report/csv.ts';
@@ -39,11 +39,14 @@ export interface BenchFsyncCommandOptions {
   report?: string;
 }
 
+/** How much longer than it was told a run may take. */
+const OVERRUN_MAX = 2;
+
 /** What was typed, to be repeated: without what says only where the result goes. */
 function commandOf(options: BenchFsyncCommandOptions): string {
   const parts = [
     'varve bench fsync',
-    `--dir ${options.dir}`,
+    `--dir ${quoted(options.dir)}`,
     `--record-bytes ${options.recordBytes.join(',')}`,
     `--clients ${options.clients.join(',')}`,
     ...(options.rates.length > 0 ? [`--rates ${options.rates.join(',')}`] : []),
@@ -56,12 +59,20 @@ function commandOf(options: BenchFsyncCommandOptions): string {
   return parts.join(' ');
 }
 
+/** A word as a shell takes it. */
+function quoted(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
 /** The strategies to measure: those that were named, or all of them. */
 function strategiesOf(
   policies: readonly SyncPolicy[] | undefined,
   withDefaults = true,
 ): readonly PolicyStrategy[] {
-  if (policies !== undefined) return policies.map((policy) => policyStrategy(policy));
+  if (policies !== undefined) {
+    const named = policies.map((policy) => policyStrategy(policy));
+    return named.filter(({ id }, i) => named.findIndex((other) => other.id === id) === i);
+  }
   return withDefaults ? DEFAULT_STRATEGIES.filter(({ dsync }) => !dsync || HAS_DSYNC) : [];
 }
 
@@ -75,6 +86,9 @@ export async function benchFsync(
   if (forClients !== undefined && !options.clients.includes(forClients)) {
     throw new RangeError(`--for-clients ${forClients} is not among --clients ${options.clients.join(',')}`);
   }
+  if (options.json === true && options.csv === true)
+    throw new RangeError('--json and --csv exclude each other');
+  checkTime(options);
   for (const file of [out, report]) if (file !== undefined) await checkWritable(file);
   let bar: Progress | undefined;
   const result = await runLab({
@@ -107,6 +121,16 @@ export async function benchFsync(
   else if (options.csv === true) stdout.write(renderCsv(result));
   else print(result, advice, context);
   return result.accidents.every(({ isKept }) => isKept) ? 0 : 1;
+}
+
+/** @throws RangeError where a run would take far longer than it was given */
+function checkTime({ policy, seconds, cuts, ...options }: BenchFsyncCommandOptions): void {
+  const leastMs = leastRunMs({ ...options, strategies: strategiesOf(policy), accidents: cuts });
+  if (leastMs > seconds * 1000 * OVERRUN_MAX) {
+    throw new RangeError(
+      `this takes ${formatDuration(leastMs)} at least, not ${seconds} s: give it more --seconds, fewer cells or repeats, shorter periods or higher rates`,
+    );
+  }
 }
 
 function print(result: LabResult, advice: Recommendation, context: Context): void {
@@ -170,6 +194,8 @@ const COLUMNS: readonly Column[] = [
 function rowOf(cell: CellResult): string[] {
   const { latencyMs, risk } = cell;
   const isAtRisk = cell.level === 'written' && cell.strategy.kind === 'policy';
+  // Without a promise it grows for as long as one looks.
+  const isEndless = cell.promisedLossMs === null;
   return [
     `${cell.strategy.id}${cell.isSaturated ? ' (gave up)' : ''}`,
     formatCount(cell.recordsPerSecond),
@@ -183,7 +209,7 @@ function rowOf(cell: CellResult): string[] {
     formatCount(cell.syncsPerSecond),
     `×${cell.writeAmplification.toFixed(2)}`,
     cell.diskAmplification === null ? '' : `×${threeDigits(cell.diskAmplification)}`,
-    isAtRisk ? `${formatDuration(risk.msMax)}, ${formatBytes(risk.bytesMax)}` : '',
+    isAtRisk ? `${isEndless ? '≥ ' : ''}${formatDuration(risk.msMax)}, ${formatBytes(risk.bytesMax)}` : '',
     isAtRisk ? `${formatDuration(risk.msMean)}, ${formatBytes(risk.bytesMean)}` : '',
     cell.cpu === null ? '' : formatShare(cell.cpu),
   ];
@@ -195,24 +221,26 @@ function threeDigits(value: number): string {
 
 const ACCIDENT_COLUMNS: readonly Column[] = [
   { title: 'policy' },
-  { title: 'promises to lose' },
+  { title: 'may lose' },
   { title: 'lost at worst' },
   { title: 'tried' },
   { title: 'promise' },
 ];
 
 function accidentRow(accident: Accident): string[] {
-  const { lostRecords, lostMs, promisedLossMs } = accident;
+  const { lostRecords, lostMs, promisedLossMs, slackMs } = accident;
   const promise =
     promisedLossMs === null
       ? 'any'
       : promisedLossMs === 0
         ? 'nothing'
-        : `${formatDuration(promisedLossMs)} at most`;
+        : `${formatDuration(promisedLossMs)} and a sync (${formatDuration(slackMs)})`;
   return [
     accident.strategy,
     promise,
-    lostRecords === 0 ? 'nothing' : `${formatCount(lostRecords)} records, the last ${formatDuration(lostMs)}`,
+    lostRecords === 0
+      ? 'nothing'
+      : `${formatCount(lostRecords)} records, up to ${formatDuration(lostMs)} old`,
     `${accident.cuts} cuts, ${accident.states} states`,
     accident.isKept ? 'kept' : 'BROKEN',
   ];

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { VarveError } from '../errors.ts';
 import { nodeVfs } from '../vfs/node.ts';
 
 /**
@@ -12,6 +13,9 @@ import { nodeVfs } from '../vfs/node.ts';
  * @throws VarveError as `writeWholeFile`
  */
 export async function checkWritable(path: string): Promise<void> {
+  if ((await nodeVfs.stat(path))?.kind === 'directory') {
+    throw new VarveError('IO', `${path} is a directory, and no file to write to`, { file: path });
+  }
   const file = await nodeVfs.open(temporaryOf(path), 'create');
   await file.close();
   await nodeVfs.remove(temporaryOf(path));

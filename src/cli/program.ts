@@ -305,7 +305,7 @@ function addDemo(program: Command): void {
 function parseSeconds(text: string): number {
   const seconds = Number(text);
   if (text.trim() === '' || !(seconds > 0 && seconds <= 3600)) {
-    throw new RangeError(`it must be a number of seconds from 0 to 3600, not "${text}"`);
+    throw new RangeError(`it must be a number of seconds above 0, up to 3600, not "${text}"`);
   }
   return seconds;
 }

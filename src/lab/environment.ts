@@ -38,12 +38,15 @@ const NOT_A_DISK: Readonly<Record<string, string>> = {
   nfs4: 'is on another machine, which decides when its disk is synced',
   cifs: 'is on another machine, which decides when its disk is synced',
   smb3: 'is on another machine, which decides when its disk is synced',
+  ceph: 'is on other machines, which decide when their disks are synced',
+  lustre: 'is on other machines, which decide when their disks are synced',
+  vboxsf: 'is lent by another system, which decides when its disk is synced',
   '9p': 'is lent by another system, which decides when its disk is synced',
   virtiofs: 'is lent by another system, which decides when its disk is synced',
 };
 
 /** Mount options with which a sync does not reach the disk. */
-const UNSAFE_OPTIONS: readonly string[] = ['nobarrier', 'barrier=0', 'data=writeback'];
+const UNSAFE_OPTIONS: readonly string[] = ['nobarrier', 'barrier=0'];
 
 /**
  * Describes the machine.
@@ -103,7 +106,7 @@ export function warningsOf(environment: Environment): string[] {
   const unsafe = mountOptions.split(',').filter((option) => UNSAFE_OPTIONS.includes(option));
   if (unsafe.length > 0) {
     warnings.push(
-      `It is mounted with ${unsafe.join(', ')}: a sync may not reach the disk in order, or at all.`,
+      `It is mounted with ${unsafe.join(', ')}: the disk is not told to empty its cache, and a power cut may take what was synced.`,
     );
   }
   const [lastMinute = 0] = loadAverage;

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { LabResult } from '../../src/lab/result.ts';
@@ -14,7 +15,7 @@ describe('varve bench fsync', () => {
       '--record-bytes',
       '64',
       '--clients',
-      '2',
+      '2,2',
       '--rates',
       '200',
       '--repeats',
@@ -67,6 +68,11 @@ describe('varve bench fsync', () => {
       [['--for-clients', '3'], /--for-clients 3 is not among/],
       [['--clients', '100', '--record-bytes', '16m'], /all clients together/],
       [['--out', '/nowhere/a.json'], /nowhere/],
+      [['--report', tmpdir()], /is a directory/],
+      [['--json', '--csv'], /exclude each other/],
+      [['--repeats', '1000000'], /at least, not 90 s/],
+      [['--policy', 'interval:1h'], /at least, not 90 s/],
+      [['--rates', '1'], /at least, not 90 s/],
     ] as const;
     for (const [args, message] of wrong) {
       const { code, stderr } = await varve(['bench', 'fsync', ...args]);

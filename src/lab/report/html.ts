@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Accident } from '../accident.ts';
 import { loadName } from '../matrix.ts';
 import type { CellResult, LabResult } from '../result.ts';
 import { type Chart, drawChart, escapeXml } from './chart.ts';
@@ -89,19 +90,25 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 const number = (value: number | null, digits = 3): string =>
   value === null || !Number.isFinite(value) ? '–' : Number(value.toPrecision(digits)).toLocaleString('en-US');
 
+function promiseOf({ promisedLossMs }: Accident): string {
+  if (promisedLossMs === null) return 'anything';
+  return promisedLossMs === 0 ? 'nothing' : `${promisedLossMs} ms`;
+}
+
 function accidentsOf({ accidents }: LabResult): string {
   if (accidents.length === 0) return '';
   const rows = accidents.map((accident) => [
     accident.strategy,
-    accident.promisedLossMs === null ? 'nothing' : `${accident.promisedLossMs} ms at most`,
+    promiseOf(accident),
+    `${number(accident.slackMs)} ms`,
     number(accident.lostRecords),
     accident.lostRecords === 0 ? '–' : `${number(accident.lostMs)} ms`,
     `${accident.cuts} cuts, ${accident.states} states, ${number(accident.acknowledged, 9)} records`,
     accident.isKept ? 'kept' : 'BROKEN',
   ]);
   const text =
-    'Each policy was run on a disk in memory that loses its power at random moments. What had been acknowledged and was gone afterwards is lost.';
-  const head = ['policy', 'promises to lose', 'lost, records', 'lost, age', 'tried', 'promise'];
+    'Each policy was run on a disk in memory that loses its power at random moments. What had been acknowledged and was gone afterwards is lost. A policy that may lose the last milliseconds may also lose what was acknowledged during one sync (the longest of the run, and how late timers fired).';
+  const head = ['policy', 'may lose', 'and a sync', 'lost, records', 'lost, age', 'tried', 'promise'];
   return `<section><h2>What power cuts really took</h2><p>${text}</p>${table(head, rows)}</section>`;
 }
 
@@ -134,7 +141,7 @@ function cellRow(cell: CellResult): string[] {
     `${cell.recordBytes} B`,
     loadName(cell.load),
     `${number(cell.recordsPerSecond)}${cell.isSaturated ? ' (gave up)' : ''}`,
-    `${Math.round(cell.spread * 100)} %`,
+    `±${Math.round(cell.spread * 50)} %`,
     cell.shareOfDisk === null ? '–' : `${Math.round(cell.shareOfDisk * 100)} %`,
     number(latencyMs.p50),
     number(latencyMs.p99),
