@@ -4,15 +4,23 @@
  * @module
  */
 
-import { RECOVERY_MODES } from '../../src/log/options.ts';
+import { RECOVERY_MODES, type RecoveryMode } from '../../src/log/options.ts';
 import { createRandom } from '../kit/random.ts';
 import type { Campaign } from './campaign.ts';
 import { crashSweep } from './crash-sweep.ts';
 import { drawOptions, drawSteps } from './draw.ts';
 import { FAULT_KINDS, faultSweep } from './fault-sweep.ts';
 import { type FuzzCounts, fuzzBatches, fuzzIndexes, fuzzLog, fuzzMetadata } from './fuzz.ts';
-import { rot } from './rot.ts';
-import { changesOf, describeChange, drawSmash, straddlesOf } from './rot-changes.ts';
+import { type Outcome, rot } from './rot.ts';
+import {
+  type Change,
+  changesOf,
+  changesOfFile,
+  describeChange,
+  drawSmash,
+  straddlesOf,
+} from './rot-changes.ts';
+import { createRepairedSite, rotRepaired } from './rot-repaired.ts';
 import { createSite } from './rot-site.ts';
 import { campaignOf, reasonOf } from './rounds.ts';
 import { simulate } from './simulation.ts';
@@ -53,24 +61,50 @@ export const fault: Campaign = campaignOf('fault', 2 * WORKLOADS.length, async (
   return { failures: named(workload.name, failures), done: { 'faults injected': faults } };
 });
 
-/** Changes every byte, every length and every name of a small database. */
-export const rotting: Campaign = campaignOf('rot', 8, async (seed, untilMs = Infinity) => {
-  const mode = RECOVERY_MODES[(seed >> 1) % RECOVERY_MODES.length];
+/** A database, what may become of it, and how that is tried. */
+interface Decay {
+  name: string;
+  changes: readonly Change[];
+  rot: (change: Change, mode: RecoveryMode) => Promise<Outcome>;
+}
+
+/** Every byte, every length and every name of a small database; and of what a repaired one knows of its losses. */
+async function decaysOf(seed: number): Promise<Decay[]> {
   const site = await createSite(seed, seed % 2 === 0);
+  const repaired = await createRepairedSite(seed, seed % 2 === 0);
   const random = createRandom(seed);
-  const failures: string[] = [];
-  const done: Record<string, number> = {};
   const changes = [...changesOf(site, () => [random.int(0, 7)]), ...straddlesOf(site)];
   for (let i = 0; i < SMASHES; i++) changes.push(drawSmash(site, random));
-  for (const change of changes) {
-    if (performance.now() >= untilMs || failures.length > 10) break;
-    let outcome = 'changes';
-    try {
-      outcome = await rot(site, change, mode);
-    } catch (error) {
-      failures.push(`${mode}, ${site.name}, ${describeChange(change)}: ${reasonOf(error)}`);
+  return [
+    {
+      name: repaired.name,
+      changes: [...changesOfFile(repaired, repaired.gapsFile)],
+      async rot(change, mode) {
+        const outcome = await rotRepaired(repaired, change, mode);
+        if (outcome === 'harmless') throw new Error('nobody has noticed');
+        return outcome;
+      },
+    },
+    { name: site.name, changes, rot: (change, mode) => rot(site, change, mode) },
+  ];
+}
+
+/** Changes one thing of a small database after the other. */
+export const rotting: Campaign = campaignOf('rot', 8, async (seed, untilMs = Infinity) => {
+  const mode = RECOVERY_MODES[(seed >> 1) % RECOVERY_MODES.length] as RecoveryMode;
+  const failures: string[] = [];
+  const done: Record<string, number> = {};
+  for (const { name, changes, rot: decay } of await decaysOf(seed)) {
+    for (const change of changes) {
+      if (performance.now() >= untilMs || failures.length > 10) break;
+      let outcome = 'changes';
+      try {
+        outcome = await decay(change, mode);
+      } catch (error) {
+        failures.push(`${mode}, ${name}, ${describeChange(change)}: ${reasonOf(error)}`);
+      }
+      done[outcome] = (done[outcome] ?? 0) + 1;
     }
-    done[outcome] = (done[outcome] ?? 0) + 1;
   }
   return { failures, done };
 });

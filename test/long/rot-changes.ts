@@ -47,6 +47,16 @@ export function* changesOf(
   }
 }
 
+/** Every change of one file: each byte in each of its bits, each length, and its absence. */
+export function* changesOfFile({ files }: Site, file: string): Generator<Change> {
+  const length = files.get(file)?.length ?? 0;
+  yield { kind: 'delete', file };
+  for (let position = 0; position < length; position++) {
+    for (let bit = 0; bit < 8; bit++) yield { kind: 'flip', file, position, mask: 1 << bit };
+  }
+  for (let bytes = 0; bytes < length; bytes++) yield { kind: 'cut', file, bytes };
+}
+
 /** Damage from the end of each batch into the header of the next one, a byte further each time. */
 export function* straddlesOf({ batches }: Site): Generator<Change> {
   for (const [i, { file, position }] of batches.entries()) {

@@ -14,10 +14,11 @@ import type { RecoveryMode } from '../../src/log/options.ts';
 import { open } from '../../src/open.ts';
 import { createFaultVfs } from '../../src/testing/testing.ts';
 import { createMemoryVfs } from '../../src/vfs/memory.ts';
-import { type FileTree, readTree, writeTree } from '../kit/trees.ts';
+import { readTree, writeTree } from '../kit/trees.ts';
 import { checkMemory, until } from './laboratory.ts';
 import { DIRECTORY, LOG_NAME } from './reads.ts';
 import { type Change, changed, describeChange } from './rot-changes.ts';
+import { checkKept } from './rot-kept.ts';
 import type { Batch, Site } from './rot-site.ts';
 
 /** Where a batch says how far its segment was synced, in an i32. */
@@ -67,7 +68,7 @@ class Rotting {
       this.#checkRefusal(error);
       outcome = 'refused';
     }
-    this.#checkKept(before, await readTree(vfs, DIRECTORY));
+    checkKept(this.#site, before, await readTree(vfs, DIRECTORY));
     expect(vfs.openFiles === 0, () => `${vfs.openFiles} files are still open`);
     checkMemory(stage);
     return outcome;
@@ -294,33 +295,6 @@ class Rotting {
   #checkRecord(offset: number, sequence: number): void {
     const expected = this.#site.sequences[offset];
     expect(sequence === expected, () => `offset ${offset} is record ${sequence}, and was ${expected}`);
-  }
-
-  /** Every byte of a log that was there is still there: in its place or in quarantine. */
-  #checkKept(before: FileTree, after: FileTree): void {
-    const pieces = [...after]
-      .filter(([path]) => path.includes('/quarantine/'))
-      .map(([, bytes]) => Buffer.from(bytes));
-    // Records that had been removed may go with their segment.
-    const first = this.#site.batches.find(({ lastOffset }) => lastOffset >= this.#site.firstOffset);
-    for (const [path, bytes] of before) {
-      const isQuarantine = path.includes('/quarantine/');
-      if (!path.endsWith('.log') && !isQuarantine) continue;
-      const now = after.get(path) ?? new Uint8Array();
-      const length = Math.min(now.length, bytes.length);
-      expect(
-        Buffer.compare(now.subarray(0, length), bytes.subarray(0, length)) === 0,
-        () => `${path} has other bytes`,
-      );
-      if (path === first?.file && bytes.length < first.position + first.size) continue;
-      const removed = path === first?.file && now.length === 0 ? first.position : length;
-      const isKept = (piece: Buffer): boolean =>
-        piece.length >= bytes.length - removed && piece.equals(bytes.subarray(bytes.length - piece.length));
-      expect(
-        bytes.subarray(length).every((byte) => byte === 0) || (!isQuarantine && pieces.some(isKept)),
-        () => `${bytes.length - length} bytes of ${path} are gone`,
-      );
-    }
   }
 }
 

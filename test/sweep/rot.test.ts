@@ -4,7 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { RECOVERY_MODES } from '../../src/log/options.ts';
 import { createRandom } from '../kit/random.ts';
 import { type Outcome, rot } from '../long/rot.ts';
-import { changesOf, describeChange, drawSmash, straddlesOf } from '../long/rot-changes.ts';
+import { changesOf, changesOfFile, describeChange, drawSmash, straddlesOf } from '../long/rot-changes.ts';
+import { createRepairedSite, rotRepaired } from '../long/rot-repaired.ts';
 import { createSite } from '../long/rot-site.ts';
 import { reasonOf } from '../long/rounds.ts';
 
@@ -35,5 +36,25 @@ describe('a database that rots', () => {
     }
     expect(failures.join('\n')).toBe('');
     expect([...outcomes]).toEqual(expect.arrayContaining(['harmless', 'refused']));
+  });
+
+  test.each(cases)('knows of its gaps or says so ($mode, closed: $isClosed)', async ({ mode, isClosed }) => {
+    const site = await createRepairedSite(SEED, isClosed);
+    const refuses = mode === 'absoluteConsistency';
+    expect(await rotRepaired(site, undefined, mode)).toBe(refuses ? 'refused' : 'harmless');
+    const failures: string[] = [];
+    // In one mode each byte; every change of the file is noticed, since its checksum covers all of it.
+    const every = mode === 'tolerateCorruptedTail' ? 8 : 61;
+    const changes = [...changesOfFile(site, site.gapsFile)].filter(
+      ({ kind }, i) => kind === 'delete' || (kind === 'flip' ? i % (every + 1) === 1 : i % every === 0),
+    );
+    for (const change of changes) {
+      try {
+        expect(await rotRepaired(site, change, mode)).not.toBe('harmless');
+      } catch (error) {
+        failures.push(`${describeChange(change)}: ${reasonOf(error)}`);
+      }
+    }
+    expect(failures.join('\n')).toBe('');
   });
 });
