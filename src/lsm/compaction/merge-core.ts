@@ -108,7 +108,10 @@ class Merging {
         );
         if (waiting !== undefined) await waiting;
       } else if (code === layout.MERGED_FULL) {
-        await this.#finishBlock();
+        const waiting = this.#output.ready();
+        if (waiting !== undefined) await waiting;
+        const cutting = this.#finishBlock();
+        if (cutting !== undefined) await cutting;
       } else if (code === layout.MERGED_LARGE) {
         await this.#takeLarge();
       } else {
@@ -120,19 +123,20 @@ class Merging {
     }
   }
 
-  async #finishBlock(): Promise<void> {
+  /** Ends the block, and the table where it has enough; returns what has to be waited for. */
+  #finishBlock(): Promise<void> | undefined {
     const output = this.#output;
-    await output.ready();
     const next = this.#topKey();
     if (!this.#isTimeToCut()) {
       output.writer.finishBlock(next);
     } else if (this.#get(layout.MERGE_SAME) === 0) {
-      await this.#finishTable(next === undefined ? undefined : this.#copy(next));
+      return this.#finishTable(next === undefined ? undefined : this.#copy(next));
     } else {
       // Versions of one key must not be in two tables: this one ends with the next key.
       output.writer.finishBlock(next);
       this.#setLimit(Uint8Array.from([...this.#copy(next as Span), 0]));
     }
+    return undefined;
   }
 
   /** Whether the table has enough. */
@@ -182,7 +186,7 @@ class Merging {
   }
 
   #copy({ address, bytes }: Span): Uint8Array {
-    return Uint8Array.from(this.#memory.u8.subarray(address, address + bytes));
+    return this.#memory.u8.slice(address, address + bytes);
   }
 
   /** Has the table end before the next of the keys that were asked for. */

@@ -72,10 +72,19 @@ export class TableOutput {
     return this.files.length + 1 < this.#args.numbers;
   }
 
-  /** Makes sure that what was built has a file to go to; waits where the budget is used up. */
-  async ready(): Promise<void> {
-    await this.#pace();
+  /**
+   * Makes sure that what was built has a file to go to, and that the budget is not used up.
+   *
+   * @returns undefined where there is nothing to wait for
+   */
+  ready(): Promise<void> | undefined {
     this.#checkCancelled();
+    const { bytesPerSecond = 0 } = this.#args;
+    return this.writer.hasFile && bytesPerSecond === 0 ? undefined : this.#prepare(bytesPerSecond);
+  }
+
+  async #prepare(bytesPerSecond: number): Promise<void> {
+    if (bytesPerSecond > 0) await this.#pace(bytesPerSecond);
     if (this.writer.hasFile) return;
     const number = this.#args.firstNumber + this.files.length;
     const path = joinPath(this.#args.directory, tableFileName(number));
@@ -121,9 +130,7 @@ export class TableOutput {
     throw new VarveError('CLOSED', 'the writing of tables was called off');
   }
 
-  async #pace(): Promise<void> {
-    const { bytesPerSecond = 0 } = this.#args;
-    if (bytesPerSecond === 0) return;
+  async #pace(bytesPerSecond: number): Promise<void> {
     const dueMs = ((this.#written - BURST_BYTES) / bytesPerSecond) * 1000;
     const delayMs = dueMs - (this.#context.clock.monotonic() - this.#startMs);
     if (delayMs > 1) await sleep(this.#context.clock, delayMs);

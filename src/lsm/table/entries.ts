@@ -5,6 +5,7 @@
  * @module
  */
 
+import { KIND_PUT } from '../../memory/lsm-layout.ts';
 import { BLOCK_TAIL_BYTES, KEY_BYTES_MAX, RESTART_BYTES } from '../../memory/table-layout.ts';
 
 /** An entry as it is in a block. */
@@ -32,6 +33,8 @@ export class EntriesBuilder {
   #bytes: Uint8Array = new Uint8Array(FIRST_BYTES);
   #used = 0;
   #restarts: number[] = [];
+  #lastKeyAt = 0;
+  #lastKeyBytes = 0;
 
   /** @param base no sequence number is less */
   constructor(base = 0) {
@@ -52,6 +55,26 @@ export class EntriesBuilder {
     this.#begin(key, value.length, sequence, kind);
     this.#bytes.set(value, this.#used);
     this.#used += value.length;
+  }
+
+  /** Adds an entry with a key that lies in memory, and two whole numbers: where a block is, and how long. */
+  addHandle(memory: Uint8Array, key: number, keyBytes: number, position: number, bytes: number): void {
+    this.#room(keyBytes + 48);
+    this.#restarts.push(this.#used);
+    this.#varint(0);
+    this.#varint(keyBytes);
+    this.#varint(varintBytes(position) + varintBytes(bytes));
+    this.#bytes[this.#used++] = KIND_PUT;
+    this.#lastKeyAt = this.#used;
+    this.#lastKeyBytes = keyBytes;
+    for (let i = 0; i < keyBytes; i++) this.#bytes[this.#used++] = memory[key + i] as number;
+    this.#varint(position);
+    this.#varint(bytes);
+  }
+
+  /** The key that `addHandle` added last, as a copy. */
+  lastKey(): Uint8Array {
+    return this.#bytes.slice(this.#lastKeyAt, this.#lastKeyAt + this.#lastKeyBytes);
   }
 
   /** Adds an entry whose value is some whole numbers. */

@@ -93,9 +93,10 @@ export class TableWriter {
   #blocks = 0;
   #largestBlock = 0;
   #mostDecoded = 0;
-  #partKey: Uint8Array = new Uint8Array();
   #firstKey: Uint8Array | undefined;
-  #lastKey: Uint8Array | undefined;
+  /** The last key: it is the builder's still, unless its entry was large. */
+  #lastKeyBytes = 0;
+  #lastLargeKey: Uint8Array | undefined;
 
   /** @throws VarveError `UNSUPPORTED` where this Node cannot compress as it is told to */
   constructor(memory: MemoryView, work: WorkMemory, options: WriteOptions, onWritten: OnWritten = () => {}) {
@@ -147,7 +148,7 @@ export class TableWriter {
     this.#largestBlock = 0;
     this.#mostDecoded = 0;
     this.#firstKey = undefined;
-    this.#lastKey = undefined;
+    this.#lastLargeKey = undefined;
     for (const field of [
       layout.BUILDER_LONGEST_KEY,
       layout.BUILDER_MOST_DECODED,
@@ -187,6 +188,8 @@ export class TableWriter {
       address: this.#get(layout.BUILDER_LAST_KEY),
       bytes: this.#get(layout.BUILDER_LAST_KEY_LENGTH),
     };
+    this.#lastKeyBytes = lastKey.bytes;
+    this.#lastLargeKey = undefined;
     const bytes = kernels.finishBlock(this.builder);
     this.#firstKey ??= this.#firstKeyOf(start);
     this.#largestBlock = Math.max(this.#largestBlock, bytes);
@@ -220,6 +223,7 @@ export class TableWriter {
     const tail = block.finish().subarray(head.length);
     this.#output.seal(this.#output.append(tail, crc));
     this.#firstKey ??= keyBytes;
+    this.#lastLargeKey = keyBytes;
     this.#mostDecoded = layout.ROW_ENTRY_BYTES;
     if (this.#options.bitsPerKey !== 0) this.#noteHash(key);
     this.#indexBlock(position, key, nextKey);
@@ -292,8 +296,7 @@ export class TableWriter {
 
   /** Names the block that was written last in the index, and prepares for the next. */
   #indexBlock(position: number, lastKey: Span, nextKey: Span | undefined): void {
-    this.#lastKey = this.#copy(lastKey);
-    let name = this.#lastKey;
+    let name = lastKey;
     if (nextKey !== undefined) {
       const { kernels } = this.#memory;
       const bytes = kernels.separate(
@@ -303,10 +306,9 @@ export class TableWriter {
         nextKey.bytes,
         this.#separator,
       );
-      if (bytes < lastKey.bytes) name = this.#copy({ address: this.#separator, bytes });
+      if (bytes < lastKey.bytes) name = { address: this.#separator, bytes };
     }
-    this.#index.addNumbers(name, [position, this.bytes - position], KIND_PUT);
-    this.#partKey = name;
+    this.#index.addHandle(this.#memory.u8, name.address, name.bytes, position, this.bytes - position);
     this.#blocks++;
     if (this.#output.isFull) this.#output.flush();
     if (this.#index.bytes >= INDEX_BYTES || this.#get(layout.BUILDER_HASH_COUNT) >= PART_KEYS)
@@ -322,10 +324,11 @@ export class TableWriter {
 
   /** Writes the filter and the index of the blocks since the last part. */
   #finishPart(): void {
+    const lastKey = this.#index.lastKey();
     const filter = this.#appendFilter();
     const index = this.#output.appendBlock(this.#index.finish());
     const blocks = this.#blocks - this.#partFirst;
-    this.#parts.push({ lastKey: this.#partKey, index, filter, firstBlock: this.#partFirst, blocks });
+    this.#parts.push({ lastKey, index, filter, firstBlock: this.#partFirst, blocks });
     this.#partFirst = this.#blocks;
     this.#set(layout.BUILDER_HASH_COUNT, 0);
   }
@@ -366,8 +369,10 @@ export class TableWriter {
 
   #properties(ranges: readonly RangeTombstone[], createdMs: number): TableProperties {
     const bounds = [...ranges.map(({ start, end }) => rangeOf(start, end, true))];
-    if (this.#firstKey !== undefined)
-      bounds.push(rangeOf(this.#firstKey, this.#lastKey as Uint8Array, false));
+    if (this.#firstKey !== undefined) {
+      const last = { address: this.#get(layout.BUILDER_LAST_KEY), bytes: this.#lastKeyBytes };
+      bounds.push(rangeOf(this.#firstKey, this.#lastLargeKey ?? this.#copy(last), false));
+    }
     assert(bounds.length > 0, 'a table has an entry, or a deleted range');
     const sequences = ranges.map(({ sequence }) => sequence);
     const { smallestKey, largestKey, largestExclusive } = unionOf(bounds);
@@ -411,7 +416,7 @@ export class TableWriter {
   }
 
   #copy({ address, bytes }: Span): Uint8Array {
-    return Uint8Array.from(this.#memory.u8.subarray(address, address + bytes));
+    return this.#memory.u8.slice(address, address + bytes);
   }
 
   #get(field: number): number {
