@@ -1,5 +1,5 @@
 /**
- * `varve inspect FILE`: what one file of a log holds, byte by byte checked. It needs no database around
+ * `varve inspect FILE`: what one file of a log or a tree holds, byte by byte checked. It needs no database around
  * the file, and shows a damaged one as far as it goes.
  *
  * @module
@@ -13,6 +13,7 @@ import {
   GAPS_TEMPORARY_FILE,
   parseSegmentFileName,
 } from '../log/names.ts';
+import { parseTableFileName } from '../lsm/table/table-file.ts';
 import { Memory } from '../memory/memory.ts';
 import { nodeVfs } from '../vfs/node.ts';
 import type { Context, ExitCode } from './context.ts';
@@ -22,6 +23,7 @@ import { inspectGaps } from './inspect/gaps.ts';
 import { inspectOffsetIndex, inspectTimeIndex } from './inspect/indexes.ts';
 import type { Inspection } from './inspect/inspection.ts';
 import { inspectSegment } from './inspect/segment.ts';
+import { inspectTable } from './inspect/table.ts';
 
 export interface InspectCommandOptions {
   limit?: number;
@@ -35,12 +37,13 @@ function inspectorOf(path: string): Inspector {
   const name = path.split(/[/\\]/).at(-1) ?? '';
   if (name === CHECKPOINT_FILE || name === CHECKPOINT_TEMPORARY_FILE) return inspectCheckpoint;
   if (name === GAPS_FILE || name === GAPS_TEMPORARY_FILE) return inspectGaps;
+  if (parseTableFileName(name) !== undefined || /\.table(?:\.|$)/.test(name)) return inspectTable;
   const kind = parseSegmentFileName(name)?.kind ?? /\.(log|index|timeindex)(?:\.|$)/.exec(name)?.[1];
   if (kind === 'log') return inspectSegment;
   if (kind === 'index') return inspectOffsetIndex;
   if (kind === 'timeindex') return inspectTimeIndex;
   throw new UsageError(
-    `${path} is none of the files of a log: those end in .log, .index or .timeindex, or are called ${CHECKPOINT_FILE} or ${GAPS_FILE}`,
+    `${path} is none of the files of a log or a tree: those end in .log, .index or .timeindex, those of a tree in .table, or are called ${CHECKPOINT_FILE} or ${GAPS_FILE}`,
   );
 }
 
