@@ -27,6 +27,7 @@ import { logsSuite } from './suites/logs.ts';
 import { peersSuite } from './suites/peers.ts';
 import { readSuite } from './suites/read.ts';
 import { recoverSuite } from './suites/recover.ts';
+import { treeSuite } from './suites/tree.ts';
 
 const suites: readonly Suite[] = [
   crc32cSuite,
@@ -37,6 +38,7 @@ const suites: readonly Suite[] = [
   ingestSuite,
   peersSuite,
   logsSuite,
+  treeSuite,
 ];
 
 const usage = `usage: npm run bench -- NAME... [options]

@@ -37,6 +37,14 @@ export {
 } from './logfile/stats.ts';
 export { type TailLine, type TailOptions, tail } from './logfile/tail.ts';
 export type { Gap, Histogram, Peak } from './logfile/timeline.ts';
+export type { TreeBatch, TreeOperation } from './lsm/batch.ts';
+export type { ChangesOptions, TreeChange } from './lsm/changes.ts';
+export type { TreeBytes } from './lsm/input.ts';
+export type { RangeOptions, TreeIterator } from './lsm/iterator.ts';
+export type { TreeSnapshot } from './lsm/snapshot.ts';
+export type { GetOptions, Tree, WriteOptions } from './lsm/tree.ts';
+export type { TreeOptions } from './lsm/tree-options.ts';
+export type { LevelStats, TreeStats, TreesMetrics } from './lsm/tree-stats.ts';
 export { type Database, type MetricsSnapshot, type OpenOptions, open } from './open.ts';
 export type { Entry } from './parse/entry.ts';
 export type { LineFormat } from './parse/formats.ts';

@@ -4,6 +4,7 @@
  *     <directory>/LOCK/           who has it open for writing
  *                 VERSION         number of the format; checked before anything else is read
  *                 logs/<name>-<partition>/
+ *                 wal/  manifest/  trees/    of trees; see trees.ts
  *
  * @module
  */
@@ -30,7 +31,14 @@ import {
   type ResolvedLogOptions,
   resolveLogOptions,
 } from './log/options.ts';
+import { resolveSyncPolicy, type SyncPolicy } from './log/sync-policy.ts';
 import type { VerifyOptions } from './log/verify.ts';
+import { TreeBatch, type TreeOperation } from './lsm/batch.ts';
+import { Tree, type WriteOptions } from './lsm/tree.ts';
+import { checkTreeName } from './lsm/tree-names.ts';
+import type { TreeOptions } from './lsm/tree-options.ts';
+import { type TreesMetrics, treesMetrics } from './lsm/tree-stats.ts';
+import { MANIFEST_DIRECTORY, Trees } from './lsm/trees.ts';
 import { booleanOption, checkOneOf, checkOptions } from './options.ts';
 import type { PoolMetrics } from './pool/pool.ts';
 import { Runtime, sharedRuntime } from './runtime.ts';
@@ -49,11 +57,15 @@ export interface OpenOptions {
   recovery?: RecoveryMode;
   /** The disk; the real one unless given. */
   vfs?: Vfs;
+  /** The write-ahead log that all trees share: when it calls fdatasync; `always` unless given. */
+  wal?: { sync?: SyncPolicy };
 }
 
 /** Everything that is counted, at one moment. */
 export interface MetricsSnapshot {
   logs: Record<string, LogMetricsSnapshot>;
+  /** Of all trees together; undefined before one was asked for. */
+  trees: TreesMetrics | undefined;
   memory: { budgetBytes: number; inUseBytes: number };
   pool: PoolMetrics;
 }
@@ -65,6 +77,10 @@ export class Database {
   readonly #vfs: Vfs;
   readonly #lock: VfsLock | undefined;
   readonly #recovery: RecoveryMode | undefined;
+  readonly #walSync: SyncPolicy | undefined;
+  #trees: Promise<Trees> | undefined;
+  #openTrees: Trees | undefined;
+  readonly #handles: Map<string, Tree> = new Map();
   readonly #logs: Map<string, Promise<Log>> = new Map();
   readonly #opened: Map<string, Log> = new Map();
   /** What those logs were asked for with. */
@@ -78,6 +94,7 @@ export class Database {
     vfs: Vfs,
     lock: VfsLock | undefined,
     recovery: RecoveryMode | undefined,
+    walSync: SyncPolicy | undefined,
   ) {
     this.directory = directory;
     this.runtime = runtime;
@@ -85,6 +102,7 @@ export class Database {
     this.#vfs = vfs;
     this.#lock = lock;
     this.#recovery = recovery;
+    this.#walSync = walSync;
   }
 
   /**
@@ -130,17 +148,84 @@ export class Database {
     return logs.map(({ name, partition }) => ({ name, partition }));
   }
 
+  /**
+   * Opens a tree: an ordered map of bytes to bytes. It is made where there is none. Asked again for the same, it
+   * returns the same handle; options that are given change those that it has.
+   *
+   * The first call opens all trees of the database, and recovers them.
+   *
+   * @param name letters, digits, dashes, underscores and dots
+   * @throws TypeError, RangeError where the name or an option is wrong
+   * @throws VarveError `NOT_FOUND` where it is not there and the database is read-only; `CORRUPT`, `NO_MEMORY`,
+   * `NO_SPACE`, `IO`
+   */
+  async tree(name: string, options: TreeOptions = {}): Promise<Tree> {
+    checkTreeName(name);
+    this.#checkOpen();
+    const trees = await this.#allTrees();
+    const core = await trees.tree(name, options);
+    const tree = this.#handles.get(name) ?? new Tree(trees, core);
+    this.#handles.set(name, tree);
+    return tree;
+  }
+
+  /** The names of the trees that there are, sorted. */
+  async treeNames(): Promise<string[]> {
+    this.#checkOpen();
+    const manifest = joinPath(this.directory, MANIFEST_DIRECTORY);
+    if (this.#trees === undefined && (await this.#vfs.stat(manifest)) === undefined) return [];
+    const trees = await this.#allTrees();
+    return trees.list.map(({ name }) => name).sort();
+  }
+
+  /**
+   * Begins a batch over trees of this database, of which one must have been opened.
+   *
+   * @throws RangeError where none was
+   */
+  batch(): TreeBatch {
+    this.#checkOpen();
+    if (this.#openTrees === undefined) throw new RangeError('open a tree before a batch');
+    return new TreeBatch(this.#openTrees);
+  }
+
+  /**
+   * Writes operations on any trees together: after a crash all of them are there, or none.
+   *
+   * @returns their sequence number, once they have reached the level
+   * @throws TypeError, RangeError where an operation is wrong; VarveError as `Tree.put`
+   */
+  async write(operations: readonly TreeOperation[], options?: WriteOptions): Promise<number> {
+    if (!Array.isArray(operations)) throw new TypeError('operations must be an array');
+    const batch = this.batch();
+    for (const operation of operations as readonly TreeOperation[]) batch.add(operation);
+    return await batch.write(options);
+  }
+
+  /** Begins no more compactions of trees; resolves when the one under way has ended. */
+  async pauseCompaction(): Promise<void> {
+    this.#checkOpen();
+    await (await this.#allTrees()).background.pause();
+  }
+
+  /** Lets compactions begin again. */
+  async resumeCompaction(): Promise<void> {
+    this.#checkOpen();
+    (await this.#allTrees()).background.resume();
+  }
+
   /** Counters of all logs that are open, and of what they share. */
   metrics(): MetricsSnapshot {
     const { memory, pool } = this.runtime;
     const logs: Record<string, LogMetricsSnapshot> = {};
     for (const [key, log] of this.#opened) logs[key] = log.metrics();
     const { budgetBytes, inUseBytes } = memory.slabs;
-    return { logs, memory: { budgetBytes, inUseBytes }, pool: pool.metrics() };
+    const trees = this.#openTrees === undefined ? undefined : treesMetrics(this.#openTrees);
+    return { logs, trees, memory: { budgetBytes, inUseBytes }, pool: pool.metrics() };
   }
 
   /**
-   * Reads and checks every byte of every log. Damage is what it reports, and no reason to fail.
+   * Reads and checks every byte of every log, and every block of every table. Damage is what it reports, and no reason to fail.
    *
    * @throws VarveError `VERSION`, `NO_MEMORY`, `IO`
    */
@@ -149,7 +234,9 @@ export class Database {
     const deep = booleanOption('deep', options.deep, false);
     this.#checkOpen();
     const handles = (key: string): Promise<Log> | undefined => this.#logs.get(key);
-    return await verifyDirectory(this.directory, this.runtime.memory, this.#vfs, { deep, handles });
+    const trees = await this.#trees?.catch(() => undefined);
+    const { memory } = this.runtime;
+    return await verifyDirectory(this.directory, memory, this.#vfs, { deep, handles, trees });
   }
 
   /**
@@ -168,6 +255,11 @@ export class Database {
 
   async #close(): Promise<void> {
     const failures: unknown[] = [];
+    try {
+      await (await this.#trees)?.close();
+    } catch (error) {
+      failures.push(error);
+    }
     for (const opening of this.#logs.values()) {
       try {
         await (await opening).close();
@@ -177,6 +269,35 @@ export class Database {
     }
     await this.#lock?.release();
     if (failures.length > 0) throw failures[0];
+  }
+
+  /** All trees, opened with the first call. */
+  #allTrees(): Promise<Trees> {
+    if (this.#trees !== undefined) return this.#trees;
+    const { memory, clock, pool } = this.runtime;
+    const vfs = this.#vfs;
+    const opening = Trees.open({
+      directory: this.directory,
+      memory,
+      vfs,
+      clock,
+      readOnly: this.readOnly,
+      sync: this.#walSync,
+      tasks: {
+        writeRun: (args) => pool.run('writeRun', args, { vfs }),
+        mergeTables: (args) => pool.run('mergeTables', args, { vfs }),
+      },
+    });
+    this.#trees = opening;
+    opening.then(
+      (trees) => {
+        this.#openTrees = trees;
+      },
+      () => {
+        if (this.#trees === opening) this.#trees = undefined;
+      },
+    );
+    return opening;
   }
 
   /** @param before a handle of the same log that is being closed */
@@ -261,13 +382,16 @@ async function syncAncestors(vfs: Vfs, directory: string): Promise<void> {
  */
 export async function open(directory: string, options: OpenOptions = {}): Promise<Database> {
   if (typeof directory !== 'string' || directory === '') throw new TypeError('directory must be a path');
-  checkOptions('options', options, ['runtime', 'readOnly', 'create', 'recovery', 'vfs']);
+  checkOptions('options', options, ['runtime', 'readOnly', 'create', 'recovery', 'vfs', 'wal']);
   const readOnly = booleanOption('readOnly', options.readOnly, false);
   const canCreate = booleanOption('create', options.create, !readOnly) && !readOnly;
   if (options.recovery !== undefined) checkOneOf('recovery', options.recovery, RECOVERY_MODES);
   if (options.runtime !== undefined && !(options.runtime instanceof Runtime)) {
     throw new TypeError('runtime must be what createRuntime returned');
   }
+  checkOptions('wal', options.wal ?? {}, ['sync']);
+  const walSync = options.wal?.sync;
+  if (walSync !== undefined) resolveSyncPolicy(walSync);
   const vfs = options.vfs ?? nodeVfs;
   const runtime = options.runtime ?? sharedRuntime();
   const stat = await vfs.stat(directory);
@@ -282,14 +406,14 @@ export async function open(directory: string, options: OpenOptions = {}): Promis
   await checkOwn(vfs, directory, canCreate);
   if (readOnly) {
     await checkVersion(vfs, directory, false);
-    return new Database(directory, runtime, vfs, undefined, options.recovery);
+    return new Database(directory, runtime, vfs, undefined, options.recovery, walSync);
   }
   const lock = await vfs.lock(directory);
   try {
     await checkVersion(vfs, directory, canCreate);
     await vfs.mkdir(joinPath(directory, LOGS_DIRECTORY));
     await vfs.syncDir(directory);
-    return new Database(directory, runtime, vfs, lock, options.recovery);
+    return new Database(directory, runtime, vfs, lock, options.recovery, walSync);
   } catch (error) {
     await lock.release();
     throw error;

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { systemClock } from './clock.ts';
 import {
   LOCK_DIRECTORY,
   LOGS_DIRECTORY,
@@ -18,6 +19,8 @@ import { INDEX_INTERVAL_BYTES_DEFAULT } from './limits.ts';
 import type { Log } from './log/log.ts';
 import { parseLogDirectoryName } from './log/names.ts';
 import { type LogVerifyReport, type Problem, type VerifyOptions, verifyLog } from './log/verify.ts';
+import { MANIFEST_DIRECTORY, TREES_DIRECTORY, type Trees, WAL_DIRECTORY } from './lsm/trees.ts';
+import { verifyTrees } from './lsm/verify.ts';
 import type { Memory } from './memory/memory.ts';
 import { joinPath, type Vfs } from './vfs/vfs.ts';
 
@@ -25,7 +28,7 @@ import { joinPath, type Vfs } from './vfs/vfs.ts';
 export interface VerifyReport {
   /** No problems anywhere. Losses that a repair has noted are none. */
   isClean: boolean;
-  /** What is wrong with the database itself. */
+  /** What is wrong with the database itself, and with its trees. */
   problems: Problem[];
   /** Records that the problems of all logs cost. */
   lostRecords: number;
@@ -39,6 +42,8 @@ interface VerifyDirectoryOptions extends VerifyOptions {
   handles?: (key: string) => Promise<Log> | undefined;
   /** Which logs are to be looked at; all unless given. */
   only?: (log: LogPlace) => boolean;
+  /** The trees, where they are open. */
+  trees?: Trees | undefined;
 }
 
 /**
@@ -52,7 +57,7 @@ export async function verifyDirectory(
   vfs: Vfs,
   options: VerifyDirectoryOptions,
 ): Promise<VerifyReport> {
-  const { deep = false, only = () => true, handles } = options;
+  const { deep = false, only, handles, trees } = options;
   const problem = await versionProblem(vfs, directory);
   const strangers = deep ? await listStrangers(vfs, directory) : [];
   const problems = problem === undefined ? [] : [problem];
@@ -64,7 +69,7 @@ export async function verifyDirectory(
     logs: {},
   };
   for (const place of await listLogs(vfs, directory)) {
-    if (!only(place)) continue;
+    if (only?.(place) === false) continue;
     const context = {
       memory,
       vfs,
@@ -75,6 +80,11 @@ export async function verifyDirectory(
     report.logs[place.key] = found;
     report.lostRecords += found.lostRecords;
     if (found.problems.length > 0) report.isClean = false;
+  }
+  if (only === undefined) {
+    const found = await verifyTrees({ directory, memory, vfs, clock: systemClock, deep, open: trees });
+    report.problems.push(...found);
+    if (found.length > 0) report.isClean = false;
   }
   return report;
 }
@@ -120,7 +130,15 @@ export async function versionProblem(vfs: Vfs, directory: string): Promise<Probl
 
 /** The files that no version of varve has put there. */
 async function listStrangers(vfs: Vfs, directory: string): Promise<string[]> {
-  const own = [LOCK_DIRECTORY, VERSION_FILE, VERSION_TEMPORARY_FILE, LOGS_DIRECTORY];
+  const own = [
+    LOCK_DIRECTORY,
+    VERSION_FILE,
+    VERSION_TEMPORARY_FILE,
+    LOGS_DIRECTORY,
+    WAL_DIRECTORY,
+    MANIFEST_DIRECTORY,
+    TREES_DIRECTORY,
+  ];
   const names = await vfs.readdir(directory);
   const strangers = names.filter((name) => !own.includes(name)).map((name) => joinPath(directory, name));
   if (!names.includes(LOGS_DIRECTORY)) return strangers;

@@ -1,6 +1,5 @@
 /**
- * A log: the handle that callers have. It checks what they ask for and hands it to the parts that
- * `core.ts` holds together.
+ * A log: the handle that callers have. It checks what they ask for and hands it to the parts of `core.ts`.
  *
  * @module
  */
@@ -104,6 +103,11 @@ export class Log {
   /** The offset that the next record will get. */
   get nextOffset(): number {
     return this.#core.nextOffset;
+  }
+
+  /** The offset behind the last record that readers see. */
+  get visibleOffset(): number {
+    return this.#core.visibleOffset;
   }
 
   /** The largest record that it takes: key, value and headers together, in bytes. */

@@ -1,0 +1,166 @@
+/**
+ * Leveled compaction, with level sizes that follow the data (RocksDB, "dynamic level bytes"): the last level has
+ * nearly everything, each above it a tenth of the one below, down to the first that is as large as a few tables.
+ * What was flushed goes there, past the levels that are not needed yet. So space is used for little more than
+ * what is live.
+ *
+ * It decides only; `compact.ts` carries it out.
+ *
+ * @module
+ */
+
+import { endsBefore, type KeyRange, overlaps, type TableFile, unionOf } from '../table/table-file.ts';
+
+/** The levels that there are, level 0 included. */
+export const LEVELS_MAX = 7;
+const BOTTOM = LEVELS_MAX - 1;
+
+export interface LeveledOptions {
+  /** Tables in level 0 at which they are merged. */
+  level0Tables: number;
+  /** Bytes of the first level below it. */
+  baseBytes: number;
+  /** How much larger each level is than the one above. */
+  factor: number;
+}
+
+export const DEFAULT_LEVELED: LeveledOptions = { level0Tables: 4, baseBytes: 64 * 1024 * 1024, factor: 10 };
+
+/** Tables of level 0 that are merged at once, the oldest: more would keep a thread for too long. */
+const LEVEL0_MOST = 12;
+
+/** What is to be done: tables of some levels become tables of one. */
+export interface Choice {
+  kind: 'merge' | 'move';
+  /** By the level that they are in. */
+  inputs: { level: number; tables: readonly TableFile[] }[];
+  outputLevel: number;
+  /** No table below the output level has a key in the range of the inputs. */
+  isBottom: boolean;
+}
+
+type Levels = readonly (readonly TableFile[])[];
+
+const bytesOf = (tables: readonly TableFile[]): number =>
+  tables.reduce((sum, { properties }) => sum + properties.bytes, 0);
+
+/** The level that level 0 is merged into, and how many bytes each level may have. */
+export function levelTargets(levels: Levels, options: LeveledOptions): { base: number; targets: number[] } {
+  const targets = new Array<number>(LEVELS_MAX).fill(0);
+  let target = bytesOf(levels[BOTTOM] ?? []);
+  let base = BOTTOM;
+  targets[BOTTOM] = Number.POSITIVE_INFINITY;
+  while (target > options.baseBytes && base > 1) {
+    target /= options.factor;
+    base--;
+    targets[base] = Math.max(target, options.baseBytes / options.factor);
+  }
+  return { base, targets };
+}
+
+/**
+ * Decides what to merge.
+ *
+ * @param levels from level 0 on, that with the newest first, the others by their keys
+ * @returns undefined where there is nothing to do
+ */
+export function chooseLeveled(levels: Levels, options: LeveledOptions): Choice | undefined {
+  const { base, targets } = levelTargets(levels, options);
+  const [newest = []] = levels;
+  let best = newest.length / options.level0Tables;
+  let from = 0;
+  for (let level = 1; level < BOTTOM; level++) {
+    const bytes = bytesOf(levels[level] ?? []);
+    if (bytes === 0) continue;
+    const score = bytes / Math.max(1, targets[level] as number);
+    if (score <= best) continue;
+    best = score;
+    from = level;
+  }
+  if (best < 1) return undefined;
+  return from === 0 ? chooseLevel0(levels, base) : chooseTable(levels, from);
+}
+
+/** The oldest tables of level 0, into the first level below. */
+function chooseLevel0(levels: Levels, base: number): Choice {
+  const oldest = (levels[0] ?? []).slice(-LEVEL0_MOST);
+  // What lies between must not be passed by what is newer.
+  let into = 1;
+  while (into < base && (levels[into] ?? []).length === 0) into++;
+  return choice(levels, { level: 0, tables: oldest }, into);
+}
+
+/** The table of a level that costs least: with the fewest bytes below it for each of its own. */
+function chooseTable(levels: Levels, level: number): Choice {
+  const below = levels[level + 1] ?? [];
+  let best: TableFile | undefined;
+  let least = Number.POSITIVE_INFINITY;
+  for (const table of levels[level] ?? []) {
+    const cost = bytesOf(below.filter((other) => overlaps(other.properties, table.properties)));
+    const ratio = cost / table.properties.bytes;
+    if (ratio >= least) continue;
+    least = ratio;
+    best = table;
+  }
+  return choice(levels, { level, tables: [best as TableFile] }, level + 1);
+}
+
+function choice(
+  levels: Levels,
+  upper: { level: number; tables: readonly TableFile[] },
+  outputLevel: number,
+): Choice {
+  const range = rangeOf(upper.tables);
+  const lower = (levels[outputLevel] ?? []).filter(({ properties }) => overlaps(properties, range));
+  const inputs = [upper, ...(lower.length === 0 ? [] : [{ level: outputLevel, tables: lower }])];
+  const all = inputs.flatMap(({ tables }) => tables);
+  const isMove = lower.length === 0 && all.length === 1;
+  return {
+    kind: isMove ? 'move' : 'merge',
+    inputs,
+    outputLevel,
+    isBottom: isBottom(levels, outputLevel, all),
+  };
+}
+
+function isBottom(levels: Levels, level: number, inputs: readonly TableFile[]): boolean {
+  const range = rangeOf(inputs);
+  return !levels
+    .slice(level + 1)
+    .some((tables) => tables.some(({ properties }) => overlaps(properties, range)));
+}
+
+function rangeOf(tables: readonly TableFile[]): KeyRange {
+  return unionOf(tables.map(({ properties }) => properties));
+}
+
+/**
+ * Everything that has keys between two, into the last level that has anything.
+ *
+ * @param start undefined for the first key of all
+ * @param end does not belong to it; undefined for behind the last key
+ */
+export function chooseRange(
+  levels: Levels,
+  start: Uint8Array | undefined,
+  end: Uint8Array | undefined,
+): Choice | undefined {
+  let inputs: Choice['inputs'] = [];
+  let count = 0;
+  let isIn = ({ properties }: TableFile): boolean =>
+    (start === undefined || !endsBefore(properties, start)) &&
+    (end === undefined || Buffer.compare(properties.smallestKey, end) < 0);
+  // What is merged with these may reach further, so that others belong to it too.
+  for (;;) {
+    inputs = levels
+      .map((tables, level) => ({ level, tables: tables.filter(isIn) }))
+      .filter(({ tables }) => tables.length > 0);
+    const all = inputs.flatMap(({ tables }) => tables);
+    if (all.length === 0) return undefined;
+    if (all.length === count) break;
+    count = all.length;
+    const range = rangeOf(all);
+    isIn = ({ properties }) => overlaps(properties, range);
+  }
+  return { kind: 'merge', inputs, outputLevel: BOTTOM, isBottom: true };
+}

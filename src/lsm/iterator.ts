@@ -1,0 +1,334 @@
+/**
+ * Iterators: entries in the order of their keys, or backward, as they were when the iterator was made. A kernel
+ * merges memtables and tables into a page; the page is copied once, and what is handed out are parts of the copy.
+ *
+ * Steps are synchronous, since mostly nothing is read from the disk. An iterator is a plain iterable, for
+ * `for ... of`; `for await ... of` takes it too.
+ *
+ * @module
+ */
+
+import { VarveError } from '../errors.ts';
+import type { Memory } from '../memory/memory.ts';
+import { PAGE_ENTRY_HEADER_BYTES } from '../memory/table-layout.ts';
+import { booleanOption, checkOptions, integerOption } from '../options.ts';
+import { checkKey, type TreeBytes } from './input.ts';
+import { LevelSource } from './level-source.ts';
+import type { Memtable } from './memtable.ts';
+import { type MergeSource, RunSource } from './merge-source.ts';
+import { KEY_BYTES_MAX } from './operations.ts';
+import { PageMerge } from './page-merge.ts';
+import { type Fragment, fragmentsOf, type RangeTombstone } from './range-tombstones.ts';
+import { sequenceOf, type TreeSnapshot } from './snapshot.ts';
+import { TableCursor } from './table/cursor.ts';
+import type { TreeCore } from './tree-core.ts';
+import type { Trees } from './trees.ts';
+import type { Version } from './version.ts';
+
+/** Which entries, in which order. */
+export interface RangeOptions {
+  /** Keys that are greater than this, or not less. */
+  gt?: TreeBytes;
+  gte?: TreeBytes;
+  /** Keys that are less than this, or not greater. */
+  lt?: TreeBytes;
+  lte?: TreeBytes;
+  /** Keys that begin with this. */
+  prefix?: TreeBytes;
+  /** From the last to the first; false unless given. */
+  reverse?: boolean;
+  /** How many at most. */
+  limit?: number;
+  /** What a snapshot sees; what was acknowledged last unless given. */
+  snapshot?: TreeSnapshot;
+}
+
+/** What an iterator gives of each entry. */
+export type Take<T> = (key: Buffer, value: Buffer) => T;
+
+/** What was asked for. */
+export interface Range {
+  /** Keys that are not less. */
+  start: Uint8Array | undefined;
+  /** Keys that are less. */
+  end: Uint8Array | undefined;
+  isBackward: boolean;
+  limit: number;
+  /** What is older is seen. */
+  snapshot: number;
+}
+
+const FIRST_PAGE_ENTRIES = 16;
+const PAGE_ENTRIES_MAX = 4096;
+const RANGE_OPTIONS = ['gt', 'gte', 'lt', 'lte', 'prefix', 'reverse', 'limit', 'snapshot'];
+const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined };
+
+/**
+ * Goes through entries. It holds memory and tables until it is at its end, or was closed; after `seek`, until it
+ * was closed.
+ */
+export class TreeIterator<T> implements IterableIterator<T, undefined, undefined> {
+  readonly #trees: Trees;
+  readonly #range: Range;
+  readonly #take: Take<T>;
+  readonly #withValues: boolean;
+  readonly #held: Held;
+  #merge: PageMerge | undefined;
+  #left: number;
+  #pageEntries = FIRST_PAGE_ENTRIES;
+  #page: Buffer = Buffer.alloc(0);
+  #lengths: Int32Array = new Int32Array();
+  #at = 0;
+  #waiting = 0;
+  #isMoved = false;
+  #isClosed = false;
+
+  /**
+   * Use `Tree.entries`, `Tree.keys` or `Tree.values`.
+   *
+   * @throws VarveError `NO_MEMORY`
+   */
+  constructor(trees: Trees, tree: TreeCore, range: Range, withValues: boolean, take: Take<T>) {
+    this.#trees = trees;
+    this.#range = range;
+    this.#take = take;
+    this.#withValues = withValues;
+    this.#left = range.limit;
+    this.#held = new Held(tree);
+    try {
+      this.#merge = this.#open(range.start, range.end);
+    } catch (error) {
+      this.#held.release();
+      throw error;
+    }
+    trees.iterators.add(this);
+  }
+
+  [Symbol.iterator](): this {
+    return this;
+  }
+
+  /**
+   * The next entry.
+   *
+   * @throws VarveError `CORRUPT`, `IO`, `NO_MEMORY` where a table cannot be read there; `CLOSED`
+   */
+  next(): IteratorResult<T, undefined> {
+    if (this.#waiting === 0 && !this.#fill()) return DONE;
+    const at = this.#at;
+    const keyLength = this.#lengths[at >> 2] as number;
+    const valueLength = this.#withValues ? (this.#lengths[(at >> 2) + 1] as number) : 0;
+    const key = at + PAGE_ENTRY_HEADER_BYTES;
+    const value = key + keyLength;
+    const end = value + valueLength;
+    this.#at = (end + 7) & ~7;
+    this.#waiting--;
+    const page = this.#page;
+    return { done: false, value: this.#take(page.subarray(key, value), page.subarray(value, end)) };
+  }
+
+  /**
+   * Moves to the first entry whose key is not less than this one; backward to the last whose key is not greater.
+   * It stays within its bounds, and the limit counts on.
+   *
+   * @throws TypeError, RangeError where the key is wrong; VarveError as `next`
+   */
+  seek(key: TreeBytes): void {
+    const bytes = checkKey(key);
+    this.#check();
+    this.#isMoved = true;
+    const { start, end, isBackward } = this.#range;
+    let [first, last] = [start, end];
+    if (isBackward) last = lesser(end, after(bytes));
+    else first = start !== undefined && Buffer.compare(start, bytes) > 0 ? start : bytes;
+    const merge = this.#open(first, last);
+    this.#left += this.#waiting;
+    this.#merge?.close();
+    this.#merge = merge;
+    this.#waiting = 0;
+    this.#pageEntries = FIRST_PAGE_ENTRIES;
+  }
+
+  /** Gives everything back; a second call does nothing. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#waiting = 0;
+    this.#release();
+  }
+
+  return(): IteratorResult<T, undefined> {
+    this.close();
+    return DONE;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** @throws VarveError `CLOSED` */
+  #check(): void {
+    this.#trees.check();
+    if (this.#isClosed || this.#merge === undefined) throw new VarveError('CLOSED', 'the iterator is closed');
+  }
+
+  /** Merges the next page; false at the end. */
+  #fill(): boolean {
+    if (this.#isClosed) return this.#ended();
+    if (this.#merge === undefined) return false;
+    this.#trees.check();
+    const most = Math.min(this.#pageEntries, this.#left);
+    const page = most === 0 ? undefined : this.#merge.next(most);
+    if (page === undefined) {
+      if (!this.#isMoved) this.#release();
+      return false;
+    }
+    this.#left -= page.count;
+    this.#pageEntries = Math.min(this.#pageEntries * 4, PAGE_ENTRIES_MAX);
+    const copy = this.#trees.parts.memory.copy(page.address, page.bytes);
+    this.#page = copy;
+    this.#lengths = new Int32Array(copy.buffer, copy.byteOffset, copy.length >> 2);
+    this.#at = 0;
+    this.#waiting = page.count;
+    return true;
+  }
+
+  /** One that was closed together with its database must not look as if it were at its end. */
+  #ended(): boolean {
+    this.#trees.check();
+    throw new VarveError('CLOSED', 'the iterator is closed');
+  }
+
+  /** Begins to merge what is held, between two keys. */
+  #open(lower: Uint8Array | undefined, upper: Uint8Array | undefined): PageMerge {
+    const { memory } = this.#trees.parts;
+    const sources: MergeSource[] = [];
+    try {
+      this.#held.addSources(memory, sources);
+      return new PageMerge(memory, sources, {
+        snapshot: this.#range.snapshot,
+        fragments: this.#held.fragments,
+        backward: this.#range.isBackward,
+        lower,
+        upper,
+        withValues: this.#withValues,
+        longestKeyBytes: KEY_BYTES_MAX,
+      });
+    } catch (error) {
+      for (const source of sources) source.close();
+      throw error;
+    }
+  }
+
+  #release(): void {
+    const merge = this.#merge;
+    this.#merge = undefined;
+    this.#trees.iterators.delete(this);
+    if (merge === undefined) return;
+    merge.close();
+    this.#held.release();
+  }
+}
+
+/** What a tree had at one moment: memtables and tables. */
+class Held {
+  readonly fragments: readonly Fragment[];
+  readonly #memtables: readonly Memtable[];
+  readonly #version: Version;
+
+  constructor({ active, frozen, version }: TreeCore) {
+    this.#version = version.hold();
+    this.#memtables = [active, ...frozen].map((memtable) => memtable.hold());
+    const deletions: RangeTombstone[] = [];
+    for (const memtable of this.#memtables) {
+      if (memtable.rangeCount > 0) deletions.push(...memtable.rangeDeletions());
+    }
+    for (const { reader } of version.tables()) deletions.push(...reader.rangeTombstones);
+    this.fragments = deletions.length === 0 ? [] : fragmentsOf(deletions);
+  }
+
+  /**
+   * Adds everything as sources, which are the caller's to close.
+   *
+   * @throws VarveError `NO_MEMORY`; what was added is the caller's all the same
+   */
+  addSources(memory: Memory, sources: MergeSource[]): void {
+    for (const memtable of this.#memtables) {
+      for (const run of memtable.runs()) {
+        sources.push(new RunSource(memory, run.address, run.count, () => run.release()));
+      }
+    }
+    const [newest = [], ...levels] = this.#version.levels;
+    for (const { reader } of newest) if (reader.properties.entries > 0) sources.push(new TableCursor(reader));
+    for (const level of levels) {
+      if (level.length > 0)
+        sources.push(
+          new LevelSource(
+            memory,
+            level.map(({ reader }) => reader),
+          ),
+        );
+    }
+  }
+
+  release(): void {
+    for (const memtable of this.#memtables) memtable.release();
+    this.#version.release();
+  }
+}
+
+/**
+ * Checks what range is asked for.
+ *
+ * @throws TypeError, RangeError where an option is wrong
+ * @throws VarveError `CLOSED` where the snapshot is
+ */
+export function resolveRange(trees: Trees, options: RangeOptions): Range {
+  checkOptions('options', options, RANGE_OPTIONS);
+  const { gt, gte, lt, lte, prefix } = options;
+  let start: Uint8Array | undefined;
+  let end: Uint8Array | undefined;
+  const raise = (key: Uint8Array): void => {
+    if (start === undefined || Buffer.compare(key, start) > 0) start = key;
+  };
+  const lower = (key: Uint8Array | undefined): void => {
+    if (key !== undefined && (end === undefined || Buffer.compare(key, end) < 0)) end = key;
+  };
+  if (gte !== undefined) raise(new Uint8Array(checkKey(gte, 'gte')));
+  if (gt !== undefined) raise(after(checkKey(gt, 'gt')));
+  if (lt !== undefined) lower(new Uint8Array(checkKey(lt, 'lt')));
+  if (lte !== undefined) lower(after(checkKey(lte, 'lte')));
+  if (prefix !== undefined) {
+    const bytes = new Uint8Array(checkKey(prefix, 'prefix'));
+    raise(bytes);
+    lower(successor(bytes));
+  }
+  return {
+    start,
+    end,
+    isBackward: booleanOption('reverse', options.reverse, false),
+    limit: integerOption('limit', options.limit, Number.MAX_SAFE_INTEGER, 0),
+    snapshot: sequenceOf(trees, options.snapshot),
+  };
+}
+
+function lesser(a: Uint8Array | undefined, b: Uint8Array): Uint8Array {
+  return a !== undefined && Buffer.compare(a, b) < 0 ? a : b;
+}
+
+/** The least key that is greater than another. */
+function after(key: Uint8Array): Uint8Array {
+  const next = new Uint8Array(key.length + 1);
+  next.set(key);
+  return next;
+}
+
+/** The least key that is greater than all that begin with another; undefined where there is none. */
+function successor(prefix: Uint8Array): Uint8Array | undefined {
+  let length = prefix.length;
+  while (length > 0 && prefix[length - 1] === 0xff) length--;
+  if (length === 0) return undefined;
+  const next = prefix.slice(0, length);
+  next[length - 1] = (next[length - 1] as number) + 1;
+  return next;
+}

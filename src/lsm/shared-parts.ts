@@ -1,0 +1,41 @@
+/**
+ * What the trees of a database work with, and what they share. `trees.ts` puts it together.
+ *
+ * @module
+ */
+
+import type { Clock } from '../clock.ts';
+import type { Log } from '../log/log.ts';
+import type { SyncPolicy } from '../log/sync-policy.ts';
+import type { Memory } from '../memory/memory.ts';
+import type { Vfs } from '../vfs/vfs.ts';
+import type { Background } from './background.ts';
+import type { Manifest } from './manifest.ts';
+import type { Snapshots } from './snapshots.ts';
+import type { Tables } from './tables.ts';
+import type { TableWork } from './tasks.ts';
+import type { TreeWriter } from './writer.ts';
+
+/** Where the trees of a database live, and what they work with. */
+export interface TreesParts {
+  directory: string;
+  memory: Memory;
+  vfs: Vfs;
+  clock: Clock;
+  readOnly: boolean;
+  /** What writes tables, on another thread or on this one. */
+  tasks: TableWork;
+  /** When the write-ahead log calls fdatasync. */
+  sync?: SyncPolicy | undefined;
+}
+
+/** What work in the background needs of the trees of a database. */
+export interface SharedParts {
+  readonly parts: TreesParts;
+  readonly wal: Log;
+  readonly manifest: Manifest;
+  readonly writer: TreeWriter;
+  readonly background: Background;
+  readonly snapshots: Snapshots;
+  readonly tables: Tables;
+}

@@ -1,0 +1,16 @@
+/**
+ * The work on tables that may run on another thread. Whoever opens the trees of a database says where it runs.
+ *
+ * @module
+ */
+
+import type { MergeTablesArgs } from './compaction/merge-tables.ts';
+import type { WriteRunArgs } from './compaction/write-run.ts';
+import type { TableFile } from './table/table-file.ts';
+
+export interface TableWork {
+  /** See `writeRun`. */
+  writeRun(args: WriteRunArgs): Promise<TableFile | undefined>;
+  /** See `mergeTables`. */
+  mergeTables(args: MergeTablesArgs): Promise<TableFile[]>;
+}

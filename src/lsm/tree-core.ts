@@ -1,0 +1,180 @@
+/**
+ * The inside of one tree: its memtables, and the version of its tables. The newest of what there is lies first:
+ *
+ *     active memtable -> frozen memtables -> level 0, newest first -> level 1 -> ...
+ *
+ * @module
+ */
+
+import { FOUND_VALUE, FOUND_VALUE_LENGTH, KIND_NONE, KIND_PUT } from '../memory/lsm-layout.ts';
+import type { Memory } from '../memory/memory.ts';
+import { Memtable } from './memtable.ts';
+import { endsBefore, type TableFile } from './table/table-file.ts';
+import { DEFAULT_WRITE_OPTIONS, type WriteOptions } from './table/writer.ts';
+import type { StoredTreeOptions } from './tree-options.ts';
+import { findTable, type Table, type Version, type VersionChange } from './version.ts';
+
+/** Deletions of ranges are looked through one by one: with so many of them, a memtable is full. */
+const RANGES_MAX = 1024;
+
+/** What was done in the background since the database was opened. */
+export interface WorkCounts {
+  flushes: number;
+  flushedBytes: number;
+  compactions: number;
+  compactionReadBytes: number;
+  compactionWrittenBytes: number;
+}
+
+export class TreeCore {
+  readonly id: number;
+  readonly name: string;
+  readonly directory: string;
+  options: StoredTreeOptions;
+  /** What is written now. */
+  active: Memtable;
+  /** Full ones that wait to be written to tables, the oldest first. */
+  readonly frozen: Memtable[] = [];
+  version: Version;
+  /** What is older is in tables, as the manifest says. */
+  flushed: number;
+  readonly work: WorkCounts = {
+    flushes: 0,
+    flushedBytes: 0,
+    compactions: 0,
+    compactionReadBytes: 0,
+    compactionWrittenBytes: 0,
+  };
+  readonly #memory: Memory;
+
+  constructor(
+    memory: Memory,
+    id: number,
+    name: string,
+    directory: string,
+    options: StoredTreeOptions,
+    active: Memtable,
+    version: Version,
+    flushed: number,
+  ) {
+    this.#memory = memory;
+    this.id = id;
+    this.name = name;
+    this.directory = directory;
+    this.options = options;
+    this.active = active;
+    this.version = version;
+    this.flushed = flushed;
+  }
+
+  /** The least offset of the write-ahead log that is still needed; Infinity where all is in tables. */
+  get neededFrom(): number {
+    for (const memtable of this.frozen) if (!memtable.isEmpty) return memtable.firstSequence;
+    return this.active.isEmpty ? Infinity : this.active.firstSequence;
+  }
+
+  /** How its tables are written. */
+  get writeOptions(): WriteOptions {
+    const { blockBytes, compression, filter } = this.options;
+    return { blockBytes, compression, bitsPerKey: filter ? DEFAULT_WRITE_OPTIONS.bitsPerKey : 0 };
+  }
+
+  /** Notes what a merge has read and written. */
+  compacted(
+    inputs: readonly number[],
+    outputs: readonly TableFile[],
+    before: ReadonlyMap<number, TableFile>,
+  ): void {
+    this.work.compactions++;
+    for (const number of inputs) this.work.compactionReadBytes += before.get(number)?.properties.bytes ?? 0;
+    for (const { properties } of outputs) this.work.compactionWrittenBytes += properties.bytes;
+  }
+
+  /** Shared memory that memtables hold. */
+  get memtableBytes(): number {
+    return this.frozen.reduce((sum, { bytes }) => sum + bytes, this.active.bytes);
+  }
+
+  /** Whether so many bytes more belong into another memtable. */
+  isFull(bytes: number): boolean {
+    const { active } = this;
+    if (active.isEmpty) return false;
+    return active.usedBytes + bytes > this.options.memtableBytes || active.rangeCount >= RANGES_MAX;
+  }
+
+  /** Freezes the active memtable and begins another; false where there is no memory. */
+  rotate(): boolean {
+    const next = Memtable.create(this.#memory, this.id);
+    if (next === undefined) return false;
+    this.frozen.push(this.active);
+    this.active = next;
+    return true;
+  }
+
+  /** Forgets writes from a sequence number on, whose record could not be written. */
+  forget(sequence: number): void {
+    for (const memtable of this.frozen) memtable.forget(sequence);
+    this.active.forget(sequence);
+  }
+
+  /** Publishes a version. */
+  change(change: VersionChange): void {
+    const before = this.version;
+    this.version = before.change(change);
+    before.release();
+  }
+
+  /**
+   * Looks a key up.
+   *
+   * @param address of the key in the shared memory
+   * @param key the same
+   * @param snapshot what is older is seen
+   * @param found where what is found goes (`FOUND_BYTES`)
+   * @returns whether there is a value
+   * @throws VarveError `CORRUPT`, `IO` where a table cannot be read
+   */
+  find(address: number, key: Uint8Array, snapshot: number, found: number): boolean {
+    const { kernels } = this.#memory;
+    const { active, frozen } = this;
+    let kind = kernels.memtableGet(active.address, address, key.length, snapshot, found);
+    for (let i = frozen.length - 1; kind === KIND_NONE && i >= 0; i--) {
+      const memtable = frozen[i] as Memtable;
+      kind = kernels.memtableGet(memtable.address, address, key.length, snapshot, found);
+    }
+    if (kind === KIND_NONE) kind = this.#findInTables(address, key, snapshot, found);
+    return kind === KIND_PUT;
+  }
+
+  /** A copy of the value that `find` found. */
+  copyFound(found: number): Buffer {
+    const { i32 } = this.#memory;
+    const value = i32[(found + FOUND_VALUE) >> 2] as number;
+    return this.#memory.copySmall(value, i32[(found + FOUND_VALUE_LENGTH) >> 2] as number);
+  }
+
+  /** Gives its memory and its tables back. */
+  release(): void {
+    for (const memtable of this.frozen.splice(0)) memtable.release();
+    this.active.release();
+    this.version.release();
+  }
+
+  #findInTables(address: number, key: Uint8Array, snapshot: number, found: number): number {
+    const { levels } = this.version;
+    const hash = this.#memory.kernels.filterHash(address, key.length);
+    for (const { reader, properties } of levels[0] as readonly Table[]) {
+      if (Buffer.compare(key, properties.smallestKey) < 0 || endsBefore(properties, key)) continue;
+      const kind = reader.get(address, key.length, hash, snapshot, found);
+      if (kind !== KIND_NONE) return kind;
+    }
+    for (let i = 1; i < levels.length; i++) {
+      const level = levels[i] as readonly Table[];
+      const table = level[findTable(level, key)];
+      if (table === undefined || Buffer.compare(key, table.properties.smallestKey) < 0) continue;
+      const kind = table.reader.get(address, key.length, hash, snapshot, found);
+      if (kind !== KIND_NONE) return kind;
+    }
+    return KIND_NONE;
+  }
+}

@@ -1,0 +1,92 @@
+/** The options of a tree: what they are, their defaults, and that they make sense. */
+
+import { booleanOption, checkOneOf, checkOptions, integerOption } from '../options.ts';
+import { DEFAULT_LEVELED, type LeveledOptions } from './compaction/leveled.ts';
+import type { Compression } from './table/codecs.ts';
+import { BLOCK_BYTES_MAX, BLOCK_BYTES_MIN } from './table/output-bytes.ts';
+import { DEFAULT_WRITE_OPTIONS } from './table/writer.ts';
+
+export interface TreeOptions {
+  /** A memtable is written to a table when it has so many bytes; 16 MiB, or less where the memory is small. */
+  memtableBytes?: number;
+  /** What a table has at most, in bytes; 32 MiB unless given. */
+  tableBytes?: number;
+  /** What a block of a table has at most before it is compressed, unless one entry has more; 4 KiB unless given. */
+  blockBytes?: number;
+  /** How blocks are compressed; `none` unless given. */
+  compression?: Compression;
+  /** Whether tables have Bloom filters, which tell for most keys that they do not have them; true unless given. */
+  filter?: boolean;
+}
+
+/** What the manifest keeps of a tree's options, so that it can be flushed before anybody asks for it. */
+export interface StoredTreeOptions {
+  memtableBytes: number;
+  tableBytes: number;
+  blockBytes: number;
+  compression: Compression;
+  filter: boolean;
+  leveled: LeveledOptions;
+}
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const MEMTABLE_BYTES_DEFAULT = 16 * MIB;
+const MEMTABLE_BYTES_MIN = 64 * KIB;
+/** A memtable and what sorts it must fit into the memory several times. */
+const MEMTABLE_SHARE = 1 / 16;
+const MEMTABLE_SHARE_MAX = 1 / 8;
+const TABLE_BYTES_DEFAULT = 32 * MIB;
+const TABLE_BYTES_MIN = 16 * KIB;
+const TABLE_BYTES_MAX = 1024 * MIB;
+/** The first level has so many tables. */
+const BASE_TABLES = 4;
+const COMPRESSIONS: readonly Compression[] = ['none', 'deflate', 'zstd'];
+const OPTION_NAMES = ['memtableBytes', 'tableBytes', 'blockBytes', 'compression', 'filter'];
+
+/**
+ * Checks options and fills in the defaults.
+ *
+ * @param budgetBytes of the memory
+ * @param stored what the tree had before
+ * @throws TypeError, RangeError with the name of the option that is wrong
+ */
+export function resolveTreeOptions(
+  options: TreeOptions,
+  budgetBytes: number,
+  stored?: StoredTreeOptions,
+): StoredTreeOptions {
+  checkOptions('options', options, OPTION_NAMES);
+  const share = Math.floor(budgetBytes * MEMTABLE_SHARE);
+  const memtableBytes = Math.max(MEMTABLE_BYTES_MIN, Math.min(MEMTABLE_BYTES_DEFAULT, share));
+  const memtableMost = Math.max(MEMTABLE_BYTES_MIN, Math.floor(budgetBytes * MEMTABLE_SHARE_MAX));
+  const { compression = stored?.compression ?? DEFAULT_WRITE_OPTIONS.compression } = options;
+  const tableBytes = integerOption(
+    'tableBytes',
+    options.tableBytes,
+    stored?.tableBytes ?? TABLE_BYTES_DEFAULT,
+    TABLE_BYTES_MIN,
+    TABLE_BYTES_MAX,
+  );
+  return {
+    memtableBytes: integerOption(
+      'memtableBytes',
+      options.memtableBytes,
+      // It may have been made where there was more memory.
+      Math.min(stored?.memtableBytes ?? memtableBytes, memtableMost),
+      MEMTABLE_BYTES_MIN,
+      memtableMost,
+    ),
+    tableBytes,
+    blockBytes: integerOption(
+      'blockBytes',
+      options.blockBytes,
+      stored?.blockBytes ?? DEFAULT_WRITE_OPTIONS.blockBytes,
+      BLOCK_BYTES_MIN,
+      BLOCK_BYTES_MAX,
+    ),
+    compression: checkOneOf('compression', compression, COMPRESSIONS),
+    filter: booleanOption('filter', options.filter, stored?.filter ?? true),
+    leveled: { ...DEFAULT_LEVELED, baseBytes: BASE_TABLES * tableBytes },
+  };
+}

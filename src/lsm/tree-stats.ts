@@ -1,0 +1,78 @@
+/** What can be told about a tree at one moment. */
+
+import type { LogMetricsSnapshot } from '../log/metrics.ts';
+import type { BlockCacheMetrics } from './table/block-cache.ts';
+import type { TreeCore, WorkCounts } from './tree-core.ts';
+import type { Trees } from './trees.ts';
+import type { StallCounts } from './writer.ts';
+
+export interface LevelStats {
+  tables: number;
+  bytes: number;
+  /** Puts and deletions, also those that newer ones hide. */
+  entries: number;
+}
+
+export interface TreeStats {
+  name: string;
+  /** From level 0 on. */
+  levels: LevelStats[];
+  /** Bytes of all tables. */
+  tableBytes: number;
+  /** Memtables that wait to be written to tables. */
+  frozenMemtables: number;
+  /** Shared memory that memtables hold. */
+  memtableBytes: number;
+  /** Puts and deletions in memtables. */
+  memtableEntries: number;
+  /** What was done in the background since the database was opened. */
+  work: WorkCounts;
+  /** How often writers of any tree of the database had to wait. */
+  stalls: StallCounts;
+  /** Why memtables cannot be written to tables, or tables not be merged, at the moment. */
+  failure: Error | undefined;
+}
+
+/** The stats of one tree. */
+export function statsOf(trees: Trees, tree: TreeCore): TreeStats {
+  const { name, version, active, frozen, memtableBytes, work } = tree;
+  const levels = version.levels.map((tables) => ({
+    tables: tables.length,
+    bytes: tables.reduce((sum, { properties }) => sum + properties.bytes, 0),
+    entries: tables.reduce((sum, { properties }) => sum + properties.entries, 0),
+  }));
+  return {
+    name,
+    levels,
+    tableBytes: levels.reduce((sum, { bytes }) => sum + bytes, 0),
+    frozenMemtables: frozen.length,
+    memtableBytes,
+    memtableEntries: frozen.reduce((sum, { entries }) => sum + entries, active.entries),
+    work: { ...work },
+    stalls: { ...trees.writer.stalls },
+    failure: trees.background.failure ?? trees.background.compactionFailure,
+  };
+}
+
+/** Counters of all trees of a database, and of what they share. */
+export interface TreesMetrics {
+  trees: Record<string, TreeStats>;
+  /** The write-ahead log, whose latencies are those of writes. */
+  wal: LogMetricsSnapshot;
+  cache: BlockCacheMetrics;
+  stalls: StallCounts;
+  snapshots: number;
+  iterators: number;
+}
+
+/** Everything that is counted. */
+export function treesMetrics(trees: Trees): TreesMetrics {
+  return {
+    trees: Object.fromEntries(trees.list.map((tree) => [tree.name, statsOf(trees, tree)])),
+    wal: trees.wal.metrics(),
+    cache: trees.cache.metrics(),
+    stalls: { ...trees.writer.stalls },
+    snapshots: trees.snapshots.count,
+    iterators: trees.iterators.size,
+  };
+}

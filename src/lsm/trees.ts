@@ -1,0 +1,332 @@
+/**
+ * The trees of a database: what they share (a write-ahead log, a manifest, a cache, the background), how they are
+ * opened and recovered, made and closed.
+ *
+ *     <directory>/wal/                      the writes of all trees: a log
+ *                 manifest/                 which tables each tree has: a log
+ *                 trees/<name>/<number>.table
+ *
+ * @module
+ */
+
+import { VarveError } from '../errors.ts';
+import { Log } from '../log/log.ts';
+import { ownLevel, resolveSyncPolicy } from '../log/sync-policy.ts';
+import type { Memory } from '../memory/memory.ts';
+import { Flights } from '../vfs/flights.ts';
+import { joinPath } from '../vfs/vfs.ts';
+import { Background } from './background.ts';
+import { compactTree } from './compact.ts';
+import { flushMemtable } from './flush.ts';
+import { Manifest } from './manifest.ts';
+import type { TreeRecord } from './manifest-state.ts';
+import { Memtable } from './memtable.ts';
+import { OperationsEncoder } from './operations.ts';
+import { ReadScratch } from './read-scratch.ts';
+import { replay } from './replay.ts';
+import type { SharedParts, TreesParts } from './shared-parts.ts';
+import { Snapshots } from './snapshots.ts';
+import { BlockCache } from './table/block-cache.ts';
+import { Tables } from './tables.ts';
+import { TreeCore } from './tree-core.ts';
+import { noSuchTree } from './tree-names.ts';
+import { resolveTreeOptions, type StoredTreeOptions, type TreeOptions } from './tree-options.ts';
+import { Version } from './version.ts';
+import { TreeWriter } from './writer.ts';
+
+export const WAL_DIRECTORY = 'wal';
+export const MANIFEST_DIRECTORY = 'manifest';
+export const TREES_DIRECTORY = 'trees';
+
+const MIB = 1024 * 1024;
+/** A batch has at most so much of the memory: it is held several times while it is written. */
+const BATCH_SHARE = 1 / 16;
+const BATCH_BYTES_MAX = 16 * MIB;
+const WAL_SEGMENT_BYTES = 32 * MIB;
+const WAL_BUFFER_BYTES = MIB;
+/** How much of the memory blocks of tables may take, as long as nobody else needs it. */
+const CACHE_SHARE = 0.6;
+/** When the write-ahead log is longer, the tree that holds it back is flushed. */
+const WAL_BYTES_MAX = 128 * MIB;
+/** What is left in a memtable when a database is closed stays in the log, unless it is more than this. */
+const CLOSE_FLUSH_BYTES = MIB;
+
+export class Trees implements SharedParts {
+  readonly parts: TreesParts;
+  readonly wal: Log;
+  readonly manifest: Manifest;
+  readonly writer: TreeWriter;
+  readonly background: Background;
+  readonly snapshots: Snapshots = new Snapshots();
+  /** Those that are open. */
+  readonly iterators: Set<{ close(): void }> = new Set();
+  /** Encodes operations that are written one by one. */
+  readonly encoder: OperationsEncoder = new OperationsEncoder();
+  readonly scratch: ReadScratch;
+  readonly tables: Tables;
+  readonly cache: BlockCache;
+  /** Calls that use memory or files and that closing has to wait for. */
+  readonly calls: Flights = new Flights();
+  readonly #cores: Map<string, TreeCore> = new Map();
+  #list: TreeCore[] = [];
+  #making: Promise<unknown> = Promise.resolve();
+  #closing: Promise<void> | undefined;
+
+  private constructor(parts: TreesParts, wal: Log, manifest: Manifest) {
+    const { memory, clock, vfs } = parts;
+    this.parts = parts;
+    this.wal = wal;
+    this.manifest = manifest;
+    this.cache = new BlockCache(memory, Math.floor(memory.slabs.budgetBytes * CACHE_SHARE));
+    this.tables = new Tables({ vfs, memory, cache: this.cache });
+    this.background = new Background({
+      clock,
+      wal,
+      trees: () => this.#list,
+      flush: (tree, memtable) => flushMemtable(this, tree, memtable),
+      compact: (tree) => compactTree(this, tree),
+      trim: () => this.#trim(),
+      onChange: () => this.writer.wake(),
+      onFatal: (error) => this.writer.refuse(error),
+    });
+    this.writer = new TreeWriter(
+      memory,
+      clock,
+      wal,
+      ownLevel(resolveSyncPolicy(parts.sync)),
+      this.background,
+    );
+    try {
+      this.scratch = new ReadScratch(memory);
+    } catch (error) {
+      this.writer.release();
+      throw error;
+    }
+  }
+
+  /**
+   * Opens the trees of a database, and recovers them; makes their directories where there are none.
+   *
+   * @throws VarveError `NOT_FOUND` where there are none and it is read-only; `CORRUPT`, `NO_MEMORY`, `IO`, ...
+   */
+  static async open(parts: TreesParts): Promise<Trees> {
+    const { directory, memory, vfs, clock, readOnly, sync } = parts;
+    const folders = [WAL_DIRECTORY, MANIFEST_DIRECTORY, TREES_DIRECTORY].map((name) =>
+      joinPath(directory, name),
+    );
+    const [walFolder, manifestFolder] = folders as [string, string, string];
+    if (!readOnly) {
+      for (const folder of folders) await vfs.mkdir(folder);
+      await vfs.syncDir(directory);
+    } else if ((await vfs.stat(manifestFolder)) === undefined) {
+      throw new VarveError('NOT_FOUND', `there are no trees in ${directory}`, { file: directory });
+    }
+    const manifest = await Manifest.open({ directory: manifestFolder, memory, vfs, clock, readOnly });
+    let wal: Log;
+    try {
+      wal = await Log.open(
+        { name: WAL_DIRECTORY, directory: walFolder, memory, vfs, clock, readOnly },
+        {
+          ...(sync === undefined ? {} : { sync }),
+          segmentBytes: WAL_SEGMENT_BYTES,
+          bufferBytes: Math.min(WAL_BUFFER_BYTES, floorPower(memory.slabs.budgetBytes / 32)),
+          maxRecordBytes: maxBatchBytes(memory),
+        },
+      );
+    } catch (error) {
+      await manifest.close().catch(() => undefined);
+      throw error;
+    }
+    let trees: Trees | undefined;
+    try {
+      trees = new Trees(parts, wal, manifest);
+      await trees.#recover();
+      return trees;
+    } catch (error) {
+      await trees?.background.stop();
+      await wal.close().catch(() => undefined);
+      await manifest.close().catch(() => undefined);
+      if (trees !== undefined) await trees.#release().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** The trees that there are. */
+  get list(): readonly TreeCore[] {
+    return this.#list;
+  }
+
+  get isClosed(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  /** The most bytes that the operations of a batch have, encoded. */
+  get maxBatchBytes(): number {
+    return this.wal.maxRecordBytes;
+  }
+
+  /** @throws VarveError `CLOSED` */
+  check(): void {
+    if (this.#closing !== undefined)
+      throw new VarveError('CLOSED', `the database ${this.parts.directory} is closed`);
+  }
+
+  /** @throws VarveError `READ_ONLY` */
+  checkWritable(): void {
+    this.check();
+    if (this.parts.readOnly)
+      throw new VarveError('READ_ONLY', `the database ${this.parts.directory} is open for reading only`);
+  }
+
+  /**
+   * A tree by its name; it is made where there is none.
+   *
+   * @throws VarveError `NOT_FOUND` where it is not there and cannot be made; `NO_MEMORY`, `NO_SPACE`, `IO`
+   */
+  tree(name: string, options: TreeOptions): Promise<TreeCore> {
+    this.check();
+    // One after the other, so that no name is made twice.
+    const making = this.#making.then(() => this.calls.during(this.#tree(name, options)));
+    this.#making = making.catch(() => undefined);
+    return making;
+  }
+
+  async #tree(name: string, options: TreeOptions): Promise<TreeCore> {
+    const known = this.#cores.get(name);
+    const { vfs, memory, directory, readOnly } = this.parts;
+    const resolved = resolveTreeOptions(options, memory.slabs.budgetBytes, known?.options);
+    if (known !== undefined) {
+      if (!readOnly && JSON.stringify(resolved) !== JSON.stringify(known.options)) {
+        const { id, flushed } = known;
+        await this.manifest.publish({ trees: [{ id, name, flushed, options: resolved }] });
+      }
+      known.options = resolved;
+      return known;
+    }
+    if (readOnly) throw noSuchTree(name, directory);
+    const folder = joinPath(directory, TREES_DIRECTORY);
+    await vfs.mkdir(joinPath(folder, name));
+    await vfs.syncDir(folder);
+    const id = 1 + Math.max(0, ...this.#list.map((tree) => tree.id));
+    const flushed = this.wal.durable.synced;
+    await this.manifest.publish({ trees: [{ id, name, flushed, options: resolved }] });
+    return this.#add(id, name, resolved, new Version([]), flushed);
+  }
+
+  /** @throws VarveError `NO_MEMORY` */
+  #add(id: number, name: string, options: StoredTreeOptions, version: Version, flushed: number): TreeCore {
+    const { memory, directory } = this.parts;
+    const active = Memtable.create(memory, id);
+    if (active === undefined) {
+      version.release();
+      throw new VarveError('NO_MEMORY', `there is no memory left for the tree ${name}`);
+    }
+    const path = joinPath(directory, TREES_DIRECTORY, name);
+    const core = new TreeCore(memory, id, name, path, options, active, version, flushed);
+    this.#cores.set(name, core);
+    this.#list = [...this.#list, core];
+    this.writer.add(core);
+    return core;
+  }
+
+  async #recover(): Promise<void> {
+    const { memory, readOnly } = this.parts;
+    for (const record of this.manifest.state.trees.values()) await this.#openTree(record);
+    const makeRoom = async (tree: TreeCore): Promise<boolean> => {
+      if (readOnly || !this.writer.rotate(tree)) return false;
+      await this.background.flushed(tree);
+      return true;
+    };
+    await replay({ memory, wal: this.wal, writer: this.writer, trees: this.#list, makeRoom });
+    this.background.kick();
+  }
+
+  async #openTree({ id, name, options, tables, flushed }: TreeRecord): Promise<void> {
+    const { directory, vfs, readOnly } = this.parts;
+    const folder = joinPath(directory, TREES_DIRECTORY, name);
+    if (!readOnly) {
+      // Whoever made it may have ended before its name was durable.
+      await vfs.mkdir(folder);
+      await this.tables.removeOrphans(folder, tables);
+    }
+    const version = await this.tables.openVersion(folder, [...tables.values()]);
+    this.#add(id, name, options, version, flushed);
+  }
+
+  /** Removes what no tree needs any more from the write-ahead log, and flushes what holds it back too long. */
+  async #trim(): Promise<void> {
+    const { wal } = this;
+    let from = wal.durable.synced;
+    let behind: TreeCore | undefined;
+    for (const tree of this.#list) {
+      if (tree.neededFrom >= from) continue;
+      from = tree.neededFrom;
+      behind = tree;
+    }
+    const { bytes, segments } = wal.info();
+    const second = segments[1];
+    if (second !== undefined && second.baseOffset <= from) {
+      // First the manifest says that the trees do not need it; else it would be missed.
+      const positions = this.#list.filter((tree) => tree.flushed < from);
+      if (positions.length > 0) {
+        await this.manifest.publish({ flushed: positions.map(({ id }) => [id, from]) });
+        for (const tree of positions) tree.flushed = from;
+      }
+      await wal.truncateBefore(Math.min(from, wal.visibleOffset));
+    }
+    if (bytes > WAL_BYTES_MAX && behind !== undefined && behind.frozen.length === 0)
+      this.writer.rotate(behind);
+  }
+
+  /** Closes once; every call gets the same promise. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const failures: unknown[] = [];
+    const attempt = async (step: () => Promise<void>): Promise<void> => {
+      try {
+        await step();
+      } catch (error) {
+        failures.push(error);
+      }
+    };
+    await this.#making;
+    this.writer.refuse(new VarveError('CLOSED', `the database ${this.parts.directory} is closed`));
+    if (!this.parts.readOnly) {
+      // What cannot be flushed is in the log.
+      for (const tree of this.#list) {
+        if (tree.active.usedBytes > CLOSE_FLUSH_BYTES) this.writer.rotate(tree);
+        if (tree.frozen.length > 0) await this.background.flushed(tree).catch(() => undefined);
+      }
+    }
+    await this.background.stop();
+    for (const iterator of [...this.iterators]) iterator.close();
+    this.snapshots.close();
+    await this.calls.idle();
+    await attempt(() => this.wal.close());
+    await attempt(() => this.manifest.close());
+    await attempt(() => this.#release());
+    const failure = failures.find((error) => !this.writer.wasTold(error));
+    if (failure !== undefined) throw failure;
+  }
+
+  async #release(): Promise<void> {
+    for (const core of this.#list) core.release();
+    this.writer.release();
+    this.scratch.release();
+    await this.tables.close();
+    this.cache.release();
+  }
+}
+
+/** The most bytes of a batch that a memory allows. */
+function maxBatchBytes(memory: Memory): number {
+  return Math.min(BATCH_BYTES_MAX, floorPower(memory.slabs.budgetBytes * BATCH_SHARE));
+}
+
+function floorPower(bytes: number): number {
+  return 2 ** Math.floor(Math.log2(bytes));
+}
