@@ -284,6 +284,7 @@ export class Database {
       readOnly: this.readOnly,
       sync: this.#walSync,
       tasks: {
+        sortCells: (args) => pool.run('sortCells', args, { vfs }),
         writeRun: (args) => pool.run('writeRun', args, { vfs }),
         mergeTables: (args) => pool.run('mergeTables', args, { vfs }),
       },

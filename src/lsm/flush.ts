@@ -5,9 +5,10 @@
  */
 
 import { isVarveError } from '../errors.ts';
+import { RUN_ENTRY_BYTES } from '../memory/lsm-layout.ts';
 import type { Memtable } from './memtable.ts';
 import type { SharedParts } from './shared-parts.ts';
-import type { Run } from './sorted-runs.ts';
+import { Run } from './sorted-runs.ts';
 import type { TableFile } from './table/table-file.ts';
 import type { TreeCore } from './tree-core.ts';
 
@@ -49,14 +50,14 @@ async function write(trees: SharedParts, tree: TreeCore, memtable: Memtable): Pr
   const { tasks, clock } = trees.parts;
   let runs: Run[] = [];
   try {
-    runs = memtable.runs();
+    runs = memtable.isSorted ? memtable.runs() : [await sort(trees, memtable)];
     return await tasks.writeRun({
       directory: tree.directory,
       firstNumber: trees.manifest.takeNumbers(1),
       numbers: 1,
       options: tree.writeOptions,
       createdMs: clock.now(),
-      runs: runs.map(({ address, count }) => ({ address, count })),
+      runs: runs.filter(({ count }) => count > 0).map(({ address, count }) => ({ address, count })),
       rangeTombstones: memtable
         .rangeDeletions()
         .map(({ start, end, sequence }) => ({ start, end, sequence })),
@@ -66,6 +67,19 @@ async function write(trees: SharedParts, tree: TreeCore, memtable: Memtable): Pr
     });
   } finally {
     for (const run of runs) run.release();
+  }
+}
+
+/** Has another thread put a memtable in order; the run is the caller's to let go of. */
+async function sort({ parts }: SharedParts, memtable: Memtable): Promise<Run> {
+  const { cells, chunks } = memtable;
+  const slab = parts.memory.slabs.allocate(cells * RUN_ENTRY_BYTES, 'sorted run');
+  try {
+    const count = await parts.tasks.sortCells({ chunks: [...chunks], cells, run: slab.address });
+    return new Run(slab, count);
+  } catch (error) {
+    slab.release();
+    throw error;
   }
 }
 

@@ -192,6 +192,11 @@ export class Memtable {
     return this.#runs.take(this.#chunks);
   }
 
+  /** Whether most of it is in order already, since somebody has read it so. */
+  get isSorted(): boolean {
+    return this.#runs.isBegun;
+  }
+
   /** Forgets all cells from a sequence number on: their write failed. */
   forget(sequence: number): void {
     if (this.lastSequence < sequence) return;

@@ -72,6 +72,11 @@ export class SortedRuns {
     return this.#runs.map((run) => run.hold());
   }
 
+  /** Whether somebody has had cells sorted. */
+  get isBegun(): boolean {
+    return this.#runs.length > 0;
+  }
+
   /** Lets go of all runs; the next time all is sorted anew. */
   release(): void {
     for (const run of this.#runs.splice(0)) run.release();

@@ -6,9 +6,12 @@
 
 import type { MergeTablesArgs } from './compaction/merge-tables.ts';
 import type { WriteRunArgs } from './compaction/write-run.ts';
+import type { SortCellsArgs } from './sort-cells.ts';
 import type { TableFile } from './table/table-file.ts';
 
 export interface TableWork {
+  /** See `sortCells`. */
+  sortCells(args: SortCellsArgs): Promise<number>;
   /** See `writeRun`. */
   writeRun(args: WriteRunArgs): Promise<TableFile | undefined>;
   /** See `mergeTables`. */

@@ -9,6 +9,7 @@
 import type { Clock } from '../clock.ts';
 import { type MergeTablesArgs, mergeTables, mergeTablesBytes } from '../lsm/compaction/merge-tables.ts';
 import { type WriteRunArgs, writeRun, writeRunBytes } from '../lsm/compaction/write-run.ts';
+import { type SortCellsArgs, sortCells, sortCellsBytes } from '../lsm/sort-cells.ts';
 import type { TableFile } from '../lsm/table/table-file.ts';
 import type { MemoryView } from '../memory/memory.ts';
 import { encodeWindow, WINDOW_WORK_BYTES, type WindowArgs, type WindowResult } from '../parse/window.ts';
@@ -38,6 +39,8 @@ interface TaskTypes {
   blockTimes: { args: ScanArgs<BlockTimesSpec>; result: BlockTimes };
   /** What is in a part of a file; see `STATS`. */
   stats: { args: ScanArgs<StatsSpec>; result: StatsResult };
+  /** Cells of a memtable into a run; see `sortCells`. */
+  sortCells: { args: SortCellsArgs; result: number };
   /** A memtable into a table; see `writeRun`. */
   writeRun: { args: WriteRunArgs; result: TableFile | undefined };
   /** Tables into tables; see `mergeTables`. */
@@ -80,6 +83,10 @@ const TASKS: Tasks = {
   stats: {
     workBytes: SCAN_BYTES,
     run: ({ memory, work }, args) => runScan(memory, work, args, STATS),
+  },
+  sortCells: {
+    workBytes: sortCellsBytes,
+    run: ({ memory, work }, args) => sortCells(memory, work, args),
   },
   writeRun: { workBytes: writeRunBytes, run: writeRun },
   mergeTables: { workBytes: mergeTablesBytes, run: mergeTables },

@@ -9,6 +9,7 @@ import { afterEach, expect } from 'vitest';
 import { mergeTables, mergeTablesBytes } from '../../src/lsm/compaction/merge-tables.ts';
 import { writeRun, writeRunBytes } from '../../src/lsm/compaction/write-run.ts';
 import type { TreesParts } from '../../src/lsm/shared-parts.ts';
+import { sortCells, sortCellsBytes } from '../../src/lsm/sort-cells.ts';
 import type { TableWork } from '../../src/lsm/tasks.ts';
 import { Tree } from '../../src/lsm/tree.ts';
 import type { TreeOptions } from '../../src/lsm/tree-options.ts';
@@ -112,6 +113,8 @@ export class TreeKit {
       }
     }
     return {
+      sortCells: (args) =>
+        run(async ({ work }, asked) => sortCells(memory, work, asked), sortCellsBytes(args), args),
       writeRun: (args) => run(writeRun, writeRunBytes(args), args),
       mergeTables: (args) => run(mergeTables, mergeTablesBytes(args), args),
     };
