@@ -36,6 +36,15 @@ function collect(text: string, before: string[] | undefined): string[] {
   return [...(before ?? []), text];
 }
 
+/** Options about which lines are wanted, the same for all of them. */
+function addChoiceOptions(command: Command): Command {
+  return command
+    .option('--since <time>', 'only lines of entries of this time or later', time)
+    .option('--until <time>', 'only lines of entries before this time', time)
+    .option('--level <level>', 'only lines of entries of this level and above; =WARN,INFO: of these')
+    .option('--component <name>', 'only lines of entries of this component; * is any text', collect);
+}
+
 /** Options about what is read, the same for all of them. */
 function addInputOptions(command: Command): Command {
   return command
@@ -74,11 +83,8 @@ export function addLoggrep(program: Command): void {
     .option('-A, --after-context <n>', 'print so many lines behind each', count)
     .option('-B, --before-context <n>', 'print so many lines before each', count)
     .option('-C, --context <n>', 'print so many lines around each', count)
-    .option('--since <time>', 'only lines of entries of this time or later', time)
-    .option('--until <time>', 'only lines of entries before this time', time)
-    .option('--level <level>', 'only lines of entries of this level and above; =WARN,INFO: of these')
-    .option('--component <name>', 'only lines of entries of this component; * is any text', collect)
     .option('--stats', 'say at the end how much was found, and how fast');
+  addChoiceOptions(command);
   addInputOptions(command);
   addReadingOptions(command);
   command.addHelpText('after', '\nExit codes: 0 lines were found; 1 none; 2 something could not be read.');
@@ -99,7 +105,9 @@ export function addLogtail(program: Command): void {
     .option('-f, --follow', 'go on with what is appended, through rotation, until interrupted')
     .option('-q, --quiet', 'do not say which file it is')
     .option('-v, --verbose', 'always say which file it is');
+  addChoiceOptions(command);
   addInputOptions(command);
+  addReadingOptions(command);
   command.action((files: string[], options: LogtailCommandOptions) =>
     execute(async (context) => {
       const { logtail } = await import('./logtail.ts');

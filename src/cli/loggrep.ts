@@ -7,27 +7,20 @@
 import { isVarveError } from '../errors.ts';
 import { type FoundPart, searchInput } from '../logfile/search.ts';
 import { createRuntime, type Runtime } from '../runtime.ts';
-import type { ChoiceSpec } from '../scan/choice.ts';
-import { createFilter } from '../scan/filter.ts';
 import type { GrepSpec } from '../scan/grep.ts';
 import { compilePattern } from '../scan/pattern/compile.ts';
 import { expandInputs, type Input } from '../text/inputs.ts';
 import type { TextEncoding } from '../text/recognize.ts';
 import { nodeVfs } from '../vfs/node.ts';
 import { checkStandardInput } from '../vfs/stdin.ts';
+import { type ChoiceOptions, choiceOf } from './choice.ts';
 import type { Context, ExitCode } from './context.ts';
 import { sentenceOf, UsageError } from './failure.ts';
 import { formatByteRate, formatBytes, formatCount, formatDuration, plural } from './format.ts';
 import { LinePrinter } from './line-printer.ts';
-import { readingOf } from './reading.ts';
-import type { ReadingOptions } from './reading-options.ts';
 
-export interface LoggrepCommandOptions extends ReadingOptions {
+export interface LoggrepCommandOptions extends ChoiceOptions {
   /** Milliseconds since the epoch. */
-  since?: number;
-  until?: number;
-  level?: string;
-  component?: string[];
   regexp?: string[];
   fixedStrings?: boolean;
   ignoreCase?: boolean;
@@ -101,22 +94,6 @@ function patternsAndFiles(
   const files = regexp === undefined ? rest : args;
   if (files.length > 0) return [patterns, files];
   return [patterns, [recursive === true ? '.' : '-']];
-}
-
-/** Which lines are there for the search; undefined for all. */
-async function choiceOf(options: LoggrepCommandOptions): Promise<ChoiceSpec | undefined> {
-  const filter = createFilter(options);
-  const { format, zone, assumeYear } = await readingOf(options);
-  return (
-    filter && {
-      filter,
-      format,
-      options: {
-        ...(zone !== undefined && { zone }),
-        ...(assumeYear !== undefined && { yearFrom: Date.UTC(assumeYear, 0, 1) }),
-      },
-    }
-  );
 }
 
 function answerOf(options: LoggrepCommandOptions): Answer {

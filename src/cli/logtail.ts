@@ -14,10 +14,11 @@ import { expandInputs } from '../text/inputs.ts';
 import type { TextEncoding } from '../text/recognize.ts';
 import { nodeVfs } from '../vfs/node.ts';
 import { checkStandardInput } from '../vfs/stdin.ts';
+import { type ChoiceOptions, choiceOf } from './choice.ts';
 import type { Context, ExitCode } from './context.ts';
 import { sentenceOf, UsageError } from './failure.ts';
 
-export interface LogtailCommandOptions {
+export interface LogtailCommandOptions extends ChoiceOptions {
   /** As it was typed: `100`, `+5`. */
   lines?: string;
   follow?: boolean;
@@ -43,6 +44,7 @@ export async function logtail(
   const { stdout, signal } = context;
   const { recursive, rotated, encoding, follow = false } = options;
   const wanted = wantedLines(options.lines);
+  const choice = await choiceOf(options);
   let hasFailed = false;
   const standardInput = (): NodeJS.ReadStream => {
     checkStandardInput();
@@ -70,6 +72,7 @@ export async function logtail(
     follow,
     intervalMs: TAIL_INTERVAL_MS,
     encoding,
+    choice,
     signal,
     onFailure,
     // An empty file has a header too.

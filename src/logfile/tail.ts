@@ -6,8 +6,10 @@
 
 import { type Clock, pause } from '../clock.ts';
 import { isVarveError, type VarveError } from '../errors.ts';
+import type { Memory } from '../memory/memory.ts';
 import { booleanOption, checkOneOf, checkOptions, integerOption } from '../options.ts';
 import { Runtime, sharedRuntime } from '../runtime.ts';
+import type { ChoiceSpec } from '../scan/choice.ts';
 import { isGlob } from '../text/glob.ts';
 import { type Input, inputsOf, type TextInput } from '../text/inputs.ts';
 import { TEXT_ENCODINGS } from '../text/recognize.ts';
@@ -16,6 +18,7 @@ import type { Vfs } from '../vfs/vfs.ts';
 import { type FollowEvent, FollowedFile } from './follow.ts';
 import type { LogSourceOptions } from './grep.ts';
 import { type TailStart, tailOf } from './tail-chunks.ts';
+import { TailFilter } from './tail-filter.ts';
 
 export interface TailOptions extends LogSourceOptions {
   /** How many lines from the end; 10 unless given. */
@@ -49,6 +52,8 @@ export interface TailPartsOptions {
   follow: boolean;
   intervalMs: number;
   encoding: LogSourceOptions['encoding'];
+  /** Which of the lines are wanted; all unless given. */
+  choice?: ChoiceSpec | undefined;
   signal: AbortSignal | undefined;
   onFailure: (error: VarveError) => void;
   /** Is told of each input that could be opened, before its bytes. */
@@ -161,6 +166,41 @@ export function isWaitedFor(error: VarveError): boolean {
  * @param missing paths that are followed as soon as they are there
  */
 export async function* tailParts(
+  inputs: readonly Input[],
+  missing: readonly string[],
+  options: TailPartsOptions,
+): AsyncGenerator<TailPart, void, undefined> {
+  const { choice } = options;
+  const parts = allParts(inputs, missing, options);
+  if (choice === undefined) yield* parts;
+  else yield* chosenParts(parts, choice, options.runtime.memory);
+}
+
+/** Lets the lines through that are wanted, of each file by itself. */
+async function* chosenParts(
+  parts: AsyncIterable<TailPart>,
+  choice: ChoiceSpec,
+  memory: Memory,
+): AsyncGenerator<TailPart, void, undefined> {
+  const filters = new Map<string, TailFilter>();
+  try {
+    for await (const part of parts) {
+      const filter = filters.get(part.name) ?? new TailFilter(memory, choice);
+      filters.set(part.name, filter);
+      const bytes = 'event' in part ? filter.end() : filter.take(part.bytes);
+      if (bytes.length > 0) yield { name: part.name, bytes };
+      if ('event' in part) {
+        filter.release();
+        filters.delete(part.name);
+        yield part;
+      }
+    }
+  } finally {
+    for (const filter of filters.values()) filter.release();
+  }
+}
+
+async function* allParts(
   inputs: readonly Input[],
   missing: readonly string[],
   options: TailPartsOptions,
