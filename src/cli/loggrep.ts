@@ -74,8 +74,8 @@ export async function loggrep(
     hasNames,
     hasNumbers: options.lineNumber === true,
     onlyMatching: options.onlyMatching === true,
-    isPlain: isPlain && spec.before + spec.after === 0,
-    hasContext: spec.before + spec.after > 0,
+    isPlain: isPlain && spec.parted !== true,
+    hasContext: spec.parted === true,
   });
   const runtime = createRuntime({});
   const search = new Search(runtime, spec, answer, hasNames, printer, options, context);
@@ -111,8 +111,10 @@ function specOf(
   isColoured: boolean,
 ): GrepSpec {
   const { context = 0, beforeContext = context, afterContext = context, onlyMatching } = options;
+  const { context: around, beforeContext: before, afterContext: after } = options;
   const showsLines = answer === 'lines';
-  const hasContext = showsLines && onlyMatching !== true;
+  // As of grep: also with none around them, and of matches alone, what is not next to each other is parted.
+  const parted = showsLines && (around ?? before ?? after) !== undefined;
   const most = options.maxCount ?? Number.POSITIVE_INFINITY;
   return {
     patterns: [...patterns],
@@ -121,10 +123,11 @@ function specOf(
     whole: options.lineRegexp === true ? 'line' : options.wordRegexp === true ? 'word' : 'part',
     invert: options.invertMatch === true,
     countOnly: !showsLines,
-    rows: showsLines && (!isPlain || (hasContext && beforeContext + afterContext > 0)),
+    rows: showsLines && (!isPlain || parted),
     places: showsLines && (onlyMatching === true || isColoured),
-    before: hasContext ? beforeContext : 0,
-    after: hasContext ? afterContext : 0,
+    before: showsLines ? beforeContext : 0,
+    after: showsLines ? afterContext : 0,
+    parted,
     // One line tells whether there is one.
     limit: answer === 'lines' || answer === 'count' ? most : Math.min(1, most),
   };

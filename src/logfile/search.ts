@@ -55,6 +55,6 @@ function bytesOf({ text, rows, places }: GrepResult): number {
 }
 
 /** Whether what is found in a line depends on the lines before it. */
-function needsOrder({ before, after, limit, choice }: GrepSpec): boolean {
-  return before > 0 || after > 0 || limit !== Number.POSITIVE_INFINITY || choice !== undefined;
+function needsOrder({ before, after, parted, limit, choice }: GrepSpec): boolean {
+  return before > 0 || after > 0 || parted === true || limit !== Number.POSITIVE_INFINITY || choice !== undefined;
 }

@@ -27,6 +27,8 @@ export interface GrepSpec extends PatternSpec {
   /** How many lines before and behind one that is found are wanted. It takes all lines in order. */
   before: number;
   after: number;
+  /** Says where lines were left out even if none are wanted around those that are found. */
+  parted?: boolean;
   /** After so many lines it is enough. It takes all lines in order. */
   limit: number;
   /** Only these lines are there for the search; their numbers stay. It takes all lines in order. */
@@ -98,7 +100,7 @@ class GrepScanner implements Scanner<GrepResult> {
     this.#spec = spec;
     this.#matcher = new LineMatcher(memory, work, spec);
     this.#collector = new LineCollector(memory, spec.rows);
-    this.#hasContext = spec.before > 0 || spec.after > 0;
+    this.#hasContext = spec.before > 0 || spec.after > 0 || spec.parted === true;
     if (spec.choice !== undefined) this.#choice = new Choice(memory, work + CHOICE_AT, spec.choice);
   }
 
