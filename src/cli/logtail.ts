@@ -62,7 +62,7 @@ export async function logtail(
   for (const failure of failures) onFailure(failure);
   const missing = follow ? failures.filter(isWaitedFor).map(({ file }) => file as string) : [];
   const hasHeaders =
-    options.quiet !== true && (options.verbose === true || inputs.length + missing.length > 1);
+    options.quiet !== true && (options.verbose === true || inputs.length + failures.length > 1);
   const headers = new Headers(hasHeaders);
   const runtime = createRuntime({ memoryBytes: MEMORY_BYTES_MIN });
   const parts = tailParts(inputs, missing, {
