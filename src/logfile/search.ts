@@ -56,5 +56,7 @@ function bytesOf({ text, rows, places }: GrepResult): number {
 
 /** Whether what is found in a line depends on the lines before it. */
 function needsOrder({ before, after, parted, limit, choice }: GrepSpec): boolean {
-  return before > 0 || after > 0 || parted === true || limit !== Number.POSITIVE_INFINITY || choice !== undefined;
+  return (
+    before > 0 || after > 0 || parted === true || limit !== Number.POSITIVE_INFINITY || choice !== undefined
+  );
 }
