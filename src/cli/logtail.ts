@@ -64,7 +64,8 @@ export async function logtail(
   const hasHeaders =
     options.quiet !== true && (options.verbose === true || inputs.length + failures.length > 1);
   const headers = new Headers(hasHeaders);
-  const runtime = createRuntime({ memoryBytes: MEMORY_BYTES_MIN });
+  // Each file that is chosen from has a parser of its own.
+  const runtime = createRuntime(choice === undefined ? { memoryBytes: MEMORY_BYTES_MIN } : {});
   const parts = tailParts(inputs, missing, {
     runtime,
     vfs: nodeVfs,

@@ -181,7 +181,7 @@ async function measureBare(
     }
     const elapsedMs = clock.monotonic() - startMs;
     const cpu = usage.cpu();
-    file.close();
+    file.sync();
     const diskAfter = await readWrittenBytes(options.device);
     return {
       records: blocks * clients,
@@ -195,6 +195,7 @@ async function measureBare(
       isSaturated: false,
     };
   } finally {
+    file.close();
     await nodeVfs.remove(path);
   }
 }

@@ -11,7 +11,7 @@ import type { Slab } from '../memory/slabs.ts';
 import { CHOICE_BYTES, Choice, type ChoiceSpec } from '../scan/choice.ts';
 
 /** As much text is looked at together; a longer line is judged by its beginning. */
-const TEXT_BYTES: number = 256 * 1024;
+const TEXT_BYTES: number = 64 * 1024;
 const LINE_FEED = 10;
 const NO_BYTES: Buffer = Buffer.alloc(0);
 

@@ -34,9 +34,16 @@ export class BareFile {
     }
   }
 
-  /** Makes everything durable, and closes. */
+  /** Makes everything durable. */
+  sync(): void {
+    try {
+      fs.fdatasyncSync(this.#fd);
+    } catch (error) {
+      throw fromSystem(error, 'sync', this.#path);
+    }
+  }
+
   close(): void {
-    fs.fdatasyncSync(this.#fd);
     fs.closeSync(this.#fd);
   }
 }

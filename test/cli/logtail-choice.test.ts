@@ -77,6 +77,19 @@ test('what is appended is chosen from line by line, also where it comes in piece
   child.kill('SIGINT');
 });
 
+test('any number of files can be chosen from', async () => {
+  const directory = temporaryDirectory();
+  const paths = Array.from({ length: 60 }, (_, i) => join(directory, `${i}.log`));
+  for (const path of paths) writeFileSync(path, TEXT);
+  const child = startVarve(['logtail', '-q', '-f', '--level', '=WARN', ...paths]);
+  let shown = '';
+  child.stdout?.on('data', (piece: Buffer) => {
+    shown += piece.toString();
+  });
+  await vi.waitFor(() => expect(shown.match(/: three/g)).toHaveLength(60), { timeout: 20_000, interval: 50 });
+  child.kill('SIGINT');
+});
+
 test('an option that makes no sense is told', async () => {
   const { code, stderr } = await varve(['logtail', '--level', 'LOUD', file(TEXT)]);
   expect(code).toBe(2);
