@@ -6,7 +6,7 @@
  * @module
  */
 
-import { isVarveError, type VarveError } from '../errors.ts';
+import { isVarveError, VarveError } from '../errors.ts';
 import { joinPath, type Vfs } from '../vfs/vfs.ts';
 import { type Checkpoint, decodeCheckpoint } from './checkpoint.ts';
 import { decodeGaps, type Gap } from './gaps.ts';
@@ -28,8 +28,8 @@ import { type SegmentSurvey, surveySegment } from './segment-survey.ts';
 import { readWhole } from './whole-file.ts';
 
 const TEMPORARY_FILES = [CHECKPOINT_TEMPORARY_FILE, GAPS_TEMPORARY_FILE, SPARE_FILE];
-/** How often a log is looked at that changes meanwhile. */
-const LOOKS_MAX = 3;
+/** How often a log is looked at that changes meanwhile. A look ends early where a segment has been removed. */
+const LOOKS_MAX = 20;
 
 /** A file and its length. */
 export interface SizedFile {
@@ -119,6 +119,18 @@ class Survey {
       unnamed: this.#unnamed(judgement),
       judgement,
     };
+  }
+
+  /**
+   * Its indexes are removed with a segment: what is missing then is no problem.
+   *
+   * @throws VarveError `NOT_FOUND` where a segment is not there any more
+   */
+  async #checkThere(base: number): Promise<void> {
+    const { vfs, directory } = this.#context;
+    const file = joinPath(directory, segmentFileName(base, 'log'));
+    if ((await vfs.stat(file)) !== undefined) return;
+    throw new VarveError('NOT_FOUND', `${file} has been removed`, { file });
   }
 
   /** Sorts the files of the directory. Returns the base offsets of the segments. */
@@ -214,7 +226,10 @@ class Survey {
       });
       const isBroken = survey.holes.length > 0 || survey.bytes < limit || survey.bytes !== state?.bytes;
       const problems = index?.problems(isBroken) ?? [];
-      if (problems.length > 0) this.#indexProblems.set(base, problems);
+      if (problems.length > 0) {
+        await this.#checkThere(base);
+        this.#indexProblems.set(base, problems);
+      }
       return survey;
     } finally {
       await segment.release();
@@ -224,19 +239,23 @@ class Survey {
 
 /**
  * Surveys a log. Where something seems to be wrong and the recovery point has changed meanwhile, it looks
- * again: somebody is writing, rolling or removing.
+ * again: somebody is writing, rolling or removing. What is found twice is true.
  *
  * @throws VarveError `VERSION` where a newer build has written there; `NOT_FOUND`, `IO`, `NO_MEMORY`
  */
 export async function surveyLog(context: SegmentContext, options: SurveyOptions = {}): Promise<LogSurvey> {
   const { vfs, directory } = context;
   const read = (): Promise<Small> => readSmall(vfs, joinPath(directory, CHECKPOINT_FILE));
+  let found = '';
   for (let look = 1; ; look++) {
     const before = await read();
     try {
       const survey = await new Survey(context, options).run(before);
       if (look === LOOKS_MAX || !seemsWrong(survey) || isSame(before.bytes, (await read()).bytes))
         return survey;
+      const foundBefore = found;
+      found = wrongPlaces(survey);
+      if (found === foundBefore) return survey;
     } catch (error) {
       // A file that was listed and is not there any more has been removed just now.
       if (look === LOOKS_MAX || !isVarveError(error, 'NOT_FOUND')) throw error;
@@ -266,6 +285,14 @@ function seemsWrong(survey: LogSurvey): boolean {
   const isAnyWrong =
     losses.length > 0 || leftovers.length > 0 || indexProblems.size > 0 || unnamed.length > 0;
   return isAnyWrong || isCheckpointDamaged || areGapsDamaged;
+}
+
+/** Where something seems to be wrong: the same text for the same places. */
+function wrongPlaces({ judgement, indexProblems, unnamed, ...survey }: LogSurvey): string {
+  const { losses, leftovers } = judgement;
+  const problems = [...losses, ...leftovers, ...[...indexProblems.values()].flat()];
+  const places = problems.map(({ file, position }) => [file, position]);
+  return JSON.stringify([places, unnamed, survey.isCheckpointDamaged, survey.areGapsDamaged]);
 }
 
 function isSame(before: Uint8Array | undefined, after: Uint8Array | undefined): boolean {
