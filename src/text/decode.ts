@@ -9,6 +9,7 @@ import { constants, createGunzip } from 'node:zlib';
 import { systemCode, VarveError } from '../errors.ts';
 import { type Compression, mayBecomeMore, recognize, type TextEncoding } from './recognize.ts';
 import { createZstdDecoder } from './zstd.ts';
+import { cutAtFrames } from './zstd-frames.ts';
 
 type Bytes = AsyncGenerator<Uint8Array, void, undefined>;
 
@@ -70,19 +71,19 @@ async function* chained(first: Uint8Array, rest: Bytes): Bytes {
 
 async function* decompress(pieces: Bytes, compression: Compression, title: string): Bytes {
   const decoder = await decoderOf(compression, title);
+  const input = compression === 'zstd' ? cutAtFrames(pieces, title) : pieces;
   let failure: unknown;
   // What the source throws goes through as it is; it is kept here, since a stream's own errors are no more
   // than messages.
   const watched = Readable.from(
     (async function* (): Bytes {
       try {
-        yield* pieces;
+        yield* input;
       } catch (error) {
         failure = error;
         throw error;
       }
     })(),
-    { objectMode: false, highWaterMark: PIECE_BYTES },
   );
   const output = pipeline(watched, decoder, () => undefined);
   try {

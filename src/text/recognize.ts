@@ -4,7 +4,8 @@
  *
  *     1f 8b                gzip (RFC 1952)            ff fe    UTF-16, little-endian
  *     28 b5 2f fd          Zstandard (RFC 8878)       fe ff    UTF-16, big-endian
- *     42 5a 68             bzip2                      ef bb bf UTF-8
+ *     5x 2a 4d 18          the same                   ef bb bf UTF-8
+ *     42 5a 68             bzip2
  *     fd 37 7a 58 5a 00    xz
  *
  * @module
@@ -27,6 +28,8 @@ export type Recognized =
 const COMPRESSIONS: readonly (readonly [Compression, readonly number[]])[] = [
   ['gzip', [0x1f, 0x8b]],
   ['zstd', [0x28, 0xb5, 0x2f, 0xfd]],
+  // A frame to be passed over, which some programs put before the others (0x50 to 0x5f).
+  ...Array.from({ length: 16 }, (_, i) => ['zstd', [0x50 + i, 0x2a, 0x4d, 0x18]] as const),
   ['bzip2', [0x42, 0x5a, 0x68, 0x39, 0x31, 0x41, 0x59]],
   ['xz', [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]],
 ];

@@ -14,26 +14,29 @@ interface ZlibWithZstd {
   createZstdDecompress?: () => Transform;
 }
 
-interface ZstdPackage {
-  Decompressor: new () => Transform;
-}
+/** Finds the package; it has no streams where its native part is missing. */
+export type LoadZstd = () => Promise<{ Decompressor?: new () => Transform }>;
 
 /** In a variable: whoever bundles or checks this must not look for a package that need not be there. */
 const PACKAGE: string = '@cloudpss/zstd';
 
+const loadPackage: LoadZstd = () => import(PACKAGE) as ReturnType<LoadZstd>;
+
 /**
  * @param title what the error calls the text
+ * @param load where Node.js has no Zstandard itself, how the package is found
  * @throws VarveError `UNSUPPORTED` where nobody has it
  */
-export async function createZstdDecoder(title: string): Promise<Transform> {
+export async function createZstdDecoder(title: string, load: LoadZstd = loadPackage): Promise<Transform> {
   const { createZstdDecompress } = zlib as ZlibWithZstd;
   if (createZstdDecompress !== undefined) return createZstdDecompress();
-  let found: ZstdPackage;
+  let cause: unknown;
   try {
-    found = (await import(PACKAGE)) as ZstdPackage;
-  } catch (cause) {
-    const message = `${title} is compressed with Zstandard, which needs Node.js 22.15 or later, or the package ${PACKAGE}`;
-    throw new VarveError('UNSUPPORTED', message, { file: title, cause });
+    const { Decompressor } = await load();
+    if (Decompressor !== undefined) return new Decompressor();
+  } catch (error) {
+    cause = error;
   }
-  return new found.Decompressor();
+  const message = `${title} is compressed with Zstandard, which needs Node.js 22.15 or later, or the package ${PACKAGE}`;
+  throw new VarveError('UNSUPPORTED', message, { file: title, cause });
 }

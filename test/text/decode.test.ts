@@ -6,6 +6,8 @@ import { openFile } from '../../src/text/file-source.ts';
 import type { TextEncoding } from '../../src/text/recognize.ts';
 import type { TextSource } from '../../src/text/source.ts';
 import { openStream } from '../../src/text/stream-source.ts';
+import { createZstdDecoder } from '../../src/text/zstd.ts';
+import { cutAtFrames } from '../../src/text/zstd-frames.ts';
 import { createMemoryVfs } from '../../src/vfs/memory.ts';
 import { writeFile } from '../kit/ingesting.ts';
 
@@ -42,10 +44,11 @@ async function readFile(content: Uint8Array, encoding?: TextEncoding): Promise<s
 
 /** The same bytes as a stream, in pieces of some bytes. */
 function readStream(content: Uint8Array, pieceBytes: number, encoding?: TextEncoding): Promise<string> {
-  async function* pieces(): AsyncGenerator<Uint8Array> {
-    for (let at = 0; at < content.length; at += pieceBytes) yield content.subarray(at, at + pieceBytes);
-  }
-  return readAll(openStream(pieces(), { clock, encoding }));
+  return readAll(openStream(piecesOf(content, pieceBytes), { clock, encoding }));
+}
+
+async function* piecesOf(content: Uint8Array, pieceBytes: number): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < content.length; at += pieceBytes) yield content.subarray(at, at + pieceBytes);
 }
 
 describe('text is read', () => {
@@ -114,6 +117,12 @@ describe('text is read', () => {
 
 describe('what cannot be read is told', () => {
   test.each([
+    [
+      'a file of which the second part was cut off',
+      Buffer.concat([zlib.gzipSync(TEXT), zlib.gzipSync(TEXT).subarray(0, 300)]),
+      'CORRUPT',
+      /unexpected end of file/,
+    ],
     ['a file that was cut off', zlib.gzipSync(TEXT).subarray(0, 300), 'CORRUPT', /unexpected end of file/],
     [
       'a damaged file',
@@ -150,17 +159,65 @@ describe('Zstandard', () => {
   const compressed = (text: string | Uint8Array): Buffer =>
     execFileSync('zstd', ['-q', '-c'], { input: text });
 
-  test.skipIf(whyNoZstd !== undefined || !hasZstd)('is read where Node.js has it', async () => {
-    const two = Buffer.concat([compressed(UTF8.subarray(0, 5000)), compressed(UTF8.subarray(5000))]);
-    expect(await readFile(compressed(TEXT))).toBe(TEXT);
-    expect(await readFile(two)).toBe(TEXT);
+  const skippable = Buffer.from([0x53, 0x2a, 0x4d, 0x18, 5, 0, 0, 0, 1, 2, 3, 4, 5]);
+
+  describe.skipIf(whyNoZstd !== undefined)('made by zstd', () => {
+    const one = whyNoZstd === undefined ? compressed(UTF8.subarray(0, 5000)) : UTF8;
+    const two = whyNoZstd === undefined ? compressed(UTF8.subarray(5000)) : UTF8;
+
+    test.each<[string, () => Buffer]>([
+      ['one frame', () => compressed(TEXT)],
+      ['several frames', () => Buffer.concat([one, two])],
+      ['with something to be passed over', () => Buffer.concat([skippable, one, skippable, two, skippable])],
+      [
+        'that stores its size and nothing to check',
+        () => execFileSync('zstd', ['-qc', '--no-check'], { input: TEXT }),
+      ],
+      ['compressed twice', () => compressed(compressed(TEXT))],
+    ])('%s is read', async (_, content) => {
+      expect(await readFile(content())).toBe(TEXT);
+      expect(await readStream(content(), 7)).toBe(TEXT);
+    });
+
+    test('bytes that are repeated are not all there at once', async () => {
+      const zeros = compressed(Buffer.alloc(50_000_000));
+      expect(zeros.length).toBeLessThan(10_000);
+      const sizes: number[] = [];
+      for await (const piece of cutAtFrames(piecesOf(zeros, 65_536), 'zeros')) sizes.push(piece.length);
+      expect(sizes.length).toBeGreaterThan(20);
+      expect((await readFile(zeros)).length).toBe(50_000_000);
+    });
+
+    test('cut off at any place, it is told, and never taken for shorter', async () => {
+      const whole = Buffer.concat([one, skippable, two]);
+      const ends = [one.length, one.length + skippable.length];
+      for (let bytes = 4; bytes < whole.length; bytes += 1 + (bytes % 7)) {
+        if (ends.includes(bytes)) continue;
+        await expect(readFile(whole.subarray(0, bytes))).rejects.toMatchObject({
+          code: 'CORRUPT',
+          message: expect.stringMatching(/^cannot decompress file: /),
+        });
+      }
+    });
+
+    test('damaged, or with something else behind it, it is told', async () => {
+      const wrong = [
+        Buffer.concat([one, Buffer.from('hello')]),
+        Buffer.concat([one.subarray(0, 20), Buffer.alloc(500, 6), one.subarray(20)]),
+        Buffer.concat([one.subarray(0, -4), Buffer.alloc(4, 7), two]),
+      ];
+      for (const content of wrong) await expect(readFile(content)).rejects.toMatchObject({ code: 'CORRUPT' });
+    });
   });
 
-  test.skipIf(hasZstd)('says where it could be read', async () => {
-    const start = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0, 0]);
-    await expect(readFile(start)).rejects.toMatchObject({
+  test.skipIf(hasZstd)('where nobody can read it, it says who could', async () => {
+    const expected = {
       code: 'UNSUPPORTED',
       message: /needs Node\.js 22\.15 or later, or the package @cloudpss\/zstd/,
-    });
+    };
+    await expect(
+      createZstdDecoder('file', () => Promise.reject(new Error('not found'))),
+    ).rejects.toMatchObject(expected);
+    await expect(createZstdDecoder('file', () => Promise.resolve({}))).rejects.toMatchObject(expected);
   });
 });
