@@ -17,7 +17,14 @@ const parallel = 2;
 /** A check is an async function that throws, with the output to show, when something is wrong. */
 const checks = {
   types: async () => {
-    await tool('typescript/bin/tsc', '-p', 'tsconfig.json');
+    await tool(
+      'typescript/bin/tsc',
+      '-p',
+      'tsconfig.json',
+      '--incremental',
+      '--tsBuildInfoFile',
+      'build/types.tsbuildinfo',
+    );
     await tool('typescript/bin/tsc', '-p', 'tsconfig.scripts.json');
   },
   package: checkPackage,

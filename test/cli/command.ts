@@ -36,10 +36,12 @@ export interface RunOptions {
 /** Starts `varve` and leaves it to the caller; it does not outlive the test. */
 export function startVarve(args: readonly string[], options: RunOptions = {}): ChildProcess {
   const output = options.outputFile === undefined ? 'pipe' : openSync(options.outputFile, 'w');
+  // Colours as the command itself decides: a newer Node.js warns where both of these are there, though empty.
+  const { NO_COLOR: _, FORCE_COLOR: __, ...env } = process.env;
   const child = spawn(process.execPath, [MAIN, ...args], {
     stdio: ['pipe', output, 'pipe'],
     cwd: options.cwd,
-    env: { ...process.env, NO_COLOR: '', FORCE_COLOR: '', VARVE_DEBUG: '', ...options.env },
+    env: { ...env, VARVE_DEBUG: '', ...options.env },
   });
   onTestFinished(() => {
     child.kill('SIGKILL');
