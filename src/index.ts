@@ -6,8 +6,14 @@
 
 export type { Clock } from './clock.ts';
 export { type ErrorCode, type ErrorDetails, isVarveError, VarveError } from './errors.ts';
+export type { EventEntry, EventJson } from './events/entry.ts';
+export type { Events } from './events/events.ts';
+export type { EventHistogram, HistogramOptions } from './events/histogram.ts';
+export type { EventInput } from './events/input.ts';
+export type { EventFilter, EventReadOptions } from './events/selection.ts';
 export { type IngestOptions, ingestFile } from './ingest/ingest.ts';
 export { IngestError, type IngestReport, type UnparsedLine } from './ingest/report.ts';
+export type { Level } from './levels.ts';
 export type { DurableState } from './log/core.ts';
 export type { AppendOptions, FramedBatches, Log, LogInfo, SegmentInfo } from './log/log.ts';
 export type { LatencySnapshot, LogMetricsSnapshot } from './log/metrics.ts';

@@ -20,6 +20,8 @@ import {
   writeVersion,
 } from './directory.ts';
 import { systemCode, VarveError } from './errors.ts';
+import { Events } from './events/events.ts';
+import { eventStoresOf, eventsTreeName } from './events/names.ts';
 import { Log } from './log/log.ts';
 import type { LogMetricsSnapshot } from './log/metrics.ts';
 import { checkLogName, logDirectoryName } from './log/names.ts';
@@ -81,6 +83,7 @@ export class Database {
   #trees: Promise<Trees> | undefined;
   #openTrees: Trees | undefined;
   readonly #handles: Map<string, Tree> = new Map();
+  readonly #events: Map<string, Promise<Events>> = new Map();
   readonly #logs: Map<string, Promise<Log>> = new Map();
   readonly #opened: Map<string, Log> = new Map();
   /** What those logs were asked for with. */
@@ -167,6 +170,33 @@ export class Database {
     const tree = this.#handles.get(name) ?? new Tree(trees, core);
     this.#handles.set(name, tree);
     return tree;
+  }
+
+  /**
+   * Opens a store of log entries in the order of their time, which is a tree named `events.<name>`. It is made
+   * where there is none. Asked again for the same, it returns the same handle.
+   *
+   * @param name letters, digits, dashes, underscores and dots
+   * @throws TypeError, RangeError where the name is wrong
+   * @throws VarveError as `tree`; `VERSION` where a newer build wrote it
+   */
+  events(name: string): Promise<Events> {
+    const known = this.#events.get(name);
+    if (known !== undefined) return known;
+    const opening = this.#openEvents(name);
+    this.#events.set(name, opening);
+    opening.catch(() => this.#events.delete(name));
+    return opening;
+  }
+
+  async #openEvents(name: string): Promise<Events> {
+    const tree = await this.tree(eventsTreeName(name));
+    return new Events(name, await this.#allTrees(), tree);
+  }
+
+  /** The names of the stores of log entries that there are, sorted. */
+  async eventNames(): Promise<string[]> {
+    return eventStoresOf(await this.treeNames());
   }
 
   /** The names of the trees that there are, sorted. */

@@ -15,6 +15,7 @@ import type { BenchFsyncCommandOptions } from './bench-fsync.ts';
 import { checked, count, TIMES, time } from './checked.ts';
 import { execute, report } from './context.ts';
 import type { DemoCommandOptions } from './demo.ts';
+import { addEventCommands } from './event-commands.ts';
 import type { InfoCommandOptions } from './info.ts';
 import type { IngestCommandOptions } from './ingest.ts';
 import type { InspectCommandOptions } from './inspect.ts';
@@ -54,6 +55,7 @@ export async function runProgram(version: string, argv: readonly string[]): Prom
   addVerify(program);
   addRepair(program);
   addLogReadingCommands(program);
+  addEventCommands(program);
   addBench(program, version);
   addLoggrep(program);
   addLogtail(program);

@@ -4,10 +4,13 @@
  * @module
  */
 
+import { assert } from '../assert.ts';
 import { VarveError } from '../errors.ts';
+import { LEVEL_NAMES } from '../levels.ts';
 import { LEVEL_COUNT } from '../memory/layout.ts';
-import { LEVEL_NAMES } from '../parse/levels.ts';
 import type { WindowResult } from '../parse/window.ts';
+
+assert(LEVEL_NAMES.length === LEVEL_COUNT, 'every level has a name');
 
 /** A line that did not parse. */
 export interface UnparsedLine {

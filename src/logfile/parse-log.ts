@@ -4,6 +4,7 @@
  * @module
  */
 
+import { LEVEL_NAMES, type Level } from '../levels.ts';
 import {
   FIELDS_BYTES,
   FIELDS_CONTINUATION,
@@ -20,7 +21,6 @@ import {
 import type { MemoryView } from '../memory/memory.ts';
 import { booleanOption, integerOption } from '../options.ts';
 import type { Entry, EntryReader } from '../parse/entry.ts';
-import { LEVEL_NAMES, type Level } from '../parse/levels.ts';
 import type { TextInput } from '../text/inputs.ts';
 import { checkReading, type LogReadOptions, type Reading } from './reading.ts';
 import { type RowBatch, type RowOptions, readRows } from './rows.ts';

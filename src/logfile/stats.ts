@@ -6,9 +6,9 @@
  */
 
 import { assert } from '../assert.ts';
+import { LEVEL_NAMES } from '../levels.ts';
 import { FIELDS_CONTINUATION, FIELDS_FAILED, FIELDS_PARSED, FIELDS_PLAIN } from '../memory/layout.ts';
 import { integerOption } from '../options.ts';
-import { LEVEL_NAMES } from '../parse/levels.ts';
 import { formatName } from '../parse/parser.ts';
 import type { LineRange } from '../scan/ranges.ts';
 import { STATS, type StatsResult, type StatsSpec } from '../scan/stats.ts';

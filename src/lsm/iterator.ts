@@ -43,6 +43,18 @@ export interface RangeOptions {
   snapshot?: TreeSnapshot;
 }
 
+/**
+ * Entries as they lie one behind the other: see `PAGE_ENTRY_*` in `table-layout.ts`. They are the caller's to keep.
+ */
+export interface EntryPage {
+  bytes: Buffer;
+  /** The same as words: the lengths of an entry's key and value are two of them. */
+  words: Int32Array;
+  /** Where the first entry begins, and how many there are. */
+  at: number;
+  count: number;
+}
+
 /** What an iterator gives of each entry. */
 export type Take<T> = (key: Buffer, value: Buffer) => T;
 
@@ -125,6 +137,18 @@ export class TreeIterator<T> implements IterableIterator<T, undefined, undefined
     this.#waiting--;
     const page = this.#page;
     return { done: false, value: this.#take(page.subarray(key, value), page.subarray(value, end)) };
+  }
+
+  /**
+   * The next entries, as many as lie together; undefined at the end.
+   *
+   * @throws VarveError as `next`
+   */
+  nextPage(): EntryPage | undefined {
+    if (this.#waiting === 0 && !this.#fill()) return undefined;
+    const page = { bytes: this.#page, words: this.#lengths, at: this.#at, count: this.#waiting };
+    this.#waiting = 0;
+    return page;
   }
 
   /**

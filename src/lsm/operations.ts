@@ -48,6 +48,11 @@ export class OperationsEncoder {
     return this.#count;
   }
 
+  /** Where it is encoded: until more is reserved. */
+  get buffer(): Buffer {
+    return this.#bytes;
+  }
+
   /** Encoded bytes so far; 0 where there is no operation. */
   get length(): number {
     return this.#length;
@@ -68,6 +73,21 @@ export class OperationsEncoder {
     this.#length = at + value.length;
   }
 
+  /**
+   * Begins a put whose key and value the caller encodes in place, into `buffer`, without a gap between them.
+   *
+   * @returns where the key goes; `finishPut` says that both are there
+   */
+  beginPut(tree: number, keyLength: number, valueLength: number): number {
+    return this.#head(KIND_PUT, tree, keyLength, valueLength);
+  }
+
+  /** @param end where the value ends */
+  finishPut(end: number): void {
+    this.#length = end;
+    this.#count++;
+  }
+
   delete(tree: number, key: Uint8Array): void {
     this.#length = this.#begin(KIND_DELETE, tree, key, -1);
   }
@@ -81,18 +101,23 @@ export class OperationsEncoder {
 
   /** Writes an operation up to its key; returns where the second goes. */
   #begin(kind: number, tree: number, key: Uint8Array, secondLength: number): number {
-    assert(key.length >= 1 && key.length <= KEY_BYTES_MAX, 'a key is of the right length');
-    this.#reserve(OVERHEAD_BYTES + key.length + Math.max(0, secondLength));
+    const at = this.#head(kind, tree, key.length, secondLength);
+    this.#bytes.set(key, at);
+    this.#count++;
+    return at + key.length;
+  }
+
+  /** Writes what comes before the key; returns where that goes. */
+  #head(kind: number, tree: number, keyLength: number, secondLength: number): number {
+    assert(keyLength >= 1 && keyLength <= KEY_BYTES_MAX, 'a key is of the right length');
+    this.#reserve(OVERHEAD_BYTES + keyLength + Math.max(0, secondLength));
     const bytes = this.#bytes;
     let at = this.#length;
     if (at === 0) bytes[at++] = OPERATIONS_FORMAT;
     bytes[at++] = kind;
     at = writeVarint(bytes, at, tree);
-    at = writeVarint(bytes, at, key.length);
-    if (secondLength >= 0) at = writeVarint(bytes, at, secondLength);
-    bytes.set(key, at);
-    this.#count++;
-    return at + key.length;
+    at = writeVarint(bytes, at, keyLength);
+    return secondLength >= 0 ? writeVarint(bytes, at, secondLength) : at;
   }
 
   #reserve(more: number): void {

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { LEVEL_NAMES, type Level } from '../levels.ts';
 import {
   FIELDS_BYTES,
   FIELDS_COMPONENT,
@@ -25,7 +26,6 @@ import {
 } from '../memory/layout.ts';
 import type { MemoryView } from '../memory/memory.ts';
 import { otherKeys } from './keys.ts';
-import { LEVEL_NAMES, type Level } from './levels.ts';
 import type { LineParser } from './parser.ts';
 
 /** What a log file says at one time: a line, and the lines of a stack trace behind it. */

@@ -9,6 +9,7 @@
  * @module
  */
 
+import { parseLevels } from '../levels.ts';
 import {
   FIELDS_BYTES,
   FIELDS_COMPONENT,
@@ -18,10 +19,8 @@ import {
   FIELDS_PLAIN,
   FIELDS_STATUS,
   FIELDS_TIMESTAMP,
-  LEVEL_COUNT,
 } from '../memory/layout.ts';
 import type { MemoryView } from '../memory/memory.ts';
-import { LEVEL_NAMES } from '../parse/levels.ts';
 
 /** What a filter asks for; nothing unless given. */
 export interface FilterOptions {
@@ -51,16 +50,6 @@ export interface Filter {
   readonly components: readonly string[] | undefined;
 }
 
-const ALIASES: Readonly<Record<string, string>> = {
-  WARNING: 'WARN',
-  ERR: 'ERROR',
-  SEVERE: 'ERROR',
-  CRIT: 'FATAL',
-  CRITICAL: 'FATAL',
-  ALERT: 'FATAL',
-  EMERG: 'FATAL',
-};
-
 /**
  * Checks what is asked for.
  *
@@ -89,33 +78,6 @@ function checkTime(name: string, value: unknown): number {
   if (typeof value !== 'number') throw new TypeError(`${name} must be a number, not ${String(value)}`);
   if (Number.isNaN(value)) throw new RangeError(`${name} must be a time in milliseconds, not NaN`);
   return value;
-}
-
-/**
- * Reads a choice of levels.
- *
- * @param text as `FilterOptions.level` says
- * @returns one bit for each level code
- * @throws TypeError where it is no text
- * @throws RangeError where a level is not known
- */
-export function parseLevels(text: unknown): number {
-  if (typeof text !== 'string') throw new TypeError(`level must be a string, not ${String(text)}`);
-  if (text.startsWith('=')) {
-    return text
-      .slice(1)
-      .split(',')
-      .reduce((mask, name) => mask | (1 << levelCode(name)), 0);
-  }
-  const least = levelCode(text);
-  return ((1 << LEVEL_COUNT) - 1) & -(1 << least);
-}
-
-function levelCode(name: string): number {
-  const upper = name.trim().toUpperCase();
-  const code = (LEVEL_NAMES as readonly string[]).indexOf(ALIASES[upper] ?? upper);
-  if (code < 0) throw new RangeError(`level must be one of ${LEVEL_NAMES.join(', ')}, not "${name}"`);
-  return code;
 }
 
 function checkComponents(value: string | readonly string[]): readonly string[] {

@@ -1,5 +1,6 @@
 /** Lines into what a parser makes of them, as plain values, for tests. */
 
+import { LEVEL_NAMES } from '../../src/levels.ts';
 import {
   FIELDS_BYTES,
   FIELDS_COMPONENT,
@@ -13,7 +14,6 @@ import {
   SPAN_BYTES,
 } from '../../src/memory/layout.ts';
 import { Memory } from '../../src/memory/memory.ts';
-import { LEVEL_NAMES } from '../../src/parse/levels.ts';
 import {
   createParser,
   type FormatSpec,

@@ -1,11 +1,11 @@
 /** Which lines a filter chooses. */
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { LEVEL_NAMES, parseLevels } from '../../src/levels.ts';
 import { SPAN_BYTES } from '../../src/memory/layout.ts';
 import { Memory } from '../../src/memory/memory.ts';
-import { LEVEL_NAMES } from '../../src/parse/levels.ts';
 import { createParser, PARSER_WORK_BYTES } from '../../src/parse/parser.ts';
-import { createFilter, type FilterOptions, parseLevels, RowFilter } from '../../src/scan/filter.ts';
+import { createFilter, type FilterOptions, RowFilter } from '../../src/scan/filter.ts';
 import { createRandom } from '../kit/random.ts';
 
 const memory = Memory.create(8 << 20);

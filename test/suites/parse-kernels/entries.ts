@@ -1,7 +1,7 @@
 /** Making entries of fields. */
 
 import { describe, expect, it } from 'vitest';
-
+import { LEVEL_NAMES } from '../../../src/levels.ts';
 import {
   ENTRY_BYTES,
   ENTRY_HEADERS,
@@ -31,7 +31,6 @@ import {
   SUMMARY_LATEST,
   SUMMARY_LEVELS,
 } from '../../../src/memory/layout.ts';
-import { LEVEL_NAMES } from '../../../src/parse/levels.ts';
 import { decodeHeaders } from '../../../src/record/headers.ts';
 import { mixedLines } from '../../kit/hdfs-lines.ts';
 import {

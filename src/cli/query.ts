@@ -1,0 +1,42 @@
+/**
+ * `varve query DIR NAME`: prints entries of a store of log entries.
+ *
+ * @module
+ */
+
+import type { EventEntry } from '../events/entry.ts';
+import type { Context, ExitCode } from './context.ts';
+import { type EventFilterOptions, filterOf, withEvents } from './event-store.ts';
+
+export interface QueryCommandOptions extends EventFilterOptions {
+  limit?: number;
+  reverse?: boolean;
+  json?: boolean;
+}
+
+const LEVEL_WIDTH = 6;
+
+export async function query(
+  directory: string,
+  name: string,
+  options: QueryCommandOptions,
+  { stdout, signal }: Context,
+): Promise<ExitCode> {
+  const { limit, reverse, json } = options;
+  await withEvents(directory, name, async (events) => {
+    for await (const entry of events.read({ ...filterOf(options), limit, reverse, signal })) {
+      if (json === true) stdout.json({ time: entry.iso, ...entry.toJSON() });
+      else stdout.line(lineOf(entry));
+      if (stdout.full) await stdout.flush();
+    }
+  });
+  return 0;
+}
+
+/** An entry for people: time, level, component, message, and what else there is as JSON. */
+function lineOf(entry: EventEntry): string {
+  const { iso, level, component, version, message, metadata } = entry;
+  const who = [component, version].filter((part) => part !== undefined).join('@');
+  const more = metadata === undefined ? '' : ` ${JSON.stringify(metadata)}`;
+  return `${iso} ${level.padEnd(LEVEL_WIDTH)} ${who === '' ? '' : `${who}: `}${message}${more}`;
+}
