@@ -1,10 +1,11 @@
 /**
- * What lies in the directory of a database: the number of its format, and its logs.
+ * What lies in the directory of a database: the number of its format, and its logs; and whether it is one.
  *
  * @module
  */
 
-import { VarveError } from './errors.ts';
+import { dirname } from 'node:path';
+import { systemCode, VarveError } from './errors.ts';
 import { FORMAT_VERSION } from './limits.ts';
 import { parseLogDirectoryName } from './log/names.ts';
 import { replaceFile } from './log/whole-file.ts';
@@ -72,4 +73,48 @@ export async function readVersion(vfs: Vfs, directory: string): Promise<number |
 export async function writeVersion(vfs: Vfs, directory: string): Promise<void> {
   const bytes = Buffer.from(`${FORMAT_VERSION}\n`);
   await replaceFile(vfs, directory, VERSION_FILE, VERSION_TEMPORARY_FILE, bytes);
+}
+
+/**
+ * Refuses a directory that is no database and cannot become one.
+ *
+ * @throws VarveError `NOT_FOUND`
+ */
+export async function checkOwn(vfs: Vfs, directory: string, canCreate: boolean): Promise<void> {
+  const details = { file: directory };
+  const names = await vfs.readdir(directory);
+  // Another process may be making it at this moment.
+  if (names.includes(VERSION_FILE)) return;
+  if (!canCreate) throw new VarveError('NOT_FOUND', `${directory} is not a varve database`, details);
+  const own = [LOCK_DIRECTORY, VERSION_TEMPORARY_FILE];
+  if (names.some((name) => !own.includes(name))) {
+    throw new VarveError('NOT_FOUND', `${directory} is not a varve database, and not empty`, details);
+  }
+}
+
+/** Checks the VERSION file, and makes it in a directory that is new. */
+export async function checkVersion(vfs: Vfs, directory: string, canCreate: boolean): Promise<void> {
+  if ((await readVersion(vfs, directory)) !== undefined) return;
+  await checkOwn(vfs, directory, canCreate);
+  // It was made since the look before this one: whoever may not make one comes too early.
+  if (!canCreate)
+    throw new VarveError('NOT_FOUND', `${directory} is not a varve database`, { file: directory });
+  await syncAncestors(vfs, directory);
+  await writeVersion(vfs, directory);
+}
+
+/**
+ * Makes the name of a directory durable, and the names of those above it: which of them were made for it,
+ * by this process or by one that ended too early, nobody knows any more.
+ */
+async function syncAncestors(vfs: Vfs, directory: string): Promise<void> {
+  for (let path = directory; dirname(path) !== path; path = dirname(path)) {
+    try {
+      await vfs.syncDir(dirname(path));
+    } catch (error) {
+      // Where we may not look, we have made nothing.
+      const code = error instanceof VarveError ? systemCode(error.cause) : undefined;
+      if (code !== 'EACCES' && code !== 'EPERM') throw error;
+    }
+  }
 }

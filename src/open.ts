@@ -9,17 +9,8 @@
  * @module
  */
 
-import { dirname } from 'node:path';
-import {
-  LOCK_DIRECTORY,
-  LOGS_DIRECTORY,
-  listLogs,
-  readVersion,
-  VERSION_FILE,
-  VERSION_TEMPORARY_FILE,
-  writeVersion,
-} from './directory.ts';
-import { systemCode, VarveError } from './errors.ts';
+import { checkOwn, checkVersion, LOGS_DIRECTORY, listLogs } from './directory.ts';
+import { VarveError } from './errors.ts';
 import { Events } from './events/events.ts';
 import { eventStoresOf, eventsTreeName } from './events/names.ts';
 import { Log } from './log/log.ts';
@@ -356,50 +347,6 @@ export class Database {
   #checkOpen(): void {
     if (this.#closing !== undefined)
       throw new VarveError('CLOSED', `the database ${this.directory} is closed`);
-  }
-}
-
-/**
- * Refuses a directory that is no database and cannot become one.
- *
- * @throws VarveError `NOT_FOUND`
- */
-async function checkOwn(vfs: Vfs, directory: string, canCreate: boolean): Promise<void> {
-  const details = { file: directory };
-  const names = await vfs.readdir(directory);
-  // Another process may be making it at this moment.
-  if (names.includes(VERSION_FILE)) return;
-  if (!canCreate) throw new VarveError('NOT_FOUND', `${directory} is not a varve database`, details);
-  const own = [LOCK_DIRECTORY, VERSION_TEMPORARY_FILE];
-  if (names.some((name) => !own.includes(name))) {
-    throw new VarveError('NOT_FOUND', `${directory} is not a varve database, and not empty`, details);
-  }
-}
-
-/** Checks the VERSION file, and makes it in a directory that is new. */
-async function checkVersion(vfs: Vfs, directory: string, canCreate: boolean): Promise<void> {
-  if ((await readVersion(vfs, directory)) !== undefined) return;
-  await checkOwn(vfs, directory, canCreate);
-  // It was made since the look before this one: whoever may not make one comes too early.
-  if (!canCreate)
-    throw new VarveError('NOT_FOUND', `${directory} is not a varve database`, { file: directory });
-  await syncAncestors(vfs, directory);
-  await writeVersion(vfs, directory);
-}
-
-/**
- * Makes the name of a directory durable, and the names of those above it: which of them were made for it,
- * by this process or by one that ended too early, nobody knows any more.
- */
-async function syncAncestors(vfs: Vfs, directory: string): Promise<void> {
-  for (let path = directory; dirname(path) !== path; path = dirname(path)) {
-    try {
-      await vfs.syncDir(dirname(path));
-    } catch (error) {
-      // Where we may not look, we have made nothing.
-      const code = error instanceof VarveError ? systemCode(error.cause) : undefined;
-      if (code !== 'EACCES' && code !== 'EPERM') throw error;
-    }
   }
 }
 

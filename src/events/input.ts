@@ -54,7 +54,8 @@ export interface CheckedTime {
 }
 
 function describe(value: unknown): string {
-  return typeof value === 'object' ? (value === null ? 'null' : 'an object') : String(value);
+  if (typeof value === 'object') return value === null ? 'null' : 'an object';
+  return typeof value === 'string' ? JSON.stringify(value) : typeof value;
 }
 
 /** @throws TypeError where it is no entry, or has a field that entries have not */

@@ -147,8 +147,9 @@ export class EventReader implements AsyncIterableIterator<EventEntry, undefined,
       this.#snapshot.close();
     }
     for (;;) {
-      const { done, value: change } = await this.#changes.next();
-      if (done === true) return undefined;
+      const step: IteratorResult<TreeChange, unknown> = await this.#changes.next();
+      if (step.done === true) return undefined;
+      const change = step.value;
       if (change.type !== 'put' || change.key.length !== KEY_BYTES) continue;
       const page = Page.of(change.key, change.value);
       if (this.#isWanted(change.key, page)) return new EventEntry(page, 0);

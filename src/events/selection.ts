@@ -7,15 +7,7 @@
 import { parseLevels } from '../levels.ts';
 import { booleanOption, checkOptions, integerOption } from '../options.ts';
 import { messageStart } from './entry.ts';
-import {
-  componentHash,
-  HAS_COMPONENT,
-  HASH_SHIFT,
-  HEAD_BYTES,
-  VALUE_FLAGS,
-  VALUE_HASH,
-  VALUE_LEVEL,
-} from './format.ts';
+import { componentHash, HAS_COMPONENT, HEAD_BYTES, VALUE_FLAGS, VALUE_HASH, VALUE_LEVEL } from './format.ts';
 import { boundOf } from './time.ts';
 
 /** Which entries a count or a histogram is about; all unless given. */
@@ -122,24 +114,6 @@ function toWanted(value: string | readonly string[]): Wanted[] {
 /** Whether a selection asks for anything but a time. */
 export function isPlain({ levels, components, contains }: Selection): boolean {
   return levels === -1 && components === undefined && contains === undefined;
-}
-
-/**
- * What blocks of tables have to have for one of their entries to be wanted: a bit of each mask. The lower 32
- * bits of a mask come first.
- */
-export function tagMasks({ levels, components }: Selection): [low: number, high: number][] {
-  const masks: [number, number][] = [];
-  if (levels !== -1) masks.push([levels, 0]);
-  if (components?.every(({ anyBefore, anyBehind }) => !anyBefore && !anyBehind) === true) {
-    const mask: [number, number] = [0, 0];
-    for (const { bytes } of components) {
-      const bit = HASH_SHIFT + componentHash(bytes);
-      mask[bit >> 5] = ((mask[bit >> 5] as number) | (1 << (bit & 31))) >>> 0;
-    }
-    masks.push(mask);
-  }
-  return masks;
 }
 
 /** A selection at work on the entries of pages. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Durability } from '../log/sync-policy.ts';
+import type { WriteOptions } from '../lsm/tree.ts';
 import type { Trees } from '../lsm/trees.ts';
 import { EventEncoder } from './encoder.ts';
 import { STATE_KEY } from './format.ts';
@@ -22,6 +22,8 @@ const TWO_32 = 2 ** 32;
 const OPENED_SCALE = 256;
 const OPENED_MAX = 2 ** 24 - 1;
 const COUNT_MAX = 2 ** 40;
+
+type Level = WriteOptions['durability'];
 
 export class EventWriter {
   readonly #trees: Trees;
@@ -44,7 +46,7 @@ export class EventWriter {
   }
 
   /** Writes one entry; see `Events.write`. */
-  async write(entry: EventInput, level: Durability | undefined): Promise<void> {
+  async write(entry: EventInput, level: Level): Promise<void> {
     const { clock } = this.#trees.parts;
     this.#begin();
     this.#add(entry, clock.now());
@@ -52,7 +54,7 @@ export class EventWriter {
   }
 
   /** Writes entries in their order; see `Events.writeMany`. */
-  async writeMany(entries: Iterable<EventInput>, level: Durability | undefined): Promise<number> {
+  async writeMany(entries: Iterable<EventInput>, level: Level): Promise<number> {
     const nowMs = this.#trees.parts.clock.now();
     const { operations } = this.#encoder;
     const flights: Promise<unknown>[] = [];
@@ -100,7 +102,7 @@ export class EventWriter {
   }
 
   /** Hands the batch on, and waits until it has reached the level. */
-  #send(level: Durability | undefined): Promise<void> {
+  #send(level: Level): Promise<void> {
     const { operations } = this.#encoder;
     const isFirst = !this.#isBegun;
     if (isFirst) operations.put(this.#tree, STATE_KEY, encodeState(this.#state));

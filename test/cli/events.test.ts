@@ -53,7 +53,7 @@ test('prints entries that are asked for, in the order of their time', async () =
   const missing = await varve(['query', directory, 'nothing']);
   expect([missing.code, missing.stderr]).toEqual([
     2,
-    `varve: there is no store of log entries "nothing" in ${directory}; it has app\n`,
+    `varve: there is no store of log entries "nothing" in ${directory}; it has app (NOT_FOUND)\n`,
   ]);
 });
 
