@@ -37,8 +37,6 @@ export const IS_ASCII = 8;
 
 /** The hash of a component is less. */
 export const HASH_COUNT = 56;
-/** In a mask of tags, the bits of levels come first, those of components behind them. */
-export const HASH_SHIFT = 8;
 
 /** The key of what the store keeps of itself. */
 export const STATE_KEY: Buffer = Buffer.from('\xffstate', 'latin1');
