@@ -29,7 +29,7 @@ export {
   memtableGet,
 } from './memtable';
 export { parsePattern } from './pattern';
-export { mergeBlock, mergePage, mergeStart, mergeTake, mergeTop } from './merge';
+export { mergeBlock, mergeDrop, mergeIsDue, mergePage, mergeStart, mergeTake, mergeTop } from './merge';
 export { offsetLowerBound, offsetUpperBound, timeLowerBound, timeUpperBound } from './search';
 export { mergeRuns, sortRun } from './sort';
 export { tallyRows } from './tally';

@@ -24,6 +24,8 @@ import {
   LARGE_ENTRY_BYTES,
   MERGE_BACKWARD,
   MERGE_BOTTOM,
+  MERGE_DROPPED,
+  MERGE_FILTER,
   MERGE_FRAGMENT_COUNT,
   MERGE_FRAGMENT_NEXT,
   MERGE_FRAGMENTS,
@@ -60,6 +62,7 @@ import {
 import { appendEntry, countEntry } from './block-build';
 import { copy } from './bytes';
 import { compareKeys, equalKeys } from './keys';
+import { countKept, isDue } from './merge-filter';
 import { advanceTop, startSources, topSource } from './merge-sources';
 
 export function mergeStart(merge: usize): void {
@@ -155,20 +158,45 @@ function compareLimit(merge: usize, key: usize, keyLength: u32): i32 {
   return compareKeys(key, keyLength, load<u32>(merge, MERGE_LIMIT), load<u32>(merge, MERGE_LIMIT_LENGTH));
 }
 
+/** Whether the filter drops the entry at the top: nobody but the newest state must see it. */
+// @ts-ignore: decorator
+@inline
+function isDropable(merge: usize, top: usize, filter: usize): bool {
+  if (load<u32>(top, SOURCE_KIND) != KIND_PUT || !isDue(filter, top)) return false;
+  return snapshotAfter(merge, load<f64>(top, SOURCE_SEQUENCE)) == Infinity;
+}
+
+/** Whether an entry may go without a trace: nothing that is older comes to light. */
+// @ts-ignore: decorator
+@inline
+function isNothingBelow(merge: usize): bool {
+  return load<i32>(merge, MERGE_BOTTOM) != 0 && load<u32>(merge, MERGE_SNAPSHOT_COUNT) == 0;
+}
+
+/** Passes over the entry at the top, and all that is older of its key. */
+// @ts-ignore: decorator
+@inline
+function dropTop(merge: usize, key: usize, keyLength: u32, sequence: f64): void {
+  store<f64>(merge, load<f64>(merge, MERGE_DROPPED) + 1, MERGE_DROPPED);
+  visit(merge, key, keyLength, sequence);
+  advanceTop(merge);
+}
+
 export function mergeBlock(merge: usize, builder: usize): i32 {
   const start = load<u32>(builder, BUILDER_START);
   const target = load<u32>(builder, BUILDER_TARGET);
   const bottom = load<i32>(merge, MERGE_BOTTOM) != 0;
   const hasLimit = load<u32>(merge, MERGE_LIMIT) != 0;
   const hasFragments = load<u32>(merge, MERGE_FRAGMENT_COUNT) != 0;
+  const filter = <usize>load<u32>(merge, MERGE_FILTER);
   while (true) {
     const top = topSource(merge);
     if (top <= 1) return top == 0 ? MERGED_END : MERGED_EMPTY;
     const key = <usize>load<u32>(top, SOURCE_KEY);
     const keyLength = load<u32>(top, SOURCE_KEY_LENGTH);
-    const valueLength = load<u32>(top, SOURCE_VALUE_LENGTH);
+    let valueLength = load<u32>(top, SOURCE_VALUE_LENGTH);
     const sequence = load<f64>(top, SOURCE_SEQUENCE);
-    const kind = load<u32>(top, SOURCE_KIND);
+    let kind = load<u32>(top, SOURCE_KIND);
     const isSame = isVisited(merge, key, keyLength);
     if (isSame) {
       // A newer version is seen by whoever sees this one.
@@ -187,8 +215,18 @@ export function mergeBlock(merge: usize, builder: usize): i32 {
       advanceTop(merge);
       continue;
     }
-    const entries = load<u32>(builder, BUILDER_ENTRIES);
     const isLarge = keyLength + valueLength > <u32>LARGE_ENTRY_BYTES;
+    // Of a large one, the caller asks, who can check first that its bytes are what was written.
+    const isExpired = filter != 0 && !isLarge && isDropable(merge, top, filter);
+    if (isExpired) {
+      if (isNothingBelow(merge)) {
+        dropTop(merge, key, keyLength, sequence);
+        continue;
+      }
+      kind = KIND_DELETE;
+      valueLength = 0;
+    }
+    const entries = load<u32>(builder, BUILDER_ENTRIES);
     const used = load<u32>(builder, BUILDER_AT) - start + RESTART_BYTES * load<u32>(builder, BUILDER_RESTART_COUNT);
     const isFull =
       entries > 0 &&
@@ -202,6 +240,8 @@ export function mergeBlock(merge: usize, builder: usize): i32 {
     }
     appendEntry(builder, key, keyLength, load<u32>(top, SOURCE_VALUE), valueLength, sequence, kind);
     countEntry(builder, keyLength, valueLength, sequence, kind);
+    if (isExpired) store<f64>(merge, load<f64>(merge, MERGE_DROPPED) + 1, MERGE_DROPPED);
+    else if (filter != 0 && kind == KIND_PUT) countKept(filter, builder, top);
     // The builder keeps a copy of the key already.
     store<u32>(merge, load<u32>(builder, BUILDER_LAST_KEY), MERGE_VISITED);
     store<i32>(merge, <i32>keyLength, MERGE_VISITED_LENGTH);
@@ -217,9 +257,32 @@ export function mergeTake(merge: usize, builder: usize): void {
   const key = <usize>load<u32>(top, SOURCE_KEY);
   const keyLength = load<u32>(top, SOURCE_KEY_LENGTH);
   const sequence = load<f64>(top, SOURCE_SEQUENCE);
-  countEntry(builder, keyLength, load<u32>(top, SOURCE_VALUE_LENGTH), sequence, load<u32>(top, SOURCE_KIND));
+  const kind = load<u32>(top, SOURCE_KIND);
+  countEntry(builder, keyLength, load<u32>(top, SOURCE_VALUE_LENGTH), sequence, kind);
+  const filter = <usize>load<u32>(merge, MERGE_FILTER);
+  if (filter != 0 && kind == KIND_PUT) countKept(filter, builder, top);
   visit(merge, key, keyLength, sequence);
   advanceTop(merge);
+}
+
+export function mergeIsDue(merge: usize): i32 {
+  const top = topSource(merge);
+  assert(top > 1);
+  const filter = <usize>load<u32>(merge, MERGE_FILTER);
+  return i32(filter != 0 && isDropable(merge, top, filter));
+}
+
+export function mergeDrop(merge: usize, builder: usize): void {
+  const top = topSource(merge);
+  assert(top > 1 && load<u32>(builder, BUILDER_ENTRIES) == 0);
+  const key = <usize>load<u32>(top, SOURCE_KEY);
+  const keyLength = load<u32>(top, SOURCE_KEY_LENGTH);
+  const sequence = load<f64>(top, SOURCE_SEQUENCE);
+  if (!isNothingBelow(merge)) {
+    appendEntry(builder, key, keyLength, key, 0, sequence, KIND_DELETE);
+    countEntry(builder, keyLength, 0, sequence, KIND_DELETE);
+  }
+  dropTop(merge, key, keyLength, sequence);
 }
 
 export function mergeTop(merge: usize): usize {

@@ -22,6 +22,8 @@ const RETRY_MS = 500;
 export interface BackgroundParts {
   clock: Clock;
   wal: Log;
+  /** Nothing is written then. */
+  readOnly: boolean;
   trees: () => readonly TreeCore[];
   /** Writes a memtable to a table and publishes that; undefined where it has become empty. */
   flush: (tree: TreeCore, memtable: Memtable) => Promise<void>;
@@ -87,9 +89,12 @@ export class Background implements Relief {
   #held = 0;
   #alone: Promise<unknown> = Promise.resolve();
   #isStopped = false;
+  /** The next look at tables whose values go by their time. */
+  #check: Cancel | undefined;
 
   constructor(parts: BackgroundParts) {
     this.#parts = parts;
+    this.#isStopped = parts.readOnly;
     this.#flushes = new Loop(
       () => this.#flushNext(),
       (error) => {
@@ -128,6 +133,20 @@ export class Background implements Relief {
     if (this.#isStopped) return;
     this.#flushes.start();
     if (!this.#isPaused && this.#held === 0) this.#compactions.start();
+    if (this.#check === undefined) this.watch();
+  }
+
+  /** Looks at tables from time to time, as long as there is a tree whose values go by their time. */
+  watch(): void {
+    this.#check?.();
+    this.#check = undefined;
+    if (this.#isStopped) return;
+    const intervals = this.#parts.trees().flatMap(({ options }) => options.drop?.checkIntervalMs ?? []);
+    if (intervals.length === 0) return;
+    this.#check = this.#parts.clock.after(Math.min(...intervals), () => {
+      this.#check = undefined;
+      this.kick();
+    });
   }
 
   /** Begins no more compactions; resolves when the one under way has ended. */
@@ -190,6 +209,7 @@ export class Background implements Relief {
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#retry?.();
+    this.#check?.();
     this.#notify();
     await this.#flushes.idle();
     await this.#compactions.idle();

@@ -6,7 +6,11 @@
  */
 
 import { isVarveError } from '../errors.ts';
-import { type Choice, chooseLeveled, chooseRange } from './compaction/leveled.ts';
+import type { Choice } from './compaction/choice.ts';
+import { chooseDue, chooseOutdated } from './compaction/expired.ts';
+import { chooseLeveled, chooseRange } from './compaction/leveled.ts';
+import type { OutputResult } from './compaction/output.ts';
+import { dropRuleOf } from './drop-options.ts';
 import type { Edit } from './manifest-state.ts';
 import type { SharedParts } from './shared-parts.ts';
 import type { TableFile } from './table/table-file.ts';
@@ -14,16 +18,29 @@ import type { TreeCore } from './tree-core.ts';
 import type { Table } from './version.ts';
 
 /**
- * Merges tables of a tree where it has too many.
+ * Merges tables of a tree where it has too many, and drops values whose time has come.
  *
  * @returns whether there was anything to do
  * @throws VarveError `CORRUPT`, `NO_SPACE`, `IO`, `NO_MEMORY`: nothing has changed; `POISONED`
  */
 export async function compactTree(trees: SharedParts, tree: TreeCore): Promise<boolean> {
-  const choice = chooseLeveled(tree.version.levels, tree.options.leveled);
+  const choice = choose(trees, tree);
   if (choice === undefined) return false;
   await carryOut(trees, tree, choice);
   return true;
+}
+
+function choose(trees: SharedParts, tree: TreeCore): Choice | undefined {
+  const { levels } = tree.version;
+  const { drop, leveled } = tree.options;
+  const rule = dropRuleOf(tree, trees.parts.clock);
+  if (drop === undefined || rule === undefined) return chooseLeveled(levels, leveled);
+  const snapshots = trees.snapshots.list();
+  return (
+    chooseOutdated(levels, rule, snapshots) ??
+    chooseLeveled(levels, leveled) ??
+    chooseDue(levels, rule, snapshots, drop.minShare)
+  );
 }
 
 /** Merges all tables of a tree that have keys in a range, into its last level. */
@@ -42,30 +59,47 @@ async function carryOut(trees: SharedParts, tree: TreeCore, choice: Choice): Pro
   const version = tree.version.hold();
   try {
     const inputs = choice.inputs.flatMap(({ tables }) => tables.map(({ number }) => number));
-    const added = choice.kind === 'move' ? inputTables(choice) : await merge(trees, tree, choice);
-    await publish(trees, tree, choice, inputs, added);
+    const { files, dropped } = await make(trees, tree, choice);
+    await publish(trees, tree, choice, inputs, files);
+    tree.work.droppedEntries += dropped;
   } finally {
     version.release();
   }
+}
+
+/** Makes the tables that take the place of others. */
+async function make(trees: SharedParts, tree: TreeCore, choice: Choice): Promise<OutputResult> {
+  const all = inputTables(choice);
+  if (choice.kind === 'move') return { files: [...all], dropped: 0 };
+  if (choice.kind === 'merge') return await merge(trees, tree, choice);
+  const entries = all.reduce((sum, { properties }) => sum + properties.entries - properties.tombstones, 0);
+  return { files: [], dropped: entries };
 }
 
 function inputTables({ inputs }: Choice): readonly TableFile[] {
   return inputs.flatMap(({ tables }) => tables);
 }
 
-function merge(trees: SharedParts, tree: TreeCore, choice: Choice): Promise<TableFile[]> {
+function merge(trees: SharedParts, tree: TreeCore, choice: Choice): Promise<OutputResult> {
   const { tasks, clock } = trees.parts;
   const { tableBytes } = tree.options;
   const all = inputTables(choice) as readonly Table[];
   const bytes = all.reduce((sum, { properties }) => sum + properties.bytes, 0);
-  const numbers = Math.ceil(bytes / tableBytes) + 1;
+  // Those of level 0 are in the order of their age, which tables made of one would not have.
+  const numbers = choice.outputLevel === 0 ? 1 : Math.ceil(bytes / tableBytes) + 1;
   const plain = ({ number, properties }: TableFile): TableFile => ({ number, properties });
   return tasks.mergeTables({
     directory: tree.directory,
     firstNumber: trees.manifest.takeNumbers(numbers),
     numbers,
     options: tree.writeOptions,
-    createdMs: clock.now(),
+    origin: {
+      tree: tree.id,
+      createdMs: clock.now(),
+      firstMs: Math.min(...all.map(({ properties }) => properties.firstMs)),
+      lastMs: Math.max(...all.map(({ properties }) => properties.lastMs)),
+    },
+    drop: dropRuleOf(tree, clock),
     bytesPerSecond: trees.background.bytesPerSecond,
     inputs: choice.inputs.flatMap(({ level, tables }) =>
       level === 0 ? tables.map((table) => [plain(table)]) : [tables.map(plain)],

@@ -6,6 +6,7 @@
 
 import { isVarveError } from '../errors.ts';
 import { RUN_ENTRY_BYTES } from '../memory/lsm-layout.ts';
+import { dropRuleOf } from './drop-options.ts';
 import type { Memtable } from './memtable.ts';
 import type { SharedParts } from './shared-parts.ts';
 import { Run } from './sorted-runs.ts';
@@ -51,12 +52,14 @@ async function write(trees: SharedParts, tree: TreeCore, memtable: Memtable): Pr
   let runs: Run[] = [];
   try {
     runs = memtable.isSorted ? memtable.runs() : [await sort(trees, memtable)];
-    return await tasks.writeRun({
+    const nowMs = clock.now();
+    const { files, dropped } = await tasks.writeRun({
       directory: tree.directory,
       firstNumber: trees.manifest.takeNumbers(1),
       numbers: 1,
       options: tree.writeOptions,
-      createdMs: clock.now(),
+      origin: { tree: tree.id, createdMs: nowMs, firstMs: nowMs, lastMs: nowMs },
+      drop: dropRuleOf(tree, clock),
       runs: runs.filter(({ count }) => count > 0).map(({ address, count }) => ({ address, count })),
       rangeTombstones: memtable
         .rangeDeletions()
@@ -65,6 +68,8 @@ async function write(trees: SharedParts, tree: TreeCore, memtable: Memtable): Pr
       smallestSequence: memtable.firstSequence,
       bottom: tree.version.tableCount === 0,
     });
+    tree.work.droppedEntries += dropped;
+    return files[0];
   } finally {
     for (const run of runs) run.release();
   }

@@ -7,9 +7,9 @@
 import type { MemoryView } from '../memory/memory.ts';
 import { endSource, type MergeSource } from './merge-source.ts';
 import { TableCursor } from './table/cursor.ts';
+import type { Span } from './table/output-bytes.ts';
 import type { TableReader } from './table/reader.ts';
 import { endsBefore } from './table/table-file.ts';
-import type { Span } from './table/writer.ts';
 
 /** The tables of one level, by their keys; one at a time is read. */
 export class LevelSource implements MergeSource {

@@ -7,7 +7,7 @@
 
 import type { MemoryView } from '../memory/memory.ts';
 import * as layout from '../memory/table-layout.ts';
-import type { Span } from './table/writer.ts';
+import type { Span } from './table/output-bytes.ts';
 
 const { FORM_RUN, ROW_ENTRY_BYTES } = layout;
 

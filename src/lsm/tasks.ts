@@ -5,15 +5,15 @@
  */
 
 import type { MergeTablesArgs } from './compaction/merge-tables.ts';
+import type { OutputResult } from './compaction/output.ts';
 import type { WriteRunArgs } from './compaction/write-run.ts';
 import type { SortCellsArgs } from './sort-cells.ts';
-import type { TableFile } from './table/table-file.ts';
 
 export interface TableWork {
   /** See `sortCells`. */
   sortCells(args: SortCellsArgs): Promise<number>;
   /** See `writeRun`. */
-  writeRun(args: WriteRunArgs): Promise<TableFile | undefined>;
+  writeRun(args: WriteRunArgs): Promise<OutputResult>;
   /** See `mergeTables`. */
-  mergeTables(args: MergeTablesArgs): Promise<TableFile[]>;
+  mergeTables(args: MergeTablesArgs): Promise<OutputResult>;
 }

@@ -8,6 +8,7 @@
 
 import { FOUND_VALUE, FOUND_VALUE_LENGTH, KIND_NONE, KIND_PUT } from '../memory/lsm-layout.ts';
 import type { Memory } from '../memory/memory.ts';
+import type { DropSource } from './drop-options.ts';
 import { Memtable } from './memtable.ts';
 import { endsBefore, type TableFile } from './table/table-file.ts';
 import { DEFAULT_WRITE_OPTIONS, type WriteOptions } from './table/writer.ts';
@@ -24,6 +25,8 @@ export interface WorkCounts {
   compactions: number;
   compactionReadBytes: number;
   compactionWrittenBytes: number;
+  /** Values that were dropped because their time had come. */
+  droppedEntries: number;
 }
 
 export class TreeCore {
@@ -38,12 +41,16 @@ export class TreeCore {
   version: Version;
   /** What is older is in tables, as the manifest says. */
   flushed: number;
+  /** Says what time it is for values that go by their time; of no use where the options have none. */
+  dropSource: DropSource | undefined;
+  dropFailure: Error | undefined;
   readonly work: WorkCounts = {
     flushes: 0,
     flushedBytes: 0,
     compactions: 0,
     compactionReadBytes: 0,
     compactionWrittenBytes: 0,
+    droppedEntries: 0,
   };
   readonly #memory: Memory;
 

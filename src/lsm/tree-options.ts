@@ -2,6 +2,7 @@
 
 import { booleanOption, checkOneOf, checkOptions, integerOption } from '../options.ts';
 import { DEFAULT_LEVELED, type LeveledOptions } from './compaction/leveled.ts';
+import { type DropExpired, resolveDrop, type StoredDrop } from './drop-options.ts';
 import type { Compression } from './table/codecs.ts';
 import { BLOCK_BYTES_MAX, BLOCK_BYTES_MIN } from './table/output-bytes.ts';
 import { DEFAULT_WRITE_OPTIONS } from './table/writer.ts';
@@ -17,6 +18,11 @@ export interface TreeOptions {
   compression?: Compression;
   /** Whether tables have Bloom filters, which tell for most keys that they do not have them; true unless given. */
   filter?: boolean;
+  /**
+   * Which values go by themselves when their time has come; false for none, which is so unless given. Until they
+   * are gone, they are read. A snapshot keeps what was not due when it was taken.
+   */
+  dropExpired?: DropExpired | false;
 }
 
 /** What the manifest keeps of a tree's options, so that it can be flushed before anybody asks for it. */
@@ -27,6 +33,7 @@ export interface StoredTreeOptions {
   compression: Compression;
   filter: boolean;
   leveled: LeveledOptions;
+  drop?: StoredDrop;
 }
 
 const KIB = 1024;
@@ -42,7 +49,7 @@ const TABLE_BYTES_MAX = 1024 * MIB;
 /** The first level has so many tables. */
 const BASE_TABLES = 4;
 const COMPRESSIONS: readonly Compression[] = ['none', 'deflate', 'zstd'];
-const OPTION_NAMES = ['memtableBytes', 'tableBytes', 'blockBytes', 'compression', 'filter'];
+const OPTION_NAMES = ['memtableBytes', 'tableBytes', 'blockBytes', 'compression', 'filter', 'dropExpired'];
 
 /**
  * Checks options and fills in the defaults.
@@ -68,7 +75,9 @@ export function resolveTreeOptions(
     TABLE_BYTES_MIN,
     TABLE_BYTES_MAX,
   );
+  const drop = resolveDrop(options.dropExpired, stored?.drop);
   return {
+    ...(drop === undefined ? {} : { drop }),
     memtableBytes: integerOption(
       'memtableBytes',
       options.memtableBytes,

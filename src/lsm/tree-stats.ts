@@ -31,6 +31,8 @@ export interface TreeStats {
   stalls: StallCounts;
   /** Why memtables cannot be written to tables, or tables not be merged, at the moment. */
   failure: Error | undefined;
+  /** Why values whose time has come are not dropped: what the function of the tree's owner has thrown. */
+  dropFailure: Error | undefined;
 }
 
 /** The stats of one tree. */
@@ -51,6 +53,7 @@ export function statsOf(trees: Trees, tree: TreeCore): TreeStats {
     work: { ...work },
     stalls: { ...trees.writer.stalls },
     failure: trees.background.failure ?? trees.background.compactionFailure,
+    dropFailure: tree.dropFailure,
   };
 }
 

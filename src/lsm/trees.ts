@@ -17,6 +17,7 @@ import { Flights } from '../vfs/flights.ts';
 import { joinPath } from '../vfs/vfs.ts';
 import { Background } from './background.ts';
 import { compactTree } from './compact.ts';
+import { sourceOf } from './drop-options.ts';
 import { flushMemtable } from './flush.ts';
 import { Manifest } from './manifest.ts';
 import type { TreeRecord } from './manifest-state.ts';
@@ -82,6 +83,7 @@ export class Trees implements SharedParts {
     this.background = new Background({
       clock,
       wal,
+      readOnly: parts.readOnly,
       trees: () => this.#list,
       flush: (tree, memtable) => flushMemtable(this, tree, memtable),
       compact: (tree) => compactTree(this, tree),
@@ -201,6 +203,8 @@ export class Trees implements SharedParts {
         await this.manifest.publish({ trees: [{ id, name, flushed, options: resolved }] });
       }
       known.options = resolved;
+      known.dropSource = sourceOf(options.dropExpired) ?? known.dropSource;
+      this.background.watch();
       return known;
     }
     if (readOnly) throw noSuchTree(name, directory);
@@ -210,7 +214,10 @@ export class Trees implements SharedParts {
     const id = 1 + Math.max(0, ...this.#list.map((tree) => tree.id));
     const flushed = this.wal.durable.synced;
     await this.manifest.publish({ trees: [{ id, name, flushed, options: resolved }] });
-    return this.#add(id, name, resolved, new Version([]), flushed);
+    const core = this.#add(id, name, resolved, new Version([]), flushed);
+    core.dropSource = sourceOf(options.dropExpired);
+    this.background.watch();
+    return core;
   }
 
   /** @throws VarveError `NO_MEMORY` */

@@ -15,10 +15,14 @@ import {
   KIND_PUT,
   RUN_ENTRY_BYTES,
 } from './lsm-layout.ts';
+import { createMergeFilter, type FilteredEntry } from './merge-filter-reference.ts';
 import type { TableKernels } from './table-kernels.ts';
 import * as layout from './table-layout.ts';
 
-type MergeKernels = Pick<TableKernels, 'mergeStart' | 'mergeBlock' | 'mergeTake' | 'mergeTop' | 'mergePage'>;
+type MergeKernels = Pick<
+  TableKernels,
+  'mergeStart' | 'mergeBlock' | 'mergeTake' | 'mergeIsDue' | 'mergeDrop' | 'mergeTop' | 'mergePage'
+>;
 
 /** What merging needs of the builder. */
 export interface ReferenceBuilder {
@@ -27,13 +31,10 @@ export interface ReferenceBuilder {
 }
 
 /** The entry that a source is at. */
-interface Current {
+interface Current extends FilteredEntry {
   source: number;
-  key: Uint8Array;
   sequence: number;
   kind: number;
-  value: number;
-  valueLength: number;
 }
 
 /** Creates the reference of the merge kernels over a memory. */
@@ -202,6 +203,38 @@ export function createMergeReference(view: DataView, builders: ReferenceBuilder)
     return isCovered(merge, top.key, top.sequence);
   }
 
+  const filters = createMergeFilter(view);
+
+  /** Whether the filter drops an entry: nobody but the newest state must see it. */
+  function isExpired(merge: number, top: Current): boolean {
+    const filter = u32(merge + layout.MERGE_FILTER);
+    if (filter === 0 || top.kind !== KIND_PUT) return false;
+    return seenFrom(merge, top.sequence) === Number.POSITIVE_INFINITY && filters.isDue(filter, top);
+  }
+
+  const isNothingBelow = (merge: number): boolean =>
+    u32(merge + layout.MERGE_BOTTOM) !== 0 && snapshotsOf(merge).length === 0;
+
+  function noteDropped(merge: number): void {
+    view.setFloat64(merge + layout.MERGE_DROPPED, f64(merge + layout.MERGE_DROPPED) + 1, true);
+  }
+
+  /** Appends an entry, a deletion where it has expired. */
+  function append(merge: number, builder: number, top: Current, expired: boolean): void {
+    const kind = expired ? KIND_DELETE : top.kind;
+    const valueLength = expired ? 0 : top.valueLength;
+    builders.append(builder, top.key, bytesAt(top.value, valueLength), top.sequence, kind);
+    builders.count(builder, top.key.length, valueLength, top.sequence, kind);
+    if (expired) noteDropped(merge);
+    else countKept(merge, builder, top);
+  }
+
+  function countKept(merge: number, builder: number, top: Current): void {
+    const filter = u32(merge + layout.MERGE_FILTER);
+    if (filter !== 0 && top.kind === KIND_PUT)
+      filters.countKept(filter, u32(builder + layout.BUILDER_COUNTS), top);
+  }
+
   function mergeBlock(merge: number, builder: number): number {
     for (;;) {
       const top = topOf(merge);
@@ -215,13 +248,20 @@ export function createMergeReference(view: DataView, builders: ReferenceBuilder)
         continue;
       }
       const isLarge = top.key.length + top.valueLength > layout.LARGE_ENTRY_BYTES;
-      const isFull = u32(builder + layout.BUILDER_ENTRIES) > 0 && (isLarge || !isRoomFor(builder, top));
+      const expired = !isLarge && isExpired(merge, top);
+      if (expired && isNothingBelow(merge)) {
+        noteDropped(merge);
+        visit(merge, top);
+        step(top.source, false);
+        continue;
+      }
+      const stored = expired ? { ...top, valueLength: 0 } : top;
+      const isFull = u32(builder + layout.BUILDER_ENTRIES) > 0 && (isLarge || !isRoomFor(builder, stored));
       if (isFull || isLarge) {
         setU32(merge + layout.MERGE_SAME, isSame ? 1 : 0);
         return isFull ? layout.MERGED_FULL : layout.MERGED_LARGE;
       }
-      builders.append(builder, top.key, bytesAt(top.value, top.valueLength), top.sequence, top.kind);
-      builders.count(builder, top.key.length, top.valueLength, top.sequence, top.kind);
+      append(merge, builder, top, expired);
       visit(merge, top);
       step(top.source, false);
     }
@@ -240,6 +280,15 @@ export function createMergeReference(view: DataView, builders: ReferenceBuilder)
   function mergeTake(merge: number, builder: number): void {
     const top = topOf(merge) as Current;
     builders.count(builder, top.key.length, top.valueLength, top.sequence, top.kind);
+    countKept(merge, builder, top);
+    visit(merge, top);
+    step(top.source, false);
+  }
+
+  function mergeDrop(merge: number, builder: number): void {
+    const top = topOf(merge) as Current;
+    if (isNothingBelow(merge)) noteDropped(merge);
+    else append(merge, builder, top, true);
     visit(merge, top);
     step(top.source, false);
   }
@@ -322,6 +371,8 @@ export function createMergeReference(view: DataView, builders: ReferenceBuilder)
     mergeTop,
     mergeBlock,
     mergeTake,
+    mergeIsDue: (merge) => Number(isExpired(merge, topOf(merge) as Current)),
+    mergeDrop,
     mergePage: (merge, page) => (isBackward(merge) ? pageBackward(merge, page) : pageForward(merge, page)),
   };
 }

@@ -125,7 +125,8 @@ export interface TableKernels {
   /**
    * Merges into the block of a builder until that is full, or something has to be done about a source. Left
    * out is what neither the newest state nor a snapshot sees: versions that a newer one or a deleted range
-   * hides, and, where nothing lies below, deletions that hide nothing.
+   * hides, and, where nothing lies below, deletions that hide nothing. What the filter drops becomes a deletion
+   * where something may lie below; what a snapshot sees, it does not drop, nor large entries.
    *
    * After `MERGED_EMPTY` the source that `MERGE_EMPTY` names must be given more or be ended. After
    * `MERGED_FULL` and `MERGED_LARGE`, `MERGE_SAME` says whether the next entry has the key of the one before.
@@ -136,6 +137,12 @@ export interface TableKernels {
 
   /** Counts the entry at the top, which the caller has written by itself and noted the hash of, and moves on. */
   mergeTake(merge: number, builder: number): void;
+
+  /** @returns 1 where the filter drops the entry at the top, of whose value at least the beginning is there */
+  mergeIsDue(merge: number): number;
+
+  /** Drops the entry at the top after `MERGED_LARGE`: a deletion takes its place, unless nothing lies below. */
+  mergeDrop(merge: number, builder: number): void;
 
   /** @returns the source that has the next entry, 0 at the end, 1 where one has to be given more first */
   mergeTop(merge: number): number;

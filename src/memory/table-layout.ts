@@ -85,12 +85,12 @@ export const INDEX_FIELDS_COUNT = 48;
  *     |address | count  |      f64        |      f64        |    f64          |     f64         |
  *     +--------+--------+-----------------+-----------------+-----------------+-----------------+
  *     40       44       48                56                64                72               80
- *     | raw value bytes | least sequence  |greatest sequence|longest | most   | longest|
- *     |      f64        |      f64        |      f64        |  key   |decoded | entry  |
- *     +-----------------+-----------------+-----------------+--------+--------+--------+
- *     80                88                96                104      108      112
+ *     | raw value bytes | least sequence  |greatest sequence|longest | most   | longest| counts |
+ *     |      f64        |      f64        |      f64        |  key   |decoded | entry  |address |
+ *     +-----------------+-----------------+-----------------+--------+--------+--------+--------+
+ *     80                88                96                104      108      112      116
  *
- * The last key lies in `KEY_ROOM_BYTES` of its own. Its length is -1 before the first entry of a block. There is
+ * Counts are `FILTER_COUNTS` numbers, f64 each; they are used where a merge has a filter. The last key lies in `KEY_ROOM_BYTES` of its own. Its length is -1 before the first entry of a block. There is
  * a hash, u32, for each key of a part of the table, for its filter; with an address of 0 none is noted.
  */
 export const BUILDER_BYTES = 128;
@@ -116,6 +116,7 @@ export const BUILDER_GREATEST_SEQUENCE = 96;
 export const BUILDER_LONGEST_KEY = 104;
 export const BUILDER_MOST_DECODED = 108;
 export const BUILDER_LARGEST_ENTRY = 112;
+export const BUILDER_COUNTS = 116;
 
 /** What the longest key takes, and what copies may touch behind it. */
 export const KEY_ROOM_BYTES = 65600;
@@ -193,12 +194,16 @@ export const FRAGMENT_SEQUENCE_COUNT = 20;
  *     |fragment| bottom | limit  | limit  |visited |visited |visited | is the |visited sequence |
  *     |  next  | 0 or 1 |address | length |address | length | buffer |  same  |      f64        |
  *     +--------+--------+--------+--------+--------+--------+--------+--------+-----------------+
- *     40       44       48       52       56       60       64       68       72               80
+ *     | filter | unused |     dropped     |
+ *     |address |        |       f64       |
+ *     +--------+--------+-----------------+
+ *     80       84       88                96
  *
  * Snapshots are sequence numbers, f64 each, the least first: exclusive ends. An address of 0 is no limit; the
- * limit does not belong to what is merged, backward it does. The visited buffer has `KEY_ROOM_BYTES`.
+ * limit does not belong to what is merged, backward it does. The visited buffer has `KEY_ROOM_BYTES`. Dropped is
+ * how many entries the filter has taken out; an address of 0 is no filter.
  */
-export const MERGE_BYTES = 80;
+export const MERGE_BYTES = 96;
 export const MERGE_SOURCES = 0;
 export const MERGE_SOURCE_COUNT = 4;
 export const MERGE_HEAP = 8;
@@ -218,6 +223,37 @@ export const MERGE_VISITED_LENGTH = 60;
 export const MERGE_VISITED_BUFFER = 64;
 export const MERGE_SAME = 68;
 export const MERGE_VISITED_SEQUENCE = 72;
+export const MERGE_FILTER = 80;
+export const MERGE_DROPPED = 88;
+
+/**
+ * A filter: which values a merge into blocks drops, though nothing newer hides them.
+ *
+ *              0        4        8                16                                        80
+ *              +--------+--------+----------------+----------------------------------------+
+ *   expiry     |   1    | unused |   base f64     |  due f64 | unused                      |
+ *   retention  |   2    | unused | least cut u64  |  8 cutoffs, u64 each                   |
+ *              +--------+--------+----------------+----------------------------------------+
+ *
+ * Expiry: a value begins with an f64, the time at which it is due, 0 for never; it is dropped when that is not
+ * after `due`. Of what stays, times are counted by how far behind the base they lie: count 0 has those that are
+ * not behind it, count n those from 2^(n-1) on and before 2^n, the last all others.
+ *
+ * Retention: a key begins with a u64, its time, the high byte first (a shorter key has zeros behind it); a value's
+ * first byte is its class. It is dropped when its time is before the cutoff of the class, or before the least of
+ * them, whatever its class. What stays is counted by class.
+ */
+export const FILTER_BYTES = 80;
+export const FILTER_KIND = 0;
+export const FILTER_BASE = 8;
+export const FILTER_LEAST = 8;
+export const FILTER_DUE = 16;
+export const FILTER_CUTOFFS = 16;
+export const FILTER_EXPIRY = 1;
+export const FILTER_RETENTION = 2;
+export const FILTER_CLASSES = 8;
+export const FILTER_COUNTS = 48;
+export const FILTER_TIME_BYTES = 8;
 
 /** Why a merge stopped: all sources are at their end, */
 export const MERGED_END = 0;

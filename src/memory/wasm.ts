@@ -67,6 +67,8 @@ const NAMES = [
   'mergeStart',
   'mergeBlock',
   'mergeTake',
+  'mergeIsDue',
+  'mergeDrop',
   'mergeTop',
   'mergePage',
 ] as const satisfies readonly (keyof AllKernels)[];

@@ -8,9 +8,9 @@
 
 import type { Clock } from '../clock.ts';
 import { type MergeTablesArgs, mergeTables, mergeTablesBytes } from '../lsm/compaction/merge-tables.ts';
+import type { OutputResult } from '../lsm/compaction/output.ts';
 import { type WriteRunArgs, writeRun, writeRunBytes } from '../lsm/compaction/write-run.ts';
 import { type SortCellsArgs, sortCells, sortCellsBytes } from '../lsm/sort-cells.ts';
-import type { TableFile } from '../lsm/table/table-file.ts';
 import type { MemoryView } from '../memory/memory.ts';
 import { encodeWindow, WINDOW_WORK_BYTES, type WindowArgs, type WindowResult } from '../parse/window.ts';
 import { BLOCK_TIMES, type BlockTimes, type BlockTimesSpec } from '../scan/block-times.ts';
@@ -42,9 +42,9 @@ interface TaskTypes {
   /** Cells of a memtable into a run; see `sortCells`. */
   sortCells: { args: SortCellsArgs; result: number };
   /** A memtable into a table; see `writeRun`. */
-  writeRun: { args: WriteRunArgs; result: TableFile | undefined };
+  writeRun: { args: WriteRunArgs; result: OutputResult };
   /** Tables into tables; see `mergeTables`. */
-  mergeTables: { args: MergeTablesArgs; result: TableFile[] };
+  mergeTables: { args: MergeTablesArgs; result: OutputResult };
 }
 
 export type TaskName = keyof TaskTypes;

@@ -99,6 +99,9 @@ export function createTableArena(factory: (memory: WasmMemory) => AllKernels): T
     setI32(address + layout.BUILDER_RESTARTS, allocate(layout.BLOCK_ENTRIES_MAX * layout.RESTART_BYTES));
     setI32(address + layout.BUILDER_LAST_KEY, allocate(layout.KEY_ROOM_BYTES));
     setI32(address + layout.BUILDER_LAST_KEY_LENGTH, -1);
+    const counts = allocate(layout.FILTER_COUNTS * 8);
+    u8.fill(0, counts, counts + layout.FILTER_COUNTS * 8);
+    setI32(address + layout.BUILDER_COUNTS, counts);
     if (withHashes) setI32(address + layout.BUILDER_HASHES, allocate(256 * 1024));
     setF64(address + layout.BUILDER_BASE, base);
     setF64(address + layout.BUILDER_LEAST_SEQUENCE, Number.POSITIVE_INFINITY);

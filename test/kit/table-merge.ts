@@ -5,6 +5,7 @@
  * @module
  */
 
+import { type DropRule, writeDropRule } from '../../src/lsm/compaction/drop-rule.ts';
 import { KIND_PUT } from '../../src/memory/lsm-layout.ts';
 import * as layout from '../../src/memory/table-layout.ts';
 import type { Random } from './random.ts';
@@ -23,6 +24,7 @@ export interface MergeRules {
   bottom?: boolean;
   backward?: boolean;
   limit?: Uint8Array;
+  drop?: DropRule;
 }
 
 /** A part of a source: entries that are given together, as a run or as the rows of a block. */
@@ -51,7 +53,7 @@ export class ArenaMerge {
   readonly #backward: boolean;
 
   constructor(arena: TableArena, sources: readonly Piece[][], rules: MergeRules) {
-    const { snapshots = [], fragments = [], bottom = false, backward = false, limit } = rules;
+    const { snapshots = [], fragments = [], bottom = false, backward = false, limit, drop } = rules;
     this.#arena = arena;
     this.#backward = backward;
     this.#pieces = sources.map((pieces) => (backward ? pieces.toReversed() : [...pieces]));
@@ -69,6 +71,11 @@ export class ArenaMerge {
     set(layout.MERGE_SNAPSHOT_COUNT, snapshots.length);
     set(layout.MERGE_FRAGMENTS, this.#fragments(fragments));
     set(layout.MERGE_FRAGMENT_COUNT, fragments.length);
+    if (drop !== undefined) {
+      const filter = arena.allocate(layout.FILTER_BYTES);
+      writeDropRule({ u8: arena.u8, data: arena.view }, drop, filter);
+      set(layout.MERGE_FILTER, filter);
+    }
     this.limit(limit);
     for (let i = 0; i < sources.length; i++) this.feed(i);
     arena.kernels.mergeStart(this.merge);
@@ -134,7 +141,7 @@ export function mergeBlocks(
   sources: readonly Piece[][],
   rules: MergeRules,
   options: BuildOptions = {},
-): { blocks: Buffer[]; codes: number[]; builder: number } {
+): { blocks: Buffer[]; codes: number[]; builder: number; dropped: number } {
   const merging = new ArenaMerge(arena, sources, rules);
   const builder = arena.builder(options);
   const start = arena.i32(builder + layout.BUILDER_START);
@@ -153,12 +160,16 @@ export function mergeBlocks(
     } else if (code === layout.MERGED_FULL) {
       finish();
     } else if (code === layout.MERGED_LARGE) {
+      if (arena.kernels.mergeIsDue(merging.merge) === 1) {
+        arena.kernels.mergeDrop(merging.merge, builder);
+        continue;
+      }
       const top = arena.kernels.mergeTop(merging.merge);
       blocks.push(Buffer.from(`large entry of ${arena.i32(top + layout.SOURCE_VALUE_LENGTH)}`));
       arena.kernels.mergeTake(merging.merge, builder);
     } else {
       finish();
-      return { blocks, codes, builder };
+      return { blocks, codes, builder, dropped: arena.f64(merging.merge + layout.MERGE_DROPPED) };
     }
   }
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { DropRule } from '../../src/lsm/compaction/drop-rule.ts';
 import {
   type MergeTablesArgs,
   mergeTables,
@@ -44,6 +45,7 @@ export interface WriteExtras {
   rangeTombstones?: RangeTombstone[];
   snapshots?: number[];
   bottom?: boolean;
+  drop?: DropRule;
   options?: Partial<WriteOptions>;
 }
 
@@ -53,6 +55,8 @@ export class TableKit {
   readonly memory: Memory;
   readonly cache: BlockCache;
   readonly clock: VirtualClock = new VirtualClock();
+  /** How many values were dropped by their time. */
+  dropped = 0;
   #next = 1;
 
   constructor(vfs: Vfs = createMemoryVfs(), memoryBytes: number = 64 * MIB, cacheBytes: number = 4 * MIB) {
@@ -106,7 +110,8 @@ export class TableKit {
       bottom,
       smallestSequence: sequences.reduce((a, b) => Math.min(a, b), Number.MAX_SAFE_INTEGER),
       options: { ...DEFAULT_WRITE_OPTIONS, ...options },
-      createdMs: 1000,
+      origin: { tree: 1, createdMs: 1000, firstMs: 1000, lastMs: 1000 },
+      ...(extras.drop === undefined ? {} : { drop: extras.drop }),
     };
   }
 
@@ -116,7 +121,9 @@ export class TableKit {
     const { slab, run } = this.putRun(entries);
     try {
       const args = this.runArgs(entries, [run], extras);
-      return await this.inWork(writeRunBytes(args), (work) => writeRun(this.#context(work), args));
+      const written = await this.inWork(writeRunBytes(args), (work) => writeRun(this.#context(work), args));
+      this.dropped += written.dropped;
+      return written.files[0];
     } finally {
       slab.release();
     }
@@ -139,11 +146,15 @@ export class TableKit {
       targetBytes: 2 * MIB,
       cutKeys: [],
       options: DEFAULT_WRITE_OPTIONS,
-      createdMs: 2000,
+      origin: { tree: 1, createdMs: 2000, firstMs: 1000, lastMs: 1000 },
       ...more,
     };
     this.#next += 100;
-    return this.inWork(mergeTablesBytes(args), (work) => mergeTables(this.#context(work), args));
+    const merged = await this.inWork(mergeTablesBytes(args), (work) =>
+      mergeTables(this.#context(work), args),
+    );
+    this.dropped += merged.dropped;
+    return merged.files;
   }
 
   #context(work: number): Parameters<typeof writeRun>[0] {

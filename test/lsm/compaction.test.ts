@@ -1,11 +1,11 @@
 /** Compaction: what is decided, and what comes of it when a tree is written for long. */
 
 import { describe, expect, test } from 'vitest';
+import { LEVELS_MAX } from '../../src/lsm/compaction/choice.ts';
 import {
   chooseLeveled,
   chooseRange,
   DEFAULT_LEVELED,
-  LEVELS_MAX,
   levelTargets,
 } from '../../src/lsm/compaction/leveled.ts';
 import type { TableFile } from '../../src/lsm/table/table-file.ts';
@@ -39,6 +39,9 @@ function table(smallest: string, largest: string, bytes = MIB): TableFile {
       largestBlockBytes: 1,
       decodedBlockBytes: 1,
       createdMs: 0,
+      firstMs: 0,
+      lastMs: 0,
+      tree: 1,
     },
   };
 }

@@ -40,6 +40,9 @@ function properties(number: number): TableProperties {
     largestBlockBytes: 50,
     decodedBlockBytes: 90,
     createdMs: 1_700_000_000_000,
+    firstMs: 1_600_000_000_000,
+    lastMs: 1_700_000_000_000,
+    tree: 1,
   };
 }
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
-import { tableFileName } from '../../src/lsm/table/table-file.ts';
+import { type TableFile, tableFileName } from '../../src/lsm/table/table-file.ts';
 import { Pool } from '../../src/pool/pool.ts';
 import { nodeVfs } from '../../src/vfs/node.ts';
 import { DIRECTORY, plainEntries, TableKit } from '../kit/tables.ts';
@@ -22,7 +22,8 @@ describe('the tasks that write tables', () => {
       expect(pool.metrics()).toMatchObject({ completed: 1, running: 0 });
       const there = await pool.run('writeRun', { ...args, directory }, { vfs: nodeVfs });
       expect(there).toEqual(here);
-      const bytes = Buffer.alloc(here?.properties.bytes ?? 0);
+      const [table] = here.files as [TableFile];
+      const bytes = Buffer.alloc(table.properties.bytes);
       const file = await kit.vfs.open(kit.path(1), 'read');
       await file.read(bytes, 0);
       await file.close();
@@ -32,16 +33,16 @@ describe('the tasks that write tables', () => {
         directory,
         firstNumber: 2,
         numbers: 10,
-        inputs: [[there!]],
+        inputs: [[table]],
         rangeTombstones: [],
         snapshots: [],
         bottom: true,
         targetBytes: 200_000,
         cutKeys: [],
         options: args.options,
-        createdMs: 3000,
+        origin: { ...args.origin, createdMs: 3000 },
       };
-      const files = await pool.run('mergeTables', merge);
+      const { files } = await pool.run('mergeTables', merge);
       expect(files.map(({ number }) => number)).toEqual([2, 3, 4]);
       expect(files.reduce((sum, { properties }) => sum + properties.entries, 0)).toBe(5000);
       // A name that is taken is refused, and what has it is left alone.

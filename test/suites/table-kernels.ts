@@ -12,6 +12,7 @@ import type { WasmMemory } from '../../src/memory/webassembly.ts';
 import { createTableArena } from '../kit/table-arena.ts';
 import { referenceOf } from './parse-kernels.ts';
 import { blocksSuite } from './table-kernels/blocks.ts';
+import { dropsSuite } from './table-kernels/drops.ts';
 import { filtersSuite } from './table-kernels/filters.ts';
 import { mergeSuite } from './table-kernels/merge.ts';
 import { mutationSuite } from './table-kernels/mutation.ts';
@@ -29,6 +30,7 @@ export function tableKernelsSuite(name: string, factory: (memory: WasmMemory) =>
     blocksSuite(arena, reference);
     filtersSuite(arena, reference);
     mergeSuite(arena, reference);
+    dropsSuite(arena, reference);
     mutationSuite(arena, reference);
   });
 }

@@ -1,5 +1,6 @@
 /**
- * A block that has one large entry: its key is read, its value left in the file until it is copied.
+ * A block that has one large entry: its key is read, and the first bytes of its value; the others are left in the
+ * file until they are copied.
  *
  * @module
  */
@@ -11,11 +12,12 @@ import { damagedBlock } from '../table/blocks.ts';
 import { CODEC_NONE } from '../table/codecs.ts';
 import { decodeEntries } from '../table/entries.ts';
 import type { Handle } from '../table/format.ts';
-import type { StreamedValue } from '../table/writer.ts';
+import type { StreamedValue } from '../table/output-bytes.ts';
 
 /** What a block of one entry has behind the value: a restart, the tail, and the trailer. */
 const END_BYTES = layout.RESTART_BYTES + layout.BLOCK_TAIL_BYTES;
-const HEAD_BYTES_MAX = layout.KEY_BYTES_MAX + layout.ENTRY_HEADER_BYTES_MAX;
+/** Of the value, as much is read as says when it may be dropped. */
+const HEAD_BYTES_MAX = layout.KEY_BYTES_MAX + layout.ENTRY_HEADER_BYTES_MAX + layout.FILTER_TIME_BYTES;
 
 export class LargeBlock implements StreamedValue {
   readonly bytes: number;
@@ -43,7 +45,7 @@ export class LargeBlock implements StreamedValue {
   }
 
   /**
-   * Reads a block's key, and makes a row of it, whose value is nowhere.
+   * Reads a block's key, and makes a row of it, of whose value only the first bytes are there.
    *
    * @param window room for the longest key and what is around it; the key stays there
    * @param row room for a row
@@ -67,6 +69,8 @@ export class LargeBlock implements StreamedValue {
     const entry = decodeHead(head, end.subarray(0, END_BYTES), payload - END_BYTES);
     if (entry === undefined || end[END_BYTES] !== CODEC_NONE) throw broken();
     const { keyAt, keyBytes, valueBytes, sequence, kind } = entry;
+    // Others are copied as they lie in memory.
+    if (keyBytes + valueBytes <= layout.LARGE_ENTRY_BYTES) throw broken();
     const value = keyAt + keyBytes;
     const { i32, f64, u8 } = memory;
     for (let i = 0; i < 8; i++)
@@ -75,7 +79,7 @@ export class LargeBlock implements StreamedValue {
     i32[(row + layout.ROW_KEY) >> 2] = window + keyAt;
     memory.data.setUint16(row + layout.ROW_KEY_LENGTH, keyBytes, true);
     u8[row + layout.ROW_KIND] = kind;
-    i32[(row + layout.ROW_VALUE) >> 2] = 0;
+    i32[(row + layout.ROW_VALUE) >> 2] = window + value;
     i32[(row + layout.ROW_VALUE_LENGTH) >> 2] = valueBytes;
     return new LargeBlock(memory, file, handle, { head: window, value, bytes: valueBytes, end });
   }

@@ -9,11 +9,8 @@
  * @module
  */
 
-import { endsBefore, type KeyRange, overlaps, type TableFile, unionOf } from '../table/table-file.ts';
-
-/** The levels that there are, level 0 included. */
-export const LEVELS_MAX = 7;
-const BOTTOM = LEVELS_MAX - 1;
+import { endsBefore, overlaps, type TableFile } from '../table/table-file.ts';
+import { BOTTOM, bytesOf, type Choice, isBottomOf, LEVELS_MAX, type Levels, rangeOf } from './choice.ts';
 
 export interface LeveledOptions {
   /** Tables in level 0 at which they are merged. */
@@ -28,21 +25,6 @@ export const DEFAULT_LEVELED: LeveledOptions = { level0Tables: 4, baseBytes: 64 
 
 /** Tables of level 0 that are merged at once, the oldest: more would keep a thread for too long. */
 const LEVEL0_MOST = 12;
-
-/** What is to be done: tables of some levels become tables of one. */
-export interface Choice {
-  kind: 'merge' | 'move';
-  /** By the level that they are in. */
-  inputs: { level: number; tables: readonly TableFile[] }[];
-  outputLevel: number;
-  /** No table below the output level has a key in the range of the inputs. */
-  isBottom: boolean;
-}
-
-type Levels = readonly (readonly TableFile[])[];
-
-const bytesOf = (tables: readonly TableFile[]): number =>
-  tables.reduce((sum, { properties }) => sum + properties.bytes, 0);
 
 /** The level that level 0 is merged into, and how many bytes each level may have. */
 export function levelTargets(levels: Levels, options: LeveledOptions): { base: number; targets: number[] } {
@@ -119,19 +101,8 @@ function choice(
     kind: isMove ? 'move' : 'merge',
     inputs,
     outputLevel,
-    isBottom: isBottom(levels, outputLevel, all),
+    isBottom: isBottomOf(levels, outputLevel, all),
   };
-}
-
-function isBottom(levels: Levels, level: number, inputs: readonly TableFile[]): boolean {
-  const range = rangeOf(inputs);
-  return !levels
-    .slice(level + 1)
-    .some((tables) => tables.some(({ properties }) => overlaps(properties, range)));
-}
-
-function rangeOf(tables: readonly TableFile[]): KeyRange {
-  return unionOf(tables.map(({ properties }) => properties));
 }
 
 /**

@@ -7,10 +7,11 @@
 import type { MemoryView } from '../../memory/memory.ts';
 import * as layout from '../../memory/table-layout.ts';
 import { type Fragment, fragmentsBytes, survivingFragments, writeFragments } from '../range-tombstones.ts';
-import type { TableFile } from '../table/table-file.ts';
+import type { Span, StreamedValue } from '../table/output-bytes.ts';
 import { pieceBytes, type WorkContext, type WorkMemory } from '../table/work.ts';
-import { type Span, type StreamedValue, WRITER_BYTES } from '../table/writer.ts';
-import { type OutputArgs, TableOutput } from './output.ts';
+import { WRITER_BYTES } from '../table/writer.ts';
+import { type DropRule, writeDropRule } from './drop-rule.ts';
+import { type OutputArgs, type OutputResult, TableOutput } from './output.ts';
 
 /** A source, as a task reads it. */
 export interface TaskSource {
@@ -29,6 +30,8 @@ export interface MergeRules {
   fragments: readonly Fragment[];
   /** Nothing lies below, so that deletions need not be kept. */
   bottom: boolean;
+  /** What is dropped by time. */
+  drop?: DropRule | undefined;
   /** Tables end when they have so many bytes; */
   targetBytes: number;
   /** and before these keys, in order. */
@@ -40,6 +43,7 @@ export function mergeBytes(sources: number, rules: Pick<MergeRules, 'snapshots' 
   return (
     WRITER_BYTES +
     pieceBytes(layout.MERGE_BYTES) +
+    pieceBytes(layout.FILTER_BYTES) +
     pieceBytes(sources * layout.SOURCE_BYTES) +
     pieceBytes(sources * 4) +
     pieceBytes(rules.snapshots.length * 8) +
@@ -89,11 +93,16 @@ class Merging {
     this.#set(layout.MERGE_FRAGMENTS, fragmentsAt);
     this.#set(layout.MERGE_FRAGMENT_COUNT, fragments.length);
     this.#set(layout.MERGE_BOTTOM, Number(rules.bottom));
+    const filter = work.take(layout.FILTER_BYTES);
+    if (rules.drop !== undefined) {
+      writeDropRule(memory, rules.drop, filter);
+      this.#set(layout.MERGE_FILTER, filter);
+    }
     this.#set(layout.MERGE_VISITED_BUFFER, work.take(layout.KEY_ROOM_BYTES));
     this.#limitAtCut();
   }
 
-  async run(): Promise<TableFile[]> {
+  async run(): Promise<OutputResult> {
     const { kernels } = this.#memory;
     const { writer } = this.#output;
     for (const [i, source] of this.#sources.entries())
@@ -116,7 +125,8 @@ class Merging {
         await this.#takeLarge();
       } else {
         await this.#finishTable(code === layout.MERGED_LIMIT ? this.#limit : undefined);
-        if (code === layout.MERGED_END) return this.#output.publish();
+        if (code === layout.MERGED_END)
+          return { files: await this.#output.publish(), dropped: this.#dropped };
         if (this.#limit === this.#rules.cutKeys[this.#cut]) this.#cut++;
         this.#limitAtCut();
       }
@@ -153,6 +163,10 @@ class Merging {
   async #takeLarge(): Promise<void> {
     const { kernels, i32, f64 } = this.#memory;
     const { writer, mayCut } = this.#output;
+    if (kernels.mergeIsDue(this.#merge) === 1) {
+      this.#dropLarge();
+      return;
+    }
     const isFull = writer.hasFile && writer.bytes >= this.#rules.targetBytes;
     if (isFull && mayCut && this.#get(layout.MERGE_SAME) === 0) {
       await this.#finishTable(this.#copy(this.#topKey() as Span));
@@ -166,6 +180,20 @@ class Merging {
     const sequence = f64[(top + layout.SOURCE_SEQUENCE) >> 3] as number;
     writer.writeLarge(key, source.streamed() ?? inMemory, sequence, field(layout.SOURCE_KIND));
     kernels.mergeTake(this.#merge, writer.builder);
+  }
+
+  /** Drops the large entry at the top, when it is sure that what it says of its time is what was written. */
+  #dropLarge(): void {
+    const { kernels } = this.#memory;
+    const { writer } = this.#output;
+    const top = kernels.mergeTop(this.#merge);
+    const streamed = (this.#sources[(top - this.#sourceAt) / layout.SOURCE_BYTES] as TaskSource).streamed();
+    if (streamed !== undefined) writer.checkStreamed(streamed);
+    kernels.mergeDrop(this.#merge, writer.builder);
+  }
+
+  get #dropped(): number {
+    return this.#memory.f64[(this.#merge + layout.MERGE_DROPPED) >> 3] as number;
   }
 
   async #finishTable(upper: Uint8Array | undefined): Promise<void> {
@@ -224,7 +252,7 @@ export async function mergeSources(
   rules: MergeRules,
   args: OutputArgs,
   base: number,
-): Promise<TableFile[]> {
+): Promise<OutputResult> {
   const kept = survivingFragments(rules.fragments, rules.snapshots, rules.bottom);
   const output = new TableOutput(context, work, args, base, kept);
   try {

@@ -8,7 +8,7 @@ import { fragmentsOf, type RangeTombstone } from '../range-tombstones.ts';
 import type { TableFile } from '../table/table-file.ts';
 import { type WorkContext, WorkMemory } from '../table/work.ts';
 import { type MergeRules, mergeBytes, mergeSources } from './merge-core.ts';
-import type { OutputArgs } from './output.ts';
+import type { OutputArgs, OutputResult } from './output.ts';
 import { scanBytes, TableScan } from './table-scan.ts';
 
 /** What is merged, as plain values. */
@@ -27,8 +27,9 @@ export interface MergeTablesArgs extends OutputArgs {
   cutKeys: Uint8Array[];
 }
 
-function rulesOf({ snapshots, rangeTombstones, bottom, targetBytes, cutKeys }: MergeTablesArgs): MergeRules {
-  return { snapshots, fragments: fragmentsOf(rangeTombstones), bottom, targetBytes, cutKeys };
+function rulesOf(args: MergeTablesArgs): MergeRules {
+  const { snapshots, rangeTombstones, bottom, drop, targetBytes, cutKeys } = args;
+  return { snapshots, fragments: fragmentsOf(rangeTombstones), bottom, drop, targetBytes, cutKeys };
 }
 
 /** How much working memory the task takes. */
@@ -40,11 +41,11 @@ export function mergeTablesBytes(args: MergeTablesArgs): number {
 /**
  * Merges tables.
  *
- * @returns the tables made of them, in order and durable, their directory synced; none where nothing is left
+ * @returns the tables made of them, their directory synced; none where nothing is left
  * @throws VarveError `CORRUPT`, `NO_SPACE`, `IO`, `UNSUPPORTED`; `CLOSED` where it was called off. What was written
  *   is removed then
  */
-export function mergeTables(context: WorkContext, args: MergeTablesArgs): Promise<TableFile[]> {
+export function mergeTables(context: WorkContext, args: MergeTablesArgs): Promise<OutputResult> {
   const { memory, vfs } = context;
   const work = new WorkMemory(context.work, mergeTablesBytes(args));
   const scans = args.inputs.map((tables) => new TableScan(memory, work, vfs, args.directory, tables));

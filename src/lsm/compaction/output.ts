@@ -9,9 +9,10 @@ import type { Clock } from '../../clock.ts';
 import { VarveError } from '../../errors.ts';
 import { joinPath } from '../../vfs/vfs.ts';
 import { clipFragments, type Fragment } from '../range-tombstones.ts';
-import { type TableFile, tableFileName } from '../table/table-file.ts';
+import { type TableFile, type TableOrigin, tableFileName } from '../table/table-file.ts';
 import type { WorkContext, WorkMemory } from '../table/work.ts';
 import { TableWriter, type WriteOptions } from '../table/writer.ts';
+import type { DropRule } from './drop-rule.ts';
 
 /** What flushes and merges have in common, as plain values. */
 export interface OutputArgs {
@@ -21,12 +22,22 @@ export interface OutputArgs {
   firstNumber: number;
   numbers: number;
   options: WriteOptions;
-  /** What the tables will say of when they were made, in milliseconds since the epoch. */
-  createdMs: number;
+  /** What the tables will say of themselves. */
+  origin: TableOrigin;
+  /** What is dropped by time. */
+  drop?: DropRule | undefined;
   /** Bytes a second that are written at most; 0 for as many as there are. */
   bytesPerSecond?: number;
   /** Address of an i32 that is no longer 0 when the work is to be given up. */
   cancel?: number;
+}
+
+/** What a flush or a merge has made. */
+export interface OutputResult {
+  /** Tables, in order and durable. */
+  files: TableFile[];
+  /** How many values the rule has dropped. */
+  dropped: number;
 }
 
 /** What may be written ahead of the budget. */
@@ -106,7 +117,7 @@ export class TableOutput {
       if (!writer.hasEntries && (upper !== undefined || ranges.length === 0)) return;
       await this.ready();
     }
-    const properties = await writer.finish(ranges, this.#args.createdMs);
+    const properties = await writer.finish(ranges, this.#args.origin, this.#args.drop);
     this.files.push({ number: this.#args.firstNumber + this.files.length, properties });
     this.#lower = upper;
     writer.begin(this.#base);

@@ -14,9 +14,9 @@ import { CODEC_NONE } from '../table/codecs.ts';
 import { decodeEntries, decodeNumbers } from '../table/entries.ts';
 import type { Handle, Part } from '../table/format.ts';
 import { OPEN_BYTES, readEnd, readParts } from '../table/open-table.ts';
+import type { StreamedValue } from '../table/output-bytes.ts';
 import { type TableFile, tableFileName } from '../table/table-file.ts';
 import { pieceBytes, type WorkMemory } from '../table/work.ts';
-import type { StreamedValue } from '../table/writer.ts';
 import { LargeBlock } from './large-block.ts';
 import type { TaskSource } from './merge-core.ts';
 

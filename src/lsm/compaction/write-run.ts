@@ -8,10 +8,9 @@ import type { MemoryView } from '../../memory/memory.ts';
 import { FORM_RUN } from '../../memory/table-layout.ts';
 import { endSource, setSource } from '../merge-source.ts';
 import { fragmentsOf, type RangeTombstone } from '../range-tombstones.ts';
-import type { TableFile } from '../table/table-file.ts';
 import { type WorkContext, WorkMemory } from '../table/work.ts';
 import { type MergeRules, mergeBytes, mergeSources, type TaskSource } from './merge-core.ts';
-import type { OutputArgs } from './output.ts';
+import type { OutputArgs, OutputResult } from './output.ts';
 
 /** What is written, as plain values. */
 export interface WriteRunArgs extends OutputArgs {
@@ -26,9 +25,9 @@ export interface WriteRunArgs extends OutputArgs {
   bottom: boolean;
 }
 
-function rulesOf({ snapshots, rangeTombstones, bottom }: WriteRunArgs): MergeRules {
+function rulesOf({ snapshots, rangeTombstones, bottom, drop }: WriteRunArgs): MergeRules {
   const fragments = fragmentsOf(rangeTombstones);
-  return { snapshots, fragments, bottom, targetBytes: Number.POSITIVE_INFINITY, cutKeys: [] };
+  return { snapshots, fragments, bottom, drop, targetBytes: Number.POSITIVE_INFINITY, cutKeys: [] };
 }
 
 /** How much working memory the task takes. */
@@ -65,13 +64,12 @@ class Run implements TaskSource {
 /**
  * Writes runs to one table.
  *
- * @returns it, durable, its directory synced; undefined where nothing is left of the runs
+ * @returns it, its directory synced; no file where nothing is left of the runs
  * @throws VarveError `NO_SPACE`, `IO`, `UNSUPPORTED`; `CLOSED` where it was called off. What was written is removed
  *   then
  */
-export async function writeRun(context: WorkContext, args: WriteRunArgs): Promise<TableFile | undefined> {
+export async function writeRun(context: WorkContext, args: WriteRunArgs): Promise<OutputResult> {
   const work = new WorkMemory(context.work, writeRunBytes(args));
   const sources = args.runs.map(({ address, count }) => new Run(context.memory, address, count));
-  const [file] = await mergeSources(context, work, sources, rulesOf(args), args, args.smallestSequence);
-  return file;
+  return await mergeSources(context, work, sources, rulesOf(args), args, args.smallestSequence);
 }

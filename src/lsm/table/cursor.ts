@@ -12,9 +12,9 @@ import { endSource, type MergeSource, setSource } from '../merge-source.ts';
 import { bytesExpanded, damagedBlock, expandTo, readStored } from './blocks.ts';
 import { CODEC_NONE } from './codecs.ts';
 import type { Handle, Part } from './format.ts';
+import type { Span } from './output-bytes.ts';
 import type { LoadedBlock, TableReader } from './reader.ts';
 import { pieceBytes } from './work.ts';
-import type { Span } from './writer.ts';
 
 const OWNER = 'table cursor';
 

@@ -25,6 +25,7 @@
 import { VarveError } from '../../errors.ts';
 import { KIND_PUT } from '../../memory/lsm-layout.ts';
 import type { MemoryView } from '../../memory/memory.ts';
+import { DROP_KINDS, type DropCounts } from '../compaction/drop-rule.ts';
 import { decodeEntries, decodeNumbers, EntriesBuilder } from './entries.ts';
 import type { TableProperties } from './table-file.ts';
 
@@ -132,15 +133,18 @@ const NUMBERS = [
   'createdMs',
   'decodedBlockBytes',
   'entries',
+  'firstMs',
   'largestBlockBytes',
   'largestEntryBytes',
   'largestSequence',
+  'lastMs',
   'longestKeyBytes',
   'rangeTombstones',
   'rawKeyBytes',
   'rawValueBytes',
   'smallestSequence',
   'tombstones',
+  'tree',
 ] as const satisfies readonly (keyof TableProperties)[];
 
 /** Encodes properties as a block: an entry for each, with its name as the key. `bytes` is left to the footer. */
@@ -152,7 +156,11 @@ export function encodeProperties(properties: TableProperties): Uint8Array {
       add.set(name, () => builder.addNumbers(Buffer.from(name), [properties[name]], KIND_PUT));
     }
   }
-  const { smallestKey, largestKey, largestExclusive } = properties;
+  const { smallestKey, largestKey, largestExclusive, drop } = properties;
+  if (drop !== undefined) {
+    const numbers = [1 + DROP_KINDS.indexOf(drop.kind), drop.baseMs, ...drop.counts];
+    add.set('drop', () => builder.addNumbers(Buffer.from('drop'), numbers, KIND_PUT));
+  }
   add.set('smallestKey', () => builder.add(Buffer.from('smallestKey'), smallestKey, 0, KIND_PUT));
   add.set('largestKey', () => builder.add(Buffer.from('largestKey'), largestKey, 0, KIND_PUT));
   const exclusive = Number(largestExclusive);
@@ -182,12 +190,20 @@ export function decodeProperties(block: Uint8Array, fileBytes: number): TablePro
   const [smallestKey, largestKey] = [values.get('smallestKey'), values.get('largestKey')];
   const exclusive = numberOf('largestExclusive');
   if (smallestKey === undefined || largestKey === undefined || exclusive === undefined) return undefined;
+  const drop = decodeDrop(values.get('drop'));
   return {
     ...(Object.fromEntries(numbers) as Record<(typeof NUMBERS)[number], number>),
+    ...(drop === undefined ? {} : { drop }),
     smallestKey: Uint8Array.from(smallestKey),
     largestKey: Uint8Array.from(largestKey),
     largestExclusive: exclusive !== 0,
   };
+}
+
+function decodeDrop(value: Uint8Array | undefined): DropCounts | undefined {
+  const [number = 0, baseMs, ...counts] = (value && decodeNumbers(value)) ?? [];
+  const kind = DROP_KINDS[number - 1];
+  return kind === undefined || baseMs === undefined ? undefined : { kind, baseMs, counts };
 }
 
 /** The numbers that stand for a part in the block of the parts. */

@@ -14,7 +14,7 @@ import type { Handle } from './format.ts';
 import { pieceBytes, type WorkMemory } from './work.ts';
 
 /** So much is written to the file at once. */
-export const WRITE_BYTES: number = 1024 * 1024;
+const WRITE_BYTES: number = 1024 * 1024;
 /** What blocks can be told to have at most, when they do not have one larger entry. */
 export const BLOCK_BYTES_MIN = 256;
 export const BLOCK_BYTES_MAX = 65_536;
@@ -23,6 +23,21 @@ const BLOCK_ROOM = LARGE_ENTRY_BYTES + BLOCK_BYTES_MAX + 16_384;
 
 /** How much working memory it takes. */
 export const OUTPUT_BYTES: number = pieceBytes(WRITE_BYTES + BLOCK_ROOM);
+
+/** Bytes in the shared memory. */
+export interface Span {
+  address: number;
+  bytes: number;
+}
+
+/** A value that is copied from file to file, because it is too large to lie in memory with others. */
+export interface StreamedValue {
+  bytes: number;
+  /** Reads a part of it to an address. */
+  read(address: number, from: number, bytes: number): void;
+  /** Checks that what was read is what had been written. To be called when all was. */
+  verify(): void;
+}
 
 /** What is told of each write: how many bytes it had. */
 export type OnWritten = (bytes: number) => void;
@@ -97,6 +112,35 @@ export class OutputBytes {
       done += piece.length;
     }
     return crc;
+  }
+
+  /** Appends a value that is not small, and continues a checksum over it. */
+  appendValue(value: Span | StreamedValue, head: number): number {
+    const { kernels } = this.#memory;
+    let crc = head;
+    for (let done = 0; done < value.bytes; ) {
+      this.flush();
+      const bytes = Math.min(WRITE_BYTES, value.bytes - done);
+      if ('address' in value) {
+        crc = kernels.crc32c(value.address + done, bytes, crc);
+        this.write(value.address + done, bytes);
+      } else {
+        value.read(this.end, done, bytes);
+        crc = kernels.crc32c(this.end, bytes, crc);
+        this.took(bytes);
+      }
+      done += bytes;
+    }
+    if (!('address' in value)) value.verify();
+    return crc;
+  }
+
+  /** Reads a value that is not to be written, and checks it. */
+  readThrough(value: StreamedValue): void {
+    this.flush();
+    for (let done = 0; done < value.bytes; done += WRITE_BYTES)
+      value.read(this.end, done, Math.min(WRITE_BYTES, value.bytes - done));
+    value.verify();
   }
 
   /** Appends a block that lies elsewhere, with its trailer. */

@@ -5,8 +5,20 @@
  * @module
  */
 
+import type { DropCounts } from '../compaction/drop-rule.ts';
+
+/** What a table says of itself besides what is in it. */
+export interface TableOrigin {
+  /** The number of its tree. */
+  tree: number;
+  /** When it was written, and when the first and the last flush was made that its entries come from. */
+  createdMs: number;
+  firstMs: number;
+  lastMs: number;
+}
+
 /** What a table counts of itself. */
-export interface TableProperties {
+export interface TableProperties extends TableOrigin {
   /** Puts and deletions of single keys. */
   entries: number;
   /** Deletions of single keys. */
@@ -35,8 +47,8 @@ export interface TableProperties {
   /** What the largest block has uncompressed, and what its rows and keys take when it is decoded. */
   largestBlockBytes: number;
   decodedBlockBytes: number;
-  /** When it was written, in milliseconds since the epoch. */
-  createdMs: number;
+  /** What its tree may drop of it by time. */
+  drop?: DropCounts;
 }
 
 /** A table of a tree. */

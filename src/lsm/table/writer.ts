@@ -11,6 +11,7 @@ import { KIND_DELETE_RANGE, KIND_PUT } from '../../memory/lsm-layout.ts';
 import type { MemoryView } from '../../memory/memory.ts';
 import * as layout from '../../memory/table-layout.ts';
 import type { VfsFile } from '../../vfs/vfs.ts';
+import { type DropRule, readDropCounts } from '../compaction/drop-rule.ts';
 import type { RangeTombstone } from '../range-tombstones.ts';
 import { CODEC_NONE, type Compression, codecNumber, compressBlock } from './codecs.ts';
 import { EntriesBuilder } from './entries.ts';
@@ -28,9 +29,10 @@ import {
   type OnWritten,
   OUTPUT_BYTES,
   OutputBytes,
-  WRITE_BYTES,
+  type Span,
+  type StreamedValue,
 } from './output-bytes.ts';
-import { type KeyRange, type TableProperties, unionOf } from './table-file.ts';
+import { type KeyRange, type TableOrigin, type TableProperties, unionOf } from './table-file.ts';
 import { pieceBytes, type WorkMemory } from './work.ts';
 
 /** How tables are written. */
@@ -60,22 +62,8 @@ export const WRITER_BYTES: number =
   pieceBytes(layout.BLOCK_ENTRIES_MAX * layout.RESTART_BYTES) +
   2 * pieceBytes(layout.KEY_ROOM_BYTES) +
   pieceBytes((PART_KEYS + layout.BLOCK_ENTRIES_MAX) * 4) +
+  pieceBytes(layout.FILTER_COUNTS * 8) +
   OUTPUT_BYTES;
-
-/** Bytes in the shared memory. */
-export interface Span {
-  address: number;
-  bytes: number;
-}
-
-/** A value that is copied from file to file, because it is too large to lie in memory with others. */
-export interface StreamedValue {
-  bytes: number;
-  /** Reads a part of it to an address. */
-  read(address: number, from: number, bytes: number): void;
-  /** Checks that what was read is what had been written. To be called when all was. */
-  verify(): void;
-}
 
 export class TableWriter {
   /** The builder that blocks are merged into. */
@@ -86,6 +74,7 @@ export class TableWriter {
   readonly #output: OutputBytes;
   readonly #separator: number;
   readonly #hashes: number;
+  readonly #counts: number;
   #base = 0;
   #index: EntriesBuilder = new EntriesBuilder();
   #parts: Part[] = [];
@@ -113,6 +102,7 @@ export class TableWriter {
     const lastKey = work.take(layout.KEY_ROOM_BYTES);
     this.#separator = work.take(layout.KEY_ROOM_BYTES);
     this.#hashes = work.take((PART_KEYS + layout.BLOCK_ENTRIES_MAX) * 4);
+    this.#counts = work.take(layout.FILTER_COUNTS * 8);
     this.#output = new OutputBytes(memory, work, onWritten);
     memory.u8.fill(0, this.builder, this.builder + layout.BUILDER_BYTES);
     this.#set(layout.BUILDER_TARGET, options.blockBytes);
@@ -120,6 +110,7 @@ export class TableWriter {
     this.#set(layout.BUILDER_INTERVAL, RESTART_INTERVAL);
     this.#set(layout.BUILDER_LAST_KEY, lastKey);
     this.#set(layout.BUILDER_HASHES, options.bitsPerKey === 0 ? 0 : this.#hashes);
+    this.#set(layout.BUILDER_COUNTS, this.#counts);
   }
 
   /** Length of the file so far, and of what waits to be written. */
@@ -162,6 +153,7 @@ export class TableWriter {
     this.#setF64(layout.BUILDER_LEAST_SEQUENCE, Number.POSITIVE_INFINITY);
     this.#setF64(layout.BUILDER_GREATEST_SEQUENCE, -1);
     this.#set(layout.BUILDER_HASH_COUNT, 0);
+    this.#memory.f64.fill(0, this.#counts >> 3, (this.#counts >> 3) + layout.FILTER_COUNTS);
     this.#beginBlock();
   }
 
@@ -219,7 +211,7 @@ export class TableWriter {
     const block = new EntriesBuilder(this.#base);
     const keyBytes = this.#copy(key);
     const head = block.addHead(keyBytes, value.bytes, sequence, kind);
-    const crc = this.#appendValue(value, this.#output.append(head, 0));
+    const crc = this.#output.appendValue(value, this.#output.append(head, 0));
     const tail = block.finish().subarray(head.length);
     this.#output.seal(this.#output.append(tail, crc));
     this.#firstKey ??= keyBytes;
@@ -229,46 +221,39 @@ export class TableWriter {
     this.#indexBlock(position, key, nextKey);
   }
 
+  /** Reads a value that is not written, so that it is known to be what was written before. */
+  checkStreamed(value: StreamedValue): void {
+    assert(!this.hasEntries, 'a large entry has a block of its own');
+    this.#output.readThrough(value);
+    this.#beginBlock();
+  }
+
   #noteHash({ address, bytes }: Span): void {
     const count = this.#get(layout.BUILDER_HASH_COUNT);
     this.#memory.i32[(this.#hashes >> 2) + count] = this.#memory.kernels.filterHash(address, bytes);
     this.#set(layout.BUILDER_HASH_COUNT, count + 1);
   }
 
-  #appendValue(value: Span | StreamedValue, head: number): number {
-    const { kernels } = this.#memory;
-    let crc = head;
-    for (let done = 0; done < value.bytes; ) {
-      this.#output.flush();
-      const bytes = Math.min(WRITE_BYTES, value.bytes - done);
-      if ('address' in value) {
-        crc = kernels.crc32c(value.address + done, bytes, crc);
-        this.#output.write(value.address + done, bytes);
-      } else {
-        value.read(this.#output.end, done, bytes);
-        crc = kernels.crc32c(this.#output.end, bytes, crc);
-        this.#output.took(bytes);
-      }
-      done += bytes;
-    }
-    if (!('address' in value)) value.verify();
-    return crc;
-  }
-
   /**
    * Ends the table.
    *
    * @param ranges what it has of deleted ranges, in order
+   * @param drop the rule by which values were counted, if there is one
    * @returns its properties, when it is durable
    */
-  async finish(ranges: readonly RangeTombstone[], createdMs: number): Promise<TableProperties> {
+  async finish(
+    ranges: readonly RangeTombstone[],
+    origin: TableOrigin,
+    drop?: DropRule,
+  ): Promise<TableProperties> {
     const { file } = this.#output;
     assert(file !== undefined, 'a table has a file');
     if (this.hasEntries) this.finishBlock();
     if (this.#index.count > 0) this.#finishPart();
     const rangesAt = this.#appendRanges(ranges);
     const partsAt = this.#appendParts();
-    const properties = this.#properties(ranges, createdMs);
+    const counted = drop === undefined ? {} : { drop: readDropCounts(this.#memory, drop, this.#counts) };
+    const properties = { ...this.#properties(ranges, origin), ...counted };
     const propertiesAt = this.#output.appendBlock(encodeProperties(properties));
     properties.bytes = this.bytes + FOOTER_BYTES;
     if (this.#output.isFull) this.#output.flush();
@@ -367,7 +352,7 @@ export class TableWriter {
     return this.#output.appendBlock(block.finish());
   }
 
-  #properties(ranges: readonly RangeTombstone[], createdMs: number): TableProperties {
+  #properties(ranges: readonly RangeTombstone[], origin: TableOrigin): TableProperties {
     const bounds = [...ranges.map(({ start, end }) => rangeOf(start, end, true))];
     if (this.#firstKey !== undefined) {
       const last = { address: this.#get(layout.BUILDER_LAST_KEY), bytes: this.#lastKeyBytes };
@@ -396,7 +381,7 @@ export class TableWriter {
       largestEntryBytes: this.#get(layout.BUILDER_LARGEST_ENTRY),
       largestBlockBytes: this.#largestBlock,
       decodedBlockBytes: Math.max(this.#get(layout.BUILDER_MOST_DECODED), this.#mostDecoded),
-      createdMs,
+      ...origin,
     };
   }
 
