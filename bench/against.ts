@@ -3,10 +3,13 @@
  * compared are ratios, varve's side of each round against the other side next to it, because both sides
  * feel the machine alike.
  *
+ * A row has few rounds, so that one alone counts only where hardly a round overlaps; what slows a whole bench
+ * down is found by all of its rows together, each as a stratum of its own.
+ *
  * @module
  */
 
-import { median, rankTest, significant } from '../src/lab/statistics.ts';
+import { median, rankTest, significant, stratifiedTest } from '../src/lab/statistics.ts';
 import { alignColumns, formatRatio } from './print.ts';
 import type { Row } from './rows.ts';
 import type { Result } from './suite.ts';
@@ -35,23 +38,62 @@ function isCost({ unit, target }: Row): boolean {
   return target?.startsWith('<=') ?? /^(?:[nuµm]?s|ms|MiB|bytes?|%)\b/.test(unit);
 }
 
+interface Pair {
+  readonly old: Row;
+  readonly row: Row;
+}
+
 /** Compares the rows that two results share; rows that were skipped in one of them are left out. */
 export function compareWith(before: readonly Result[], after: readonly Result[]): Change[] {
   const known = new Map(before.flatMap(({ rows }) => rows).map((row) => [row.id, row]));
-  const pairs = after
-    .flatMap(({ rows }) => rows)
-    .flatMap((row) => {
+  const suites = after.map(({ bench, rows }) => ({
+    bench,
+    pairs: rows.flatMap((row): Pair[] => {
       const old = known.get(row.id);
       const isShared = old !== undefined && old.runs > 0 && row.runs > 0;
       return isShared && (old.skipped === null) === (row.skipped === null) ? [{ old, row }] : [];
-    });
-  const probabilities = pairs.map(({ old, row }) => rankTest(samplesOf(old), samplesOf(row)));
-  const counting = significant(probabilities, FALSE_SHARE);
-  return pairs.map(({ old, row }, i) => {
-    const [was, is] = [median(samplesOf(old)), median(samplesOf(row))];
-    const isChange = counting[i] === true && Math.abs(is / was - 1) >= CHANGE_MIN;
-    const verdict = !isChange ? 'same' : is < was === isCost(row) ? 'better' : 'worse';
-    return { id: row.id, before: was, after: is, probability: probabilities[i] as number, verdict };
+    }),
+  }));
+  const rows = suites.flatMap(({ pairs }) => pairs).map(changeOfRow);
+  const benches = suites.map(changeOfBench).filter((change) => change !== undefined);
+  return [...judge(benches), ...judge(rows)];
+}
+
+type Unjudged = Omit<Change, 'verdict'> & { readonly isCost: boolean };
+
+function changeOfRow({ old, row }: Pair): Unjudged {
+  const [was, is] = [samplesOf(old), samplesOf(row)];
+  const probability = rankTest(was, is);
+  return { id: row.id, before: median(was), after: median(is), probability, isCost: isCost(row) };
+}
+
+/** All rows of a bench that do not share what was measured of varve; what costs less counts as more. */
+function changeOfBench({ bench, pairs }: { bench: string; pairs: readonly Pair[] }): Unjudged | undefined {
+  const own = new Map(pairs.map((pair) => [ownSide(pair.row), pair] as const).reverse());
+  if (own.size < 2) return undefined;
+  const gain = (row: Row): number[] => samplesOf(row).map((value) => (isCost(row) ? 1 / value : value));
+  const strata = [...own.values()].map(({ old, row }) => ({ a: gain(old), b: gain(row) }));
+  const logs = strata.map(({ a, b }) => Math.log(median(b) / median(a)));
+  const after = Math.exp(logs.reduce((sum, log) => sum + log, 0) / logs.length);
+  const id = `${bench}: ${own.size} rows together`;
+  return { id, before: 1, after, probability: stratifiedTest(strata), isCost: false };
+}
+
+/** What was measured of varve: `append/always-16` of `append/always-16 vs fdatasync-each`. */
+function ownSide({ id }: Row): string {
+  return id.split(' vs ')[0] as string;
+}
+
+function judge(changes: readonly Unjudged[]): Change[] {
+  const counting = significant(
+    changes.map(({ probability }) => probability),
+    FALSE_SHARE,
+  );
+  return changes.map(({ isCost: isLess, ...change }, i) => {
+    const { before, after } = change;
+    const isChange = counting[i] === true && Math.abs(after / before - 1) >= CHANGE_MIN;
+    const verdict = !isChange ? 'same' : after < before === isLess ? 'better' : 'worse';
+    return { ...change, verdict };
   });
 }
 

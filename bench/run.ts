@@ -1,5 +1,5 @@
 /**
- * The benches: `npm run bench -- NAME... [--json] [--tiny] [--out FILE] [--against FILE] [--dir DIR]`.
+ * The benches: `npm run bench -- NAME... [--json] [--tiny] [--out FILE] [--against FILE] [--rounds N] [--dir DIR]`.
  *
  * Prints a table for each bench, or with `--json` the result as JSON: one object for one bench, an array
  * for several. A full run is also kept in build/bench/NAME.json, which is what docs/PERFORMANCE.md is
@@ -49,6 +49,7 @@ ${suites.map((suite) => `  ${suite.name.padEnd(10)} ${suite.title}`).join('\n')}
   --json       print JSON instead of tables
   --out FILE   write the JSON to a file as well
   --against FILE  compare with such a file from before; exit code 1 where something became slower
+  --rounds N   how often each is measured (default: 5); to find what became slower, take 8 in both runs
   --dir DIR    write below DIR, which is made if it is missing (default: ${tmpdir()})
   --tiny       toy sizes and no peers: shows that the benches work
 `;
@@ -60,6 +61,7 @@ interface Arguments {
   readonly out: string | undefined;
   /** Results from before. */
   readonly against: readonly Result[] | undefined;
+  readonly rounds: number;
   readonly directory: string;
 }
 
@@ -73,6 +75,7 @@ function readArguments(): Arguments | string {
         tiny: { type: 'boolean', default: false },
         out: { type: 'string' },
         against: { type: 'string' },
+        rounds: { type: 'string', default: '5' },
         dir: { type: 'string', default: tmpdir() },
       },
     });
@@ -80,10 +83,20 @@ function readArguments(): Arguments | string {
     if (names.length === 0) return 'the name of a bench is missing';
     const unknown = names.find((name) => !suites.some((suite) => suite.name === name));
     if (unknown !== undefined) return `there is no bench ${unknown}`;
+    const rounds = Number(values.rounds);
+    if (!Number.isSafeInteger(rounds) || rounds < 1) return '--rounds is a whole number, 1 or more';
     const directory = join(resolve(values.dir), `varve-bench-${process.pid}`);
     const chosen = suites.filter((suite) => names.includes(suite.name));
     const against = values.against === undefined ? undefined : readResults(values.against);
-    return { suites: chosen, json: values.json, tiny: values.tiny, out: values.out, against, directory };
+    return {
+      suites: chosen,
+      json: values.json,
+      tiny: values.tiny,
+      out: values.out,
+      against,
+      rounds,
+      directory,
+    };
   } catch (error) {
     return (error as Error).message;
   }
@@ -108,7 +121,7 @@ function keep(result: Result): void {
 }
 
 async function run(args: Arguments): Promise<void> {
-  const { directory, tiny } = args;
+  const { directory, tiny, rounds } = args;
   mkdirSync(directory, { recursive: true });
   const remove = (): void => rmSync(directory, { recursive: true, force: true, maxRetries: 3 });
   process.once('exit', remove);
@@ -119,7 +132,7 @@ async function run(args: Arguments): Promise<void> {
   const results: Result[] = [];
   for (const suite of args.suites) {
     const env = describeEnvironment(directory);
-    const result = await runSuite(suite, { engine, peers, tiny, directory, env, say });
+    const result = await runSuite(suite, { engine, peers, tiny, rounds, directory, env, say });
     if (!tiny) keep(result);
     if (!args.json) process.stdout.write(`${results.length === 0 ? '' : '\n'}${formatResult(result)}`);
     results.push(result);

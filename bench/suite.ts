@@ -57,6 +57,8 @@ export interface RunOptions {
   readonly engine: Engine;
   readonly peers: Peers;
   readonly tiny: boolean;
+  /** How many rounds count, at least. */
+  readonly rounds: number;
   /** Where the suite's directory is made. */
   readonly directory: string;
   readonly env: Environment;
@@ -83,7 +85,7 @@ export async function runSuite(suite: Suite, options: RunOptions): Promise<Resul
       engine: options.engine,
       peers: options.peers,
       tiny: options.tiny,
-      rounds: options.tiny ? 1 : 5,
+      rounds: options.tiny ? 1 : options.rounds,
       directory,
       say: (text) => options.say(`${suite.name}: ${text}`),
       report(id, measurement) {

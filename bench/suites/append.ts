@@ -80,6 +80,18 @@ const rows = {
     versus: 'one write and fdatasync (Sync) per record',
     target: '>= 200',
   },
+  poll1VsBare: {
+    id: 'append/always-poll-1-p50 vs write-fdatasync',
+    unit: 'us',
+    versus: 'writeSync and fdatasyncSync of the same bytes',
+    target: '<= 1.3',
+  },
+  poll16: {
+    id: 'append/always-poll-16 vs fdatasync-each',
+    unit: 'records/s',
+    versus: 'one write and fdatasync (Sync) per record',
+    target: '>= 12',
+  },
   always16VsConcurrent: {
     id: 'append/always-16 vs fdatasync-each-at-once',
     unit: 'records/s',
@@ -166,14 +178,15 @@ async function withSyncs(context: Context, db: Database, logs: FreshLogs): Promi
   context.say(`a sync behind every write, ${bytes} bytes for a single record`);
   const sync = new AppendFile(`${context.directory}/bare-sync`, bytes);
   const callbacks = new AppendFile(`${context.directory}/bare-callbacks`, bytes);
-  const openLog = (clients: number): Promise<Log> =>
-    db.log(`clients-${clients}`, { sync: { mode: 'always' } });
+  const openLog = (clients: number, busyPollMs = 0): Promise<Log> =>
+    db.log(`clients-${clients}-${busyPollMs}`, { sync: { mode: 'always', busyPollMs } });
   try {
-    const fromClients = async (clients: number): Promise<Contestant> => {
-      const log = await openLog(clients);
+    const fromClients = async (clients: number, busyPollMs = 0): Promise<Contestant> => {
+      const log = await openLog(clients, busyPollMs);
       return () => closedLoop(clients, clients * flushes, (i) => log.append({ value: recordAt(i) }));
     };
     const lone = await openLog(1);
+    const polling = await openLog(1, 1);
     // The rate of the bare loop comes from the same calls as its median latency.
     const bareRates: number[] = [];
     const measured = await inTurn(context.rounds, {
@@ -186,7 +199,10 @@ async function withSyncs(context: Context, db: Database, logs: FreshLogs): Promi
         return p50;
       },
       bareAsync: async () => quantile(await latenciesUs(singles, () => callbacks.append()), 0.5),
+      poll1: async () =>
+        quantile(await latenciesUs(singles, (i) => polling.append({ value: recordAt(i) })), 0.5),
       always16: await fromClients(16),
+      poll16: await fromClients(16, 1),
       always256: await fromClients(256),
       always2048: await fromClients(2048),
       bare16: () => closedLoop(16, 16 * flushes, () => callbacks.append()),
@@ -199,6 +215,8 @@ async function withSyncs(context: Context, db: Database, logs: FreshLogs): Promi
       samples: measured.always1,
       versusSamples: measured.bareAsync,
     });
+    context.report(rows.poll1VsBare.id, { samples: measured.poll1, versusSamples: measured.bare });
+    context.report(rows.poll16.id, { samples: measured.poll16, versusSamples: rates });
     context.report(rows.always16.id, { samples: measured.always16, versusSamples: rates });
     context.report(rows.always256.id, { samples: measured.always256, versusSamples: rates });
     context.report(rows.always2048.id, { samples: measured.always2048, versusSamples: rates });

@@ -5,12 +5,18 @@
  * @module
  */
 
-import { type Comparison, compareResults, type Difference, parseResult } from '../lab/compare.ts';
+import {
+  type Comparison,
+  compareResults,
+  type Difference,
+  parseResult,
+  type Verdict,
+} from '../lab/compare.ts';
 import type { LabResult } from '../lab/result.ts';
 import { nodeVfs } from '../vfs/node.ts';
 import type { Context, ExitCode } from './context.ts';
 import { formatCount, formatDuration, plural } from './format.ts';
-import { renderTable } from './table.ts';
+import { type Column, renderTable } from './table.ts';
 
 export interface BenchCompareCommandOptions {
   all?: boolean;
@@ -27,7 +33,8 @@ export async function benchCompare(
   const comparison = compareResults(await readResult(before), await readResult(after));
   if (options.json === true) context.stdout.json(comparison);
   else print(comparison, options.all === true, context);
-  return comparison.differences.some(({ verdict }) => verdict === 'worse') ? 1 : 0;
+  const all = [...comparison.strategies, ...comparison.differences];
+  return all.some(({ verdict }) => verdict === 'worse') ? 1 : 0;
 }
 
 async function readResult(path: string): Promise<LabResult> {
@@ -41,40 +48,50 @@ async function readResult(path: string): Promise<LabResult> {
   }
 }
 
+const COLUMNS: readonly Column[] = [
+  { title: 'what' },
+  { title: '' },
+  { title: 'before', align: 'right' },
+  { title: 'after', align: 'right' },
+  { title: 'ratio', align: 'right' },
+  { title: 'p', align: 'right' },
+  { title: '' },
+];
+
 function print(comparison: Comparison, isAll: boolean, context: Context): void {
   const { stdout, colours } = context;
-  const shown = comparison.differences.filter(({ verdict }) => isAll || verdict !== 'same');
+  const { strategies, differences, disk } = comparison;
   const style = { better: colours.green, worse: colours.red, same: colours.dim };
-  if (shown.length > 0) {
-    const rows = shown.map((difference) => [
-      difference.key,
-      difference.what,
-      figure(difference, difference.before),
-      figure(difference, difference.after),
-      `×${difference.ratio.toFixed(2)}`,
-      difference.probability < 0.001 ? '< 0.001' : difference.probability.toFixed(3),
-      style[difference.verdict](difference.verdict),
-    ]);
-    const columns = [
-      { title: 'what' },
-      { title: '' },
-      { title: 'before', align: 'right' as const },
-      { title: 'after', align: 'right' as const },
-      { title: 'ratio', align: 'right' as const },
-      { title: 'p', align: 'right' as const },
-      { title: '' },
-    ];
-    stdout.write(renderTable(columns, rows, colours.dim));
-  }
-  const count = (wanted: Difference['verdict']): number =>
-    comparison.differences.filter(({ verdict }) => verdict === wanted).length;
+  const isShown = ({ verdict }: { verdict: Verdict }): boolean => isAll || verdict !== 'same';
+  const tail = ({ ratio, probability, verdict }: Tail): string[] => [
+    `×${ratio.toFixed(2)}`,
+    probability < 0.001 ? '< 0.001' : probability.toFixed(3),
+    style[verdict](verdict),
+  ];
+  const whole = strategies
+    .filter(isShown)
+    .map((one) => [`${one.strategy}, ${plural(one.cells, 'cell')} together`, one.what, '', '', ...tail(one)]);
+  const single = differences
+    .filter(isShown)
+    .map((one) => [one.key, one.what, figure(one, one.before), figure(one, one.after), ...tail(one)]);
+  if (whole.length + single.length > 0)
+    stdout.write(renderTable(COLUMNS, [...whole, ...single], colours.dim));
+  stdout.line(`policies: ${countVerdicts(strategies)}`);
+  stdout.line(`cells: ${countVerdicts(differences)}`);
   stdout.line(
-    `${count('better')} better, ${count('worse')} worse, ${count('same')} the same or not to be told apart`,
+    colours.dim(`bare disk: ×${disk.synced.toFixed(2)} with fdatasync, ×${disk.written.toFixed(2)} without`),
   );
   for (const key of comparison.onlyBefore) stdout.line(colours.dim(`only before: ${key}`));
   for (const key of comparison.onlyAfter) stdout.line(colours.dim(`only after: ${key}`));
   for (const warning of comparison.warnings) stdout.line(`${colours.yellow('Read with care:')} ${warning}`);
-  if (comparison.differences.length === 0) stdout.line(`the two have ${plural(0, 'measurement')} in common`);
+  if (differences.length === 0) stdout.line(`the two have ${plural(0, 'measurement')} in common`);
+}
+
+type Tail = Pick<Difference, 'ratio' | 'probability' | 'verdict'>;
+
+function countVerdicts(all: readonly { verdict: Verdict }[]): string {
+  const count = (wanted: Verdict): number => all.filter(({ verdict }) => verdict === wanted).length;
+  return `${count('better')} better, ${count('worse')} worse, ${count('same')} the same or not to be told apart`;
 }
 
 function figure({ what }: Difference, value: number): string {

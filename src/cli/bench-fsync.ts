@@ -7,12 +7,17 @@
 
 import type { Accident } from '../lab/accident.ts';
 import { leastRunMs, runLab } from '../lab/lab.ts';
-import { DEFAULT_STRATEGIES, loadName, type PolicyStrategy, policyStrategy } from '../lab/matrix.ts';
+import {
+  DEFAULT_STRATEGIES,
+  loadName,
+  type PolicyStrategy,
+  policyStrategy,
+  type Store,
+} from '../lab/matrix.ts';
 import { type Recommendation, recommend } from '../lab/recommend.ts';
 import { renderCsv } from '../lab/report/csv.ts';
 import { renderHtml } from '../lab/report/html.ts';
 import type { CellResult, LabResult } from '../lab/result.ts';
-import type { SyncPolicy } from '../log/sync-policy.ts';
 import { HAS_DSYNC } from '../vfs/dsync.ts';
 import type { Context, ExitCode } from './context.ts';
 import { checkWritable, writeWholeFile } from './files.ts';
@@ -22,7 +27,8 @@ import { type Column, renderTable } from './table.ts';
 
 export interface BenchFsyncCommandOptions {
   dir: string;
-  policy?: SyncPolicy[];
+  policy?: PolicyStrategy[];
+  stores?: Store[];
   recordBytes: number[];
   clients: number[];
   rates: number[];
@@ -50,7 +56,8 @@ function commandOf(options: BenchFsyncCommandOptions): string {
     `--record-bytes ${options.recordBytes.join(',')}`,
     `--clients ${options.clients.join(',')}`,
     ...(options.rates.length > 0 ? [`--rates ${options.rates.join(',')}`] : []),
-    ...strategiesOf(options.policy, false).map(({ id }) => `--policy ${id}`),
+    ...unique(options.policy ?? []).map(({ id }) => `--policy ${quoted(id)}`),
+    ...(options.stores === undefined ? [] : [`--stores ${options.stores.join(',')}`]),
     `--seconds ${options.seconds}`,
     `--repeats ${options.repeats}`,
     `--seed ${options.seed}`,
@@ -64,16 +71,26 @@ function quoted(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-/** The strategies to measure: those that were named, or all of them. */
-function strategiesOf(
-  policies: readonly SyncPolicy[] | undefined,
-  withDefaults = true,
-): readonly PolicyStrategy[] {
-  if (policies !== undefined) {
-    const named = policies.map((policy) => policyStrategy(policy));
-    return named.filter(({ id }, i) => named.findIndex((other) => other.id === id) === i);
-  }
-  return withDefaults ? DEFAULT_STRATEGIES.filter(({ dsync }) => !dsync || HAS_DSYNC) : [];
+/**
+ * The strategies to measure: those that were named, with each store; or all of the matrix.
+ *
+ * @throws RangeError where none is left
+ */
+function strategiesOf({ policy, stores }: BenchFsyncCommandOptions): readonly PolicyStrategy[] {
+  const isAsked = ({ store }: PolicyStrategy): boolean => stores === undefined || stores.includes(store);
+  if (policy === undefined)
+    return DEFAULT_STRATEGIES.filter((strategy) => isAsked(strategy) && (!strategy.dsync || HAS_DSYNC));
+  const named = unique(policy);
+  const onTrees = named
+    .filter(({ preallocate }) => stores?.includes('tree') === true && !preallocate)
+    .map(({ sync, dsync }) => policyStrategy(sync, { store: 'tree', dsync }));
+  const strategies = [...named.filter(isAsked), ...onTrees];
+  if (strategies.length === 0) throw new RangeError('the write-ahead log of trees is not preallocated');
+  return strategies;
+}
+
+function unique(strategies: readonly PolicyStrategy[]): PolicyStrategy[] {
+  return strategies.filter(({ id }, i) => strategies.findIndex((other) => other.id === id) === i);
 }
 
 export async function benchFsync(
@@ -88,12 +105,13 @@ export async function benchFsync(
   }
   if (options.json === true && options.csv === true)
     throw new RangeError('--json and --csv exclude each other');
-  checkTime(options);
+  const strategies = strategiesOf(options);
+  checkTime(options, strategies);
   for (const file of [out, report]) if (file !== undefined) await checkWritable(file);
   let bar: Progress | undefined;
   const result = await runLab({
     directory: options.dir,
-    strategies: strategiesOf(options.policy),
+    strategies,
     recordBytes: options.recordBytes,
     clients: options.clients,
     rates: options.rates,
@@ -124,8 +142,11 @@ export async function benchFsync(
 }
 
 /** @throws RangeError where a run would take far longer than it was given */
-function checkTime({ policy, seconds, cuts, ...options }: BenchFsyncCommandOptions): void {
-  const leastMs = leastRunMs({ ...options, strategies: strategiesOf(policy), accidents: cuts });
+function checkTime(
+  { seconds, cuts, ...options }: BenchFsyncCommandOptions,
+  strategies: readonly PolicyStrategy[],
+): void {
+  const leastMs = leastRunMs({ ...options, strategies, accidents: cuts });
   if (leastMs > seconds * 1000 * OVERRUN_MAX) {
     throw new RangeError(
       `this takes ${formatDuration(leastMs)} at least, not ${seconds} s: give it more --seconds, fewer cells or repeats, shorter periods or higher rates`,
@@ -228,13 +249,13 @@ const ACCIDENT_COLUMNS: readonly Column[] = [
 ];
 
 function accidentRow(accident: Accident): string[] {
-  const { lostRecords, lostMs, promisedLossMs, slackMs } = accident;
+  const { lostRecords, lostMs, promisedLossMs, closest } = accident;
   const promise =
     promisedLossMs === null
       ? 'any'
       : promisedLossMs === 0
         ? 'nothing'
-        : `${formatDuration(promisedLossMs)} and a sync (${formatDuration(slackMs)})`;
+        : `${formatDuration(promisedLossMs)} + ${formatDuration(closest.syncMs)} in syncs + ${formatDuration(closest.lateMs)} timer late`;
   return [
     accident.strategy,
     promise,

@@ -26,3 +26,12 @@ export function checked<T>(parse: (text: string) => T): (text: string) => T {
 
 export const count: (text: string) => number = checked(parseCount);
 export const time: (text: string) => number = checked((text) => parseTime(text, systemClock.now()));
+export const seconds: (text: string) => number = checked(parseSeconds);
+
+function parseSeconds(text: string): number {
+  const seconds = Number(text);
+  if (text.trim() === '' || !(seconds > 0 && seconds <= 3600)) {
+    throw new RangeError(`it must be a number of seconds above 0, up to 3600, not "${text}"`);
+  }
+  return seconds;
+}

@@ -6,13 +6,10 @@
  */
 
 import { Command, CommanderError, Option } from 'commander';
-import { RECORD_BYTES_MAX } from '../limits.ts';
 import { RECOVERY_MODES } from '../log/options.ts';
-import type { SyncPolicy } from '../log/sync-policy.ts';
-import { parseBytes, parseCount, parseList, parseSyncPolicy, SYNC_POLICY_FORMS } from './arguments.ts';
-import type { BenchCompareCommandOptions } from './bench-compare.ts';
-import type { BenchFsyncCommandOptions } from './bench-fsync.ts';
-import { checked, count, TIMES, time } from './checked.ts';
+import { parseBytes, parseSyncPolicy, SYNC_POLICY_FORMS } from './arguments.ts';
+import { addBench } from './bench-commands.ts';
+import { checked, count, seconds, TIMES, time } from './checked.ts';
 import { execute, report } from './context.ts';
 import type { DemoCommandOptions } from './demo.ts';
 import { addEventCommands } from './event-commands.ts';
@@ -24,7 +21,6 @@ import { addLogReadingCommands } from './log-reading-commands.ts';
 import type { ReadCommandOptions } from './read.ts';
 import { addReadingOptions } from './reading-options.ts';
 import type { RepairCommandOptions } from './repair.ts';
-import { parseDuration } from './time.ts';
 import type { VerifyCommandOptions } from './verify.ts';
 
 const EXIT_CODES = `
@@ -198,96 +194,6 @@ function addRepair(program: Command): void {
   );
 }
 
-function addBench(program: Command, version: string): void {
-  const bench = program.command('bench').description('measure what durability costs on this disk');
-  const command = bench
-    .command('fsync')
-    .description('measure every sync policy, beside the bare disk, and recommend one')
-    .option('--dir <dir>', 'where to measure; what is written there is removed again', '.')
-    .option('--policy <policy>', `measure only this one (repeatable): ${SYNC_POLICY_FORMS}`, collectPolicies)
-    .option('--record-bytes <list>', 'sizes of records', checked(parseList(parsePositiveBytes)), [100, 4096])
-    .option(
-      '--clients <list>',
-      'clients that wait for each record',
-      checked(parseList(parsePositive)),
-      [1, 16, 256],
-    )
-    .option(
-      '--rates <list>',
-      'records a second that arrive at random',
-      checked(parseList(parsePositive)),
-      [2000],
-    )
-    .option('--seconds <n>', 'about how long all of it may take', checked(parseSeconds), 90)
-    .option('--repeats <n>', 'how often each is measured', checked(parsePositive), 5)
-    .option('--seed <n>', 'draws payloads, arrivals and the order', count, 1)
-    .option('--no-cuts', 'do not try power cuts on a disk in memory')
-    .option(
-      '--max-loss <duration>',
-      'how much a power cut may take, for the recommendation',
-      checked(parseLoss),
-      0,
-    )
-    .option('--p99 <duration>', 'the latency to keep, for the recommendation', checked(parseLatency))
-    .option('--for-clients <n>', 'recommend for so many clients only', checked(parsePositive))
-    .option('--json', 'print the result as JSON')
-    .option('--csv', 'print the table as CSV')
-    .option('--out <file>', 'save the result as JSON, for bench compare')
-    .option('--report <file>', 'write a page with charts (HTML)');
-  command.action((options: BenchFsyncCommandOptions) =>
-    execute(async (context) => {
-      const { benchFsync } = await import('./bench-fsync.ts');
-      return benchFsync(options, version, context);
-    }),
-  );
-  const compare = bench
-    .command('compare')
-    .description(
-      'tell which differences between two results are more than chance; exit code 1 where something is worse',
-    )
-    .argument('<before>', 'a result that --out or --json gave')
-    .argument('<after>', 'another')
-    .option('--all', 'show what is the same, too')
-    .option('--json', 'print JSON');
-  compare.action((before: string, after: string, options: BenchCompareCommandOptions) =>
-    execute(async (context) => {
-      const { benchCompare } = await import('./bench-compare.ts');
-      return benchCompare(before, after, options, context);
-    }),
-  );
-}
-
-function collectPolicies(text: string, before: SyncPolicy[] | undefined): SyncPolicy[] {
-  return [...(before ?? []), checked(parseSyncPolicy)(text)];
-}
-
-function parsePositive(text: string): number {
-  const number = parseCount(text);
-  if (number === 0) throw new RangeError('it must be 1 or more');
-  return number;
-}
-
-function parsePositiveBytes(text: string): number {
-  const number = parseBytes(text);
-  if (number === 0 || number > RECORD_BYTES_MAX) {
-    throw new RangeError(`a record has from 1 to ${RECORD_BYTES_MAX} bytes, not ${text}`);
-  }
-  return number;
-}
-
-function parseLoss(text: string): number {
-  const durationMs = text === '0' ? 0 : parseDuration(text);
-  if (durationMs === undefined)
-    throw new RangeError(`it must be 0 or a duration such as 100ms, not "${text}"`);
-  return durationMs;
-}
-
-function parseLatency(text: string): number {
-  const durationMs = parseDuration(text);
-  if (durationMs === undefined) throw new RangeError(`it must be a duration such as 5ms, not "${text}"`);
-  return durationMs;
-}
-
 function addDemo(program: Command): void {
   const command = program
     .command('demo')
@@ -295,19 +201,11 @@ function addDemo(program: Command): void {
     .argument('[file]', 'a log file; one in the style of HDFS is made unless given')
     .option('--dir <dir>', 'where to put the data, which is then kept')
     .option('--bytes <size>', 'how large a file to make', bytes)
-    .option('--seconds <n>', 'how long to append with each sync policy', checked(parseSeconds));
+    .option('--seconds <n>', 'how long to append with each sync policy', seconds);
   command.action((file: string | undefined, options: DemoCommandOptions) =>
     execute(async (context) => {
       const { demo } = await import('./demo.ts');
       return demo(file, options, context);
     }),
   );
-}
-
-function parseSeconds(text: string): number {
-  const seconds = Number(text);
-  if (text.trim() === '' || !(seconds > 0 && seconds <= 3600)) {
-    throw new RangeError(`it must be a number of seconds above 0, up to 3600, not "${text}"`);
-  }
-  return seconds;
 }

@@ -18,13 +18,29 @@ import { Latencies } from './latencies.ts';
 import { runLoad } from './loads.ts';
 import { type PolicyStrategy, promisedLossMs } from './matrix.ts';
 
+/** What one power cut took, in the worst of its states. */
+export interface Cut {
+  /** When it was, from the beginning of the run. */
+  readonly atMs: number;
+  readonly lostRecords: number;
+  /** For how long the oldest of them had been acknowledged. */
+  readonly lostMs: number;
+  /**
+   * What no promise can take in: of the time between the acknowledgement of the oldest record that was lost and the
+   * cut, how much an fdatasync was under way, and by how much timers of this process fired late.
+   */
+  readonly syncMs: number;
+  readonly lateMs: number;
+}
+
 /** What power cuts took from one policy. */
 export interface Accident {
   readonly strategy: string;
   /** How old what is lost may be; null where nothing is promised. */
   readonly promisedLossMs: number | null;
-  /** What a promise cannot take in: the longest fdatasync of the run, and how late timers fired. */
-  readonly slackMs: number;
+  /** The cut that came closest to the promise, or went furthest beyond it. */
+  readonly closest: Cut;
+  readonly each: readonly Cut[];
   /** Moments at which the power was cut, and states of the disk that were looked at. */
   readonly cuts: number;
   readonly states: number;
@@ -56,27 +72,59 @@ const DRAWN_STATES = 2;
 const DIRECTORY = '/accident';
 const TICK_MS = 1;
 
-/** How late timers fire, at worst: the event loop's own part in every delay. */
-class Lateness {
-  maxMs = 0;
+/** Things that take their time, hardly ever more than one at once, and when they did. */
+class Durations {
   readonly #clock: Clock;
-  #cancel: Cancel = () => undefined;
+  readonly #spans: { readonly startMs: number; endMs: number }[] = [];
 
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.#wait();
+  }
+
+  /** Notes that something begins, or should have. Returns what is to be called when it is over. */
+  begin(startMs: number): () => void {
+    const span = { startMs, endMs: Number.POSITIVE_INFINITY };
+    this.#spans.push(span);
+    return () => {
+      span.endMs = this.#clock.monotonic();
+    };
+  }
+
+  /**
+   * How much of the time between two moments they took.
+   *
+   * @param leastMs those that are shorter do not count
+   */
+  within(fromMs: number, toMs: number, leastMs: number): number {
+    let sumMs = 0;
+    for (const { startMs, endMs } of this.#spans) {
+      const ms = Math.min(endMs, toMs) - Math.max(startMs, fromMs);
+      if (ms > 0 && endMs - startMs >= leastMs) sumMs += ms;
+    }
+    return sumMs;
+  }
+}
+
+/** How late timers fire: the event loop's own part in every delay. */
+class Lateness extends Durations {
+  readonly #cancel: () => void;
+
+  constructor(clock: Clock) {
+    super(clock);
+    let cancel: Cancel = () => undefined;
+    const wait = (): void => {
+      const end = this.begin(clock.monotonic() + TICK_MS);
+      cancel = clock.after(TICK_MS, () => {
+        end();
+        wait();
+      });
+    };
+    wait();
+    this.#cancel = () => cancel();
   }
 
   stop(): void {
     this.#cancel();
-  }
-
-  #wait(): void {
-    const dueMs = this.#clock.monotonic() + TICK_MS;
-    this.#cancel = this.#clock.after(TICK_MS, () => {
-      this.maxMs = Math.max(this.maxMs, this.#clock.monotonic() - dueMs);
-      this.#wait();
-    });
   }
 }
 
@@ -109,12 +157,18 @@ export async function causeAccidents(strategy: PolicyStrategy, options: Accident
   const machine = new CrashVfs();
   await machine.mkdir(DIRECTORY);
   await machine.syncDir('/');
-  const pause = (): Promise<void> => new Promise((resolve) => void clock.after(SYNC_MS, resolve, true));
-  const vfs = createFaultVfs(machine, [{ operation: 'datasync', delay: pause }]);
+  const syncs = new Durations(clock);
+  const slowly = async (): Promise<void> => {
+    const end = syncs.begin(clock.monotonic());
+    await new Promise<void>((resolve) => void clock.after(SYNC_MS, resolve, true));
+    end();
+  };
+  const vfs = createFaultVfs(machine, [{ operation: 'datasync', delay: slowly }]);
   const log = await openLog(vfs, memory, clock, strategy);
   const acknowledged = new Acknowledged();
   const lateness = new Lateness(clock);
-  const endMs = clock.monotonic() + options.durationMs;
+  const startMs = clock.monotonic();
+  const endMs = startMs + options.durationMs;
 
   const value = Buffer.alloc(RECORD_BYTES, 'varve ');
   const send = async (): Promise<void> => acknowledged.note(await log.append({ value }), clock.monotonic());
@@ -124,27 +178,28 @@ export async function causeAccidents(strategy: PolicyStrategy, options: Accident
   running.catch(() => undefined);
 
   let states = 0;
-  let cuts = 0;
-  let worst = { records: 0, ms: 0 };
+  const each: Cut[] = [];
   try {
     while (clock.monotonic() < endMs && !signal.aborted) {
       const waitMs = (2 * random() * options.durationMs) / (options.cuts + 1);
       await new Promise<void>((resolve) => void clock.after(waitMs, resolve, true));
-      // From here to the survey nothing else happens: this is the moment of the cut.
+      // From here to the last preview nothing else happens: this is the moment of the cut.
       const atMs = clock.monotonic();
       const count = acknowledged.count;
-      const plans = drawPlans(machine, random);
-      const disks = plans.map((plan) => machine.preview(plan));
-      cuts++;
+      const disks = drawPlans(machine, random).map((plan) => machine.preview(plan));
+      let kept = count;
       for (const disk of disks) {
         states++;
-        const kept = await countKept(disk, memory, clock, strategy);
-        if (kept >= count) continue;
-        worst = {
-          records: Math.max(worst.records, count - kept),
-          ms: Math.max(worst.ms, atMs - acknowledged.at(kept)),
-        };
+        kept = Math.min(kept, await countKept(disk, memory, clock, strategy));
       }
+      const sinceMs = kept < count ? acknowledged.at(kept) : atMs;
+      each.push({
+        atMs: atMs - startMs,
+        lostRecords: count - kept,
+        lostMs: atMs - sinceMs,
+        syncMs: syncs.within(sinceMs, atMs, 0),
+        lateMs: lateness.within(sinceMs, atMs, TICK_MS),
+      });
     }
   } finally {
     lateness.stop();
@@ -153,28 +208,45 @@ export async function causeAccidents(strategy: PolicyStrategy, options: Accident
   }
   await running;
   signal.throwIfAborted();
+  return summarize(strategy, each, states, acknowledged.count);
+}
+
+function summarize(
+  strategy: PolicyStrategy,
+  each: readonly Cut[],
+  states: number,
+  acknowledged: number,
+): Accident {
   const promise = promisedLossMs({ ...strategy, dsync: false });
-  const slackMs = log.metrics().syncLatencyMs.max + lateness.maxMs + TICK_MS;
+  const beyond = ({ lostMs, syncMs, lateMs }: Cut): number => lostMs - syncMs - lateMs;
+  const closest = each.reduce((one, other) => (beyond(other) > beyond(one) ? other : one), each[0] as Cut);
   return {
     strategy: strategy.id,
     promisedLossMs: Number.isFinite(promise) ? promise : null,
-    slackMs,
-    cuts,
+    closest,
+    each,
+    cuts: each.length,
     states,
-    acknowledged: acknowledged.count,
-    lostRecords: worst.records,
-    lostMs: worst.ms,
-    isKept: isKept(promise, worst, slackMs),
+    acknowledged,
+    lostRecords: Math.max(...each.map(({ lostRecords }) => lostRecords)),
+    lostMs: Math.max(...each.map(({ lostMs }) => lostMs)),
+    isKept: each.every((cut) => isKept(promise, cut)),
   };
 }
 
+/** Timers have whole milliseconds, and the two ends of what they wait for have fractions. */
+const ROUNDING_MS = 2;
+
 /**
- * Whether a loss is within a promise.
+ * Whether what a cut took is within a promise.
  *
  * @param promiseMs how old what is lost may be; where that is 0, nothing may be lost, however young
  */
-export function isKept(promiseMs: number, lost: { records: number; ms: number }, slackMs: number): boolean {
-  return promiseMs === 0 ? lost.records === 0 : lost.ms <= promiseMs + slackMs;
+export function isKept(
+  promiseMs: number,
+  { lostRecords, lostMs, syncMs, lateMs }: Omit<Cut, 'atMs'>,
+): boolean {
+  return promiseMs === 0 ? lostRecords === 0 : lostMs <= promiseMs + syncMs + lateMs + ROUNDING_MS;
 }
 
 function openLog(vfs: Vfs, memory: Memory, clock: Clock, strategy: PolicyStrategy): Promise<Log> {

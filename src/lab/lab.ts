@@ -12,7 +12,7 @@
 import type { Clock } from '../clock.ts';
 import { resolveSyncPolicy } from '../log/sync-policy.ts';
 import { seededRandom, shuffled } from '../random.ts';
-import { createRuntime } from '../runtime.ts';
+import { createRuntime, type Runtime } from '../runtime.ts';
 import { nodeVfs } from '../vfs/node.ts';
 import { joinPath } from '../vfs/vfs.ts';
 import { type Accident, causeAccidents } from './accident.ts';
@@ -88,9 +88,10 @@ export async function runLab(options: LabOptions): Promise<LabResult> {
     `${FOLDER}${process.pid}-${Math.floor(clock.now()).toString(36)}`,
   );
   await nodeVfs.mkdir(folder);
+  let run: Run | undefined;
   try {
     const device = (await findMount(folder))?.device ?? 'unknown';
-    const run = new Run(folder, device, options);
+    run = new Run(folder, device, options);
     const cells = await run.measureAll();
     const accidents = options.accidents ? await run.causeAll() : [];
     signal.throwIfAborted();
@@ -114,6 +115,7 @@ export async function runLab(options: LabOptions): Promise<LabResult> {
       accidents,
     };
   } finally {
+    await run?.close();
     await removeFolder(nodeVfs, folder);
   }
 }
@@ -134,7 +136,7 @@ class Run {
   readonly #options: LabOptions;
   readonly #cells: readonly Cell[];
   readonly #random: () => number;
-  readonly #memory = createRuntime().memory;
+  readonly #runtime: Runtime;
   readonly #steps: number;
   #done = 0;
 
@@ -142,6 +144,7 @@ class Run {
     this.#folder = folder;
     this.#device = device;
     this.#options = options;
+    this.#runtime = createRuntime({ clock: options.clock });
     this.#cells = layOut(options);
     this.#random = seededRandom(options.seed);
     const share = options.accidents ? 1 - ACCIDENT_SHARE : 1;
@@ -164,7 +167,7 @@ class Run {
         const sample = await measure(cell, {
           directory: this.#folder,
           device: this.#device,
-          memory: this.#memory,
+          runtime: this.#runtime,
           clock,
           durationMs,
           random: this.#random,
@@ -186,7 +189,7 @@ class Run {
       this.#step();
       accidents.push(
         await causeAccidents(strategy, {
-          memory: this.#memory,
+          memory: this.#runtime.memory,
           clock,
           durationMs,
           cuts: CUTS,
@@ -198,9 +201,17 @@ class Run {
     return accidents;
   }
 
-  /** The strategies of which a file system of our own can tell something. */
+  /**
+   * The strategies of which a file system of our own can tell something; what a tree loses its write-ahead log
+   * loses, which is a log.
+   */
   #policies(): PolicyStrategy[] {
-    return this.#options.strategies.filter(({ dsync }) => !dsync);
+    return this.#options.strategies.filter(({ dsync, store }) => !dsync && store === 'log');
+  }
+
+  /** Ends what runs beside this thread. */
+  async close(): Promise<void> {
+    await this.#runtime.close();
   }
 
   #step(): void {

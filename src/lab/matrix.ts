@@ -7,15 +7,21 @@
 
 import { ownLevel, resolveSyncPolicy, type SyncPolicy } from '../log/sync-policy.ts';
 
+/** What is written to: a log, or a tree, whose write-ahead log then has the policy. */
+export type Store = 'log' | 'tree';
+
+export const STORES: readonly Store[] = ['log', 'tree'];
+
 /** A way to make records durable: a sync policy and how the log writes. */
 export interface PolicyStrategy {
   readonly kind: 'policy';
   /** What tables and charts call it; one of its own in a run. */
   readonly id: string;
+  readonly store: Store;
   readonly sync: SyncPolicy;
   /** Segments are filled with zeros ahead of their use. */
   readonly preallocate: boolean;
-  /** Files are opened with O_DSYNC: every write is durable when it returns. */
+  /** Files are opened with O_DSYNC: every write is durable when it returns, and small ones hold the thread up meanwhile. */
   readonly dsync: boolean;
 }
 
@@ -43,9 +49,16 @@ export interface Cell {
   readonly load: Load;
 }
 
+/** What can be typed behind a policy. */
+const SUFFIXES = { poll: '+poll', preallocate: '+preallocate', dsync: '+O_DSYNC' };
+
+/** For how long a policy with `+poll` keeps the event loop turning. */
+const POLL_MS = 1;
+
 /** Policies, from the most careful to the least. */
 export const DEFAULT_STRATEGIES: readonly PolicyStrategy[] = [
   policyStrategy({ mode: 'always' }),
+  policyStrategy({ mode: 'always', busyPollMs: POLL_MS }),
   policyStrategy({ mode: 'always' }, { preallocate: true }),
   policyStrategy({ mode: 'always' }, { dsync: true }),
   policyStrategy({ mode: 'adaptive' }),
@@ -56,18 +69,61 @@ export const DEFAULT_STRATEGIES: readonly PolicyStrategy[] = [
   policyStrategy({ mode: 'interval', intervalMs: 50 }),
   policyStrategy({ mode: 'interval', intervalMs: 200 }),
   policyStrategy({ mode: 'never' }),
+  policyStrategy({ mode: 'always' }, { store: 'tree' }),
+  policyStrategy({ mode: 'interval', intervalMs: 50 }, { store: 'tree' }),
+  policyStrategy({ mode: 'never' }, { store: 'tree' }),
 ];
 
 export const BARE_SYNCED: BareStrategy = { kind: 'bare', id: 'disk: write + fdatasync', isSynced: true };
 export const BARE_WRITTEN: BareStrategy = { kind: 'bare', id: 'disk: write', isSynced: false };
 
-/** A strategy, with the name that follows from what it is. */
+/** What a strategy has besides its policy. */
+export type StrategyOptions = Partial<Pick<PolicyStrategy, 'store' | 'preallocate' | 'dsync'>>;
+
+/**
+ * A strategy, with the name that follows from what it is.
+ *
+ * @throws RangeError where there is no such thing
+ */
 export function policyStrategy(
   sync: SyncPolicy,
-  { preallocate = false, dsync = false }: { preallocate?: boolean; dsync?: boolean } = {},
+  { store = 'log', preallocate = false, dsync = false }: StrategyOptions = {},
 ): PolicyStrategy {
-  const id = `${policyName(sync)}${preallocate ? ' +preallocate' : ''}${dsync ? ' +O_DSYNC' : ''}`;
-  return { kind: 'policy', id, sync, preallocate, dsync };
+  if (store === 'tree' && preallocate)
+    throw new RangeError('the write-ahead log of trees is not preallocated');
+  const isPolling = 'busyPollMs' in sync && sync.busyPollMs !== undefined && sync.busyPollMs > 0;
+  const id = [
+    store === 'log' ? '' : `${store} `,
+    policyName(sync),
+    isPolling ? SUFFIXES.poll : '',
+    preallocate ? SUFFIXES.preallocate : '',
+    dsync ? SUFFIXES.dsync : '',
+  ].join('');
+  return { kind: 'policy', id, store, sync, preallocate, dsync };
+}
+
+/**
+ * A strategy of the log as it is typed on the command line: a policy, and what is put on behind it.
+ *
+ * @param parsePolicy reads the policy
+ * @throws RangeError where it is none
+ */
+export function parseStrategy(text: string, parsePolicy: (text: string) => SyncPolicy): PolicyStrategy {
+  let rest = text.trim();
+  const given = new Set<string>();
+  for (;;) {
+    const suffix = Object.values(SUFFIXES).find((one) => rest.toLowerCase().endsWith(one.toLowerCase()));
+    if (suffix === undefined) break;
+    given.add(suffix);
+    rest = rest.slice(0, -suffix.length).trimEnd();
+  }
+  const sync = parsePolicy(rest);
+  const preallocate = given.has(SUFFIXES.preallocate);
+  const dsync = given.has(SUFFIXES.dsync);
+  if (!given.has(SUFFIXES.poll)) return policyStrategy(sync, { preallocate, dsync });
+  if (sync.mode !== 'always' && sync.mode !== 'adaptive')
+    throw new RangeError(`${SUFFIXES.poll} is for always and adaptive, which wait for each sync`);
+  return policyStrategy({ ...sync, busyPollMs: POLL_MS }, { preallocate, dsync });
 }
 
 /** A policy as it is typed on the command line. */

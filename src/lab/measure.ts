@@ -1,5 +1,5 @@
 /**
- * One measurement of one cell of the matrix: a new log, or a bare file, under a load for a moment.
+ * One measurement of one cell of the matrix: a new log or tree, or a bare file, under a load for a moment.
  *
  * What was written is synced before the next measurement begins, outside of the time that counts, so that
  * none pays for what another left to the operating system.
@@ -8,20 +8,17 @@
  */
 
 import type { Clock } from '../clock.ts';
-import { RECORD_BYTES_DEFAULT, SEGMENT_BYTES_DEFAULT } from '../limits.ts';
-import { Log } from '../log/log.ts';
-import { SPARE_FILE } from '../log/names.ts';
-import type { Memory } from '../memory/memory.ts';
+import type { Runtime } from '../runtime.ts';
 import { BareFile } from '../vfs/bare.ts';
-import { dsyncVfs } from '../vfs/dsync.ts';
 import { nodeVfs } from '../vfs/node.ts';
-import { joinPath, type Vfs } from '../vfs/vfs.ts';
+import { joinPath } from '../vfs/vfs.ts';
 import { removeFolder } from './folder.ts';
 import { Latencies } from './latencies.ts';
 import { runLoad } from './loads.ts';
 import { type BareStrategy, type Cell, levelOf, type PolicyStrategy } from './matrix.ts';
 import { readWrittenBytes } from './proc.ts';
 import { NO_RISK, type Risk, RiskMeter } from './risk.ts';
+import { openSubject } from './subject.ts';
 
 /** What one measurement gave. */
 export interface Sample {
@@ -30,7 +27,7 @@ export interface Sample {
   readonly latencies: Latencies;
   /** Calls of fdatasync; with O_DSYNC every write is one. */
   readonly syncs: number;
-  /** Bytes of batches and indexes, by bytes of payload. */
+  /** Bytes of batches and indexes, by bytes of payload; of a tree, those of its write-ahead log. */
   readonly writeAmplification: number;
   /**
    * Bytes that reached the disk, by bytes of payload: what other programs wrote meanwhile is in it. Undefined
@@ -48,7 +45,7 @@ export interface MeasureOptions {
   readonly directory: string;
   /** The device that it is on, as `major:minor`. */
   readonly device: string;
-  readonly memory: Memory;
+  readonly runtime: Runtime;
   readonly clock: Clock;
   readonly durationMs: number;
   readonly random: () => number;
@@ -58,12 +55,6 @@ export interface MeasureOptions {
 /** How many different payloads there are; a power of two. */
 const PAYLOADS = 64;
 const MICROSECONDS = 1000;
-/**
- * Segments that are filled ahead of their use: small, so that filling the first is soon done, before the time
- * that counts; filling those behind it belongs to the price.
- */
-export const PREALLOCATED_BYTES: number = 8 * 1024 * 1024;
-
 /** Measures a cell once. */
 export async function measure(cell: Cell, options: MeasureOptions): Promise<Sample> {
   const { strategy } = cell;
@@ -108,23 +99,15 @@ async function measurePolicy(
   { recordBytes, load }: Cell,
   options: MeasureOptions,
 ): Promise<Sample> {
-  const { memory, clock, random, signal, durationMs } = options;
-  const directory = joinPath(options.directory, 'log');
-  const vfs: Vfs = strategy.dsync ? dsyncVfs : nodeVfs;
-  await vfs.mkdir(directory);
-  const parts = { name: 'lab', directory, memory, vfs, clock, readOnly: false };
-  const { sync, preallocate } = strategy;
-  const log = await Log.open(parts, {
-    sync,
-    preallocate,
-    maxRecordBytes: Math.max(recordBytes, RECORD_BYTES_DEFAULT),
-    segmentBytes: preallocate ? PREALLOCATED_BYTES : SEGMENT_BYTES_DEFAULT,
-  });
+  const { runtime, clock, random, signal, durationMs } = options;
+  const directory = joinPath(options.directory, 'subject');
+  await nodeVfs.mkdir(directory);
+  const subject = await openSubject(strategy, { directory, runtime, recordBytes, random });
+  const { log } = subject;
   try {
-    if (preallocate) await whenPrepared(directory, clock);
     const values = payloads(recordBytes, random);
     let next = 0;
-    const send = (): Promise<number> => log.append({ value: values[next++ & (PAYLOADS - 1)] });
+    const send = (): Promise<unknown> => subject.send(values[next++ & (PAYLOADS - 1)] as Buffer);
     await send();
     const before = log.metrics();
     const diskBefore = await readWrittenBytes(options.device);
@@ -149,7 +132,7 @@ async function measurePolicy(
       cpu,
     };
   } finally {
-    await log.close();
+    await subject.close();
     await removeFolder(nodeVfs, directory);
   }
 }
@@ -197,22 +180,6 @@ async function measureBare(
   } finally {
     file.close();
     await nodeVfs.remove(path);
-  }
-}
-
-/** Waits until the segment that is filled ahead of its use is whole and durable. */
-async function whenPrepared(directory: string, clock: Clock): Promise<void> {
-  const path = joinPath(directory, SPARE_FILE);
-  for (;;) {
-    const bytes = (await nodeVfs.stat(path))?.bytes ?? 0;
-    if (bytes === PREALLOCATED_BYTES) break;
-    await new Promise<void>((resolve) => void clock.after(1, resolve, true));
-  }
-  const file = await nodeVfs.open(path, 'write');
-  try {
-    await file.datasync();
-  } finally {
-    await file.close();
   }
 }
 

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { loadName, type PolicyStrategy, policyName, promisedLossMs } from './matrix.ts';
-import { PREALLOCATED_BYTES } from './measure.ts';
+import { loadName, type PolicyStrategy, promisedLossMs, type Store } from './matrix.ts';
 import type { CellResult, LabResult } from './result.ts';
+import { PREALLOCATED_BYTES } from './subject.ts';
 
 /** What a program needs. */
 export interface Wish {
@@ -53,7 +53,10 @@ const SAME = 0.1;
  * @throws RangeError where nothing in the result was measured under the loads that count
  */
 export function recommend(result: LabResult, wish: Wish): Recommendation {
-  const cells = result.cells.filter((cell) => counts(cell, wish));
+  // Trees do other work: where logs were measured, too, it is logs that are recommended.
+  const stores = result.cells.flatMap(({ strategy }) => (strategy.kind === 'policy' ? [strategy.store] : []));
+  const store = stores.includes('log') ? 'log' : stores[0];
+  const cells = result.cells.filter((cell) => counts(cell, store, wish));
   if (cells.length === 0) {
     const measured = new Set(result.cells.map(({ load }) => loadName(load)));
     throw new RangeError(
@@ -90,8 +93,8 @@ export function recommend(result: LabResult, wish: Wish): Recommendation {
   };
 }
 
-function counts({ strategy, load }: CellResult, { clients }: Wish): boolean {
-  if (strategy.kind === 'bare') return false;
+function counts({ strategy, load }: CellResult, store: Store | undefined, { clients }: Wish): boolean {
+  if (strategy.kind === 'bare' || strategy.store !== store) return false;
   return clients === undefined || (load.kind === 'closed' && load.clients === clients);
 }
 
@@ -149,16 +152,28 @@ function noneBecause(candidates: readonly Candidate[]): string {
 }
 
 /** A strategy as it is written in a program. */
-export function codeOf({ sync, preallocate, dsync }: PolicyStrategy): string {
+export function codeOf({ id, store, sync, preallocate, dsync }: PolicyStrategy): string {
   const limits = Object.entries(sync).map(
     ([name, value]) => `${name}: ${typeof value === 'string' ? `'${value}'` : value}`,
   );
-  const options = [`sync: { ${limits.join(', ')} }`, ...(preallocate ? ['preallocate: true'] : [])];
+  const policy = `sync: { ${limits.join(', ')} }`;
+  const imports = `import { ${dsync ? 'dsyncVfs, ' : ''}open } from 'varve';`;
+  const comment = `// ${id}`;
+  if (store === 'tree') {
+    const options = [`wal: { ${policy} }`, ...(dsync ? ['vfs: dsyncVfs'] : [])];
+    return [
+      imports,
+      '',
+      `const db = await open('./data', { ${options.join(', ')} });   ${comment}`,
+      `const tree = await db.tree('events');`,
+    ].join('\n');
+  }
+  const options = [policy, ...(preallocate ? ['preallocate: true'] : [])];
   const measured = preallocate ? `, measured with segmentBytes: ${PREALLOCATED_BYTES}` : '';
   return [
-    `import { ${dsync ? 'dsyncVfs, ' : ''}open } from 'varve';`,
+    imports,
     '',
     `const db = await open('./data'${dsync ? ', { vfs: dsyncVfs }' : ''});`,
-    `const log = await db.log('events', { ${options.join(', ')} });   // ${policyName(sync)}${measured}`,
+    `const log = await db.log('events', { ${options.join(', ')} });   ${comment}${measured}`,
   ].join('\n');
 }

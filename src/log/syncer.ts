@@ -10,6 +10,7 @@
 
 import { assert } from '../assert.ts';
 import type { Cancel, Clock } from '../clock.ts';
+import { busyPoll } from './busy-poll.ts';
 import { createShared, type Shared, type WaiterList } from './group.ts';
 import type { LogMetrics } from './metrics.ts';
 import type { Segment } from './segment.ts';
@@ -152,8 +153,10 @@ export class Syncer {
     this.#unsynced.bytes = 0;
     this.#unsynced.isDemanded = false;
     const startMs = clock.monotonic();
+    const rest = this.#stayAwake();
     this.#syncAll(segments.map(({ segment }) => segment)).then(
       () => {
+        rest?.();
         this.#running = undefined;
         this.#options.onSyncing();
         this.#lastSyncMs = clock.monotonic() - startMs;
@@ -170,6 +173,7 @@ export class Syncer {
         this.schedule();
       },
       (cause: unknown) => {
+        rest?.();
         this.#running = undefined;
         const error = onFailed(cause);
         this.stop(error);
@@ -177,6 +181,14 @@ export class Syncer {
         shared.reject(error);
       },
     );
+  }
+
+  /** Polls for the end of an fdatasync, where that is asked for and it will not take long. */
+  #stayAwake(): Cancel | undefined {
+    const { policy, clock } = this.#options;
+    if (policy.mode !== 'always' && policy.mode !== 'adaptive') return undefined;
+    if (policy.busyPollMs === 0 || this.#lastSyncMs > policy.busyPollMs) return undefined;
+    return busyPoll(clock, policy.busyPollMs);
   }
 
   async #syncAll(segments: Segment[]): Promise<void> {

@@ -23,7 +23,15 @@ describe('varve bench fsync', () => {
       '--seconds',
       '1',
     ];
-    const policies = ['--policy', 'always', '--policy', 'interval:10ms', '--max-loss', '10ms'];
+    const policies = [
+      '--policy',
+      'always+Preallocate+poll',
+      '--policy',
+      'interval:10ms',
+      '--max-loss',
+      '10ms',
+    ];
+    const stores = ['--stores', 'log,tree'];
     const { code, stdout, stderr } = await varve([
       'bench',
       'fsync',
@@ -31,6 +39,7 @@ describe('varve bench fsync', () => {
       disk,
       ...sizes,
       ...policies,
+      ...stores,
       '--out',
       out,
       '--report',
@@ -48,12 +57,16 @@ describe('varve bench fsync', () => {
     expect(result.cells.map(({ strategy }) => strategy.id)).toEqual([
       'disk: write + fdatasync',
       'disk: write',
-      'always',
+      'always+poll+preallocate',
       'interval:10ms',
-      'always',
+      'tree interval:10ms',
+      'always+poll+preallocate',
       'interval:10ms',
+      'tree interval:10ms',
     ]);
-    expect(result.command).toContain('--policy interval:10ms');
+    expect(result.command).toContain(
+      '--policy always+poll+preallocate --policy interval:10ms --stores log,tree',
+    );
     expect(readFileSync(report, 'utf8')).toContain('</html>');
     expect(readdirSync(directory).sort()).toEqual(['a.html', 'a.json', 'disk']);
   });
@@ -63,6 +76,10 @@ describe('varve bench fsync', () => {
       [['--clients', '0'], /--clients.*1 or more/],
       [['--record-bytes', '1g'], /--record-bytes.*from 1 to/],
       [['--policy', 'sometimes'], /--policy.*always/],
+      [['--policy', 'never+poll'], /--policy.*\+poll is for always and adaptive/],
+      [['--policy', 'always+magic'], /--policy.*always/],
+      [['--stores', 'heap'], /--stores.*log or tree/],
+      [['--policy', 'always+preallocate', '--stores', 'tree'], /not preallocated/],
       [['--p99', 'fast'], /--p99.*duration/],
       [['--seconds', '-1'], /--seconds/],
       [['--for-clients', '3'], /--for-clients 3 is not among/],
@@ -70,9 +87,9 @@ describe('varve bench fsync', () => {
       [['--out', '/nowhere/a.json'], /nowhere/],
       [['--report', tmpdir()], /is a directory/],
       [['--json', '--csv'], /exclude each other/],
-      [['--repeats', '1000000'], /at least, not 90 s/],
-      [['--policy', 'interval:1h'], /at least, not 90 s/],
-      [['--rates', '1'], /at least, not 90 s/],
+      [['--repeats', '1000000'], /at least, not 110 s/],
+      [['--policy', 'interval:1h'], /at least, not 110 s/],
+      [['--rates', '1'], /at least, not 110 s/],
     ] as const;
     for (const [args, message] of wrong) {
       const { code, stderr } = await varve(['bench', 'fsync', ...args]);

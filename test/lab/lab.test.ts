@@ -112,10 +112,30 @@ describe('power cuts', () => {
   });
 
   test('a promise of nothing is broken by one record, any other by age', () => {
-    expect(isKept(0, { records: 0, ms: 0 }, 5)).toBe(true);
-    expect(isKept(0, { records: 1, ms: 0 }, 5)).toBe(false);
-    expect(isKept(50, { records: 900, ms: 54 }, 5)).toBe(true);
-    expect(isKept(50, { records: 1, ms: 56 }, 5)).toBe(false);
-    expect(isKept(Number.POSITIVE_INFINITY, { records: 9, ms: 1e9 }, 0)).toBe(true);
+    const cut = (lostRecords: number, lostMs: number, syncMs = 0, lateMs = 0) => ({
+      lostRecords,
+      lostMs,
+      syncMs,
+      lateMs,
+    });
+    expect(isKept(0, cut(0, 0))).toBe(true);
+    expect(isKept(0, cut(1, 0, 5, 5))).toBe(false);
+    expect(isKept(50, cut(900, 54, 5))).toBe(true);
+    expect(isKept(50, cut(1, 53))).toBe(false);
+    // A timer that fires late is the machine's fault, and not the policy's.
+    expect(isKept(50, cut(1, 90, 5, 40))).toBe(true);
+    expect(isKept(Number.POSITIVE_INFINITY, cut(9, 1e9))).toBe(true);
+  });
+
+  test('each cut says what came on top of the promise, and the closest is among them', async () => {
+    const accident = await causeAccidents(policyStrategy({ mode: 'interval', intervalMs: 10 }), accidents());
+    expect(accident.each).toHaveLength(accident.cuts);
+    expect(accident.each).toContain(accident.closest);
+    expect(accident.isKept).toBe(true);
+    for (const { lostRecords, lostMs, syncMs, lateMs } of accident.each) {
+      expect(lostMs > 0).toBe(lostRecords > 0);
+      expect(syncMs).toBeLessThanOrEqual(lostMs);
+      expect(lateMs).toBeLessThanOrEqual(lostMs);
+    }
   });
 });

@@ -34,7 +34,8 @@ describe('recommending a policy', () => {
     const accident: Accident = {
       strategy: 'always',
       promisedLossMs: 0,
-      slackMs: 3,
+      closest: { atMs: 9, lostRecords: 1, lostMs: 0.1, syncMs: 0.1, lateMs: 0 },
+      each: [],
       cuts: 12,
       states: 36,
       acknowledged: 1000,
@@ -108,16 +109,35 @@ describe('comparing two results', () => {
     expect(warnings.join()).toContain('too few');
   });
 
-  test('how many figures have to differ before one counts is said where it is more than one', () => {
-    const [one, two] = [resultOf(SPEEDS, 5), resultOf({ ...SPEEDS, always: [400, 3] }, 5)];
-    // 12 cells with clients have two figures each, 4 with arrivals one; dealing out 10 numbers goes in 252 ways.
-    const least = Math.ceil((2 / 252) * 28 * 20);
-    const { warnings, differences } = compareResults(one, two);
-    expect(differences).toHaveLength(28);
-    expect(warnings.join()).toContain(
-      `With 5 repeats and 28 figures, differences count only where at least ${least}`,
+  test('a policy is found slower by all of its cells together, where none of them shows it alone', () => {
+    // Four repeats a side: alone, no cell gets below 2 in 70.
+    const before = resultOf(SPEEDS, 4);
+    const { strategies, differences } = compareResults(
+      before,
+      resultOf({ ...SPEEDS, always: [3000, 0.33] }, 4),
     );
-    expect(compareResults(resultOf(SPEEDS, 8), resultOf(SPEEDS, 8)).warnings).toEqual([]);
+    const slower = strategies.filter(({ verdict }) => verdict !== 'same');
+    expect(slower.map(({ strategy, what, verdict }) => [strategy, what, verdict])).toEqual([
+      ['always', 'records/s', 'worse'],
+      ['always', 'p99', 'worse'],
+    ]);
+    for (const { ratio, cells } of slower) {
+      expect(cells).toBeGreaterThan(1);
+      expect(Math.abs(Math.log(ratio))).toBeGreaterThan(0.2);
+    }
+    const alone = differences.filter(({ verdict }) => verdict === 'worse');
+    expect(alone.length).toBeGreaterThan(0);
+    expect(alone.every(({ key, probability }) => key.startsWith('always') && probability > 0.02)).toBe(true);
+  });
+
+  test('what the disk itself was slower by is no difference of the policies', () => {
+    const slower = Object.fromEntries(
+      Object.entries(SPEEDS).map(([id, [rate, ms]]) => [id, [rate * 0.7, ms / 0.7] as const]),
+    );
+    const { strategies, differences, disk, warnings } = compareResults(resultOf(), resultOf(slower));
+    expect(disk.synced).toBeCloseTo(0.7, 6);
+    expect([...strategies, ...differences].every(({ verdict }) => verdict === 'same')).toBe(true);
+    expect(warnings.join()).toContain('0.70 times as much');
   });
 
   test('the rate at which records arrive is no figure, unless it could not be kept up with', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { median, rankTest, relativeSpread, significant } from '../../src/lab/statistics.ts';
+import { median, rankTest, relativeSpread, significant, stratifiedTest } from '../../src/lab/statistics.ts';
 import { seededRandom, shuffled } from '../../src/random.ts';
 
 describe('whether two sets of measurements differ', () => {
@@ -39,6 +39,47 @@ describe('whether two sets of measurements differ', () => {
     }
     const probability = rankTest(numbers.slice(0, 15), numbers.slice(15));
     expect(Math.abs(probability - asFar / deals)).toBeLessThan(0.03);
+  });
+
+  test('pairs of sets that lie far apart are tested together, each against its own', () => {
+    const pair = (at: number, by: number) => ({
+      a: [at, at + 1, at + 2],
+      b: [at + by, at + 1 + by, at + 2 + by],
+    });
+    expect(stratifiedTest([])).toBe(1);
+    expect(stratifiedTest([pair(1, 3)])).toBe(rankTest([1, 2, 3], [4, 5, 6]));
+    // Five pairs of three and three: alone none gets below 2 in 20, together they would by chance in 2 of 20^5 ways.
+    const apart = [10, 1000, 5, 70, 300].map((at) => pair(at, 3));
+    expect(stratifiedTest(apart)).toBeLessThan(0.001);
+    // Differences in both directions take each other away.
+    expect(stratifiedTest([...apart, ...[1, 2, 3, 4, 5].map((at) => pair(at, -3))])).toBeCloseTo(1, 6);
+  });
+
+  test('the test of several pairs is about what dealing the numbers out at random gives', () => {
+    const random = seededRandom(9);
+    const strata = Array.from({ length: 4 }, (_, k) => ({
+      a: Array.from({ length: 5 }, () => k + random()),
+      b: Array.from({ length: 5 }, () => k + random() + 0.2),
+    }));
+    const distanceOf = (pairs: typeof strata): number => {
+      let sum = 0;
+      for (const { a, b } of pairs) {
+        const sorted = [...a, ...b].sort((x, y) => x - y);
+        for (const value of a) sum += sorted.indexOf(value) + 1 - 5.5;
+      }
+      return Math.abs(sum);
+    };
+    const distance = distanceOf(strata);
+    const deals = 4000;
+    let asFar = 0;
+    for (let i = 0; i < deals; i++) {
+      const dealt = strata.map(({ a, b }) => {
+        const all = shuffled([...a, ...b], random);
+        return { a: all.slice(0, 5), b: all.slice(5) };
+      });
+      if (distanceOf(dealt) >= distance) asFar++;
+    }
+    expect(Math.abs(stratifiedTest(strata) - asFar / deals)).toBeLessThan(0.03);
   });
 
   test('of many tests only so many count that few of them are false', () => {

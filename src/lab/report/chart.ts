@@ -48,14 +48,49 @@ export interface Chart {
   readonly isJoined: boolean;
 }
 
-const WIDTH = 720;
-const HEIGHT = 440;
-const LEFT = 76;
-const RIGHT = 36;
-const TOP = 30;
-const BOTTOM = 52;
-const LABEL_GAP = 15;
-const SYMBOL = 4.5;
+/** Where things lie in a drawing. */
+export interface Frame {
+  /** What the style sheet knows it by. */
+  readonly name: 'wide' | 'narrow';
+  readonly width: number;
+  readonly height: number;
+  readonly left: number;
+  readonly right: number;
+  readonly top: number;
+  readonly bottom: number;
+  /** Between two lines of names, and the width of a letter in them. */
+  readonly lineGap: number;
+  readonly letter: number;
+  readonly symbol: number;
+}
+
+/** For a desk, and for a phone, on which the letters of the first would be too small. */
+export const FRAMES: readonly Frame[] = [
+  {
+    name: 'wide',
+    width: 720,
+    height: 440,
+    left: 76,
+    right: 36,
+    top: 30,
+    bottom: 52,
+    lineGap: 15,
+    letter: 7.4,
+    symbol: 4.5,
+  },
+  {
+    name: 'narrow',
+    width: 360,
+    height: 400,
+    left: 52,
+    right: 14,
+    top: 28,
+    bottom: 48,
+    lineGap: 13,
+    letter: 6.1,
+    symbol: 3.5,
+  },
+];
 
 const round = (value: number): string => String(Math.round(value * 100) / 100);
 
@@ -66,14 +101,17 @@ export function escapeXml(text: string): string {
 }
 
 /** Draws a chart. */
-export function drawChart(chart: Chart): string {
-  const x = (value: number): number => LEFT + chart.x.place(value) * (WIDTH - LEFT - RIGHT);
-  const y = (value: number): number => HEIGHT - BOTTOM - chart.y.place(value) * (HEIGHT - TOP - BOTTOM);
+export function drawChart(chart: Chart, frame: Frame): string {
+  const { name, width, height, left, right, top, bottom } = frame;
+  const scales: Scales = {
+    x: (value) => left + chart.x.place(value) * (width - left - right),
+    y: (value) => height - bottom - chart.y.place(value) * (height - top - bottom),
+  };
   const parts = [
-    `<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${escapeXml(chart.summary)}" xmlns="http://www.w3.org/2000/svg">`,
-    ...gridOf(chart, x, y),
-    ...chart.series.map((series) => drawSeries(series, chart.isJoined, x, y)),
-    ...(chart.isJoined ? [] : namesOf(chart.series, x, y)),
+    `<svg class="${name}" viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeXml(chart.summary)}" xmlns="http://www.w3.org/2000/svg">`,
+    ...gridOf(chart, frame, scales),
+    ...chart.series.map((series) => drawSeries(series, chart.isJoined, frame, scales)),
+    ...(chart.isJoined ? [] : namesOf(chart.series, frame, scales)),
     '</svg>',
   ];
   return parts.join('\n');
@@ -81,58 +119,97 @@ export function drawChart(chart: Chart): string {
 
 type Scale = (value: number) => number;
 
-function gridOf(chart: Chart, x: Scale, y: Scale): string[] {
-  const bottom = HEIGHT - BOTTOM;
-  const right = WIDTH - RIGHT;
+interface Scales {
+  readonly x: Scale;
+  readonly y: Scale;
+}
+
+function gridOf(chart: Chart, frame: Frame, { x, y }: Scales): string[] {
+  const { left, top } = frame;
+  const bottom = frame.height - frame.bottom;
+  const right = frame.width - frame.right;
+  let textEnd = 0;
   return [
     ...chart.y.ticks.flatMap(({ value, label }) => [
-      `<line class="grid" x1="${LEFT}" x2="${right}" y1="${round(y(value))}" y2="${round(y(value))}"/>`,
-      `<text class="tick" x="${LEFT - 8}" y="${round(y(value) + 4)}" text-anchor="end">${escapeXml(label)}</text>`,
+      `<line class="grid" x1="${left}" x2="${right}" y1="${round(y(value))}" y2="${round(y(value))}"/>`,
+      `<text class="tick" x="${left - 8}" y="${round(y(value) + 4)}" text-anchor="end">${escapeXml(label)}</text>`,
     ]),
-    ...chart.x.ticks.flatMap(({ value, label }) => [
-      `<line class="grid" x1="${round(x(value))}" x2="${round(x(value))}" y1="${TOP}" y2="${bottom}"/>`,
-      `<text class="tick" x="${round(x(value))}" y="${bottom + 18}" text-anchor="middle">${escapeXml(label)}</text>`,
-    ]),
-    `<text class="axis" x="${LEFT - 60}" y="16">${escapeXml(chart.y.title)}</text>`,
-    `<text class="axis" x="${right}" y="${HEIGHT - 10}" text-anchor="end">${escapeXml(chart.x.title)}</text>`,
+    ...chart.x.ticks.flatMap(({ value, label }) => {
+      const at = x(value);
+      // Numbers that would lie on one another: the later one goes without.
+      const from = at - (label.length * frame.letter) / 2;
+      const isHidden = from < textEnd;
+      if (!isHidden) textEnd = from + (label.length + 1) * frame.letter;
+      // The last one would stick out at the edge.
+      const isLast = at + (label.length * frame.letter) / 2 > frame.width;
+      return [
+        `<line class="grid" x1="${round(at)}" x2="${round(at)}" y1="${top}" y2="${bottom}"/>`,
+        isHidden
+          ? ''
+          : `<text class="tick" x="${round(isLast ? frame.width - 1 : at)}" y="${bottom + 18}" text-anchor="${isLast ? 'end' : 'middle'}">${escapeXml(label)}</text>`,
+      ];
+    }),
+    `<text class="axis" x="${Math.min(16, left)}" y="16">${escapeXml(chart.y.title)}</text>`,
+    `<text class="axis" x="${right}" y="${frame.height - 10}" text-anchor="end">${escapeXml(chart.x.title)}</text>`,
   ];
 }
 
-function drawSeries(series: Series, isJoined: boolean, x: Scale, y: Scale): string {
+function drawSeries(series: Series, isJoined: boolean, { symbol }: Frame, { x, y }: Scales): string {
   const { colour, points, isReference } = series;
   const path = points.map((point, i) => `${i === 0 ? 'M' : 'L'}${round(x(point.x))} ${round(y(point.y))}`);
   const line = isJoined && points.length > 1 ? `<path class="line" d="${path.join('')}"/>` : '';
   const symbols = points.map(
     (point) =>
-      `<circle cx="${round(x(point.x))}" cy="${round(y(point.y))}" r="${SYMBOL}"><title>${escapeXml(point.note)}</title></circle>`,
+      `<circle cx="${round(x(point.x))}" cy="${round(y(point.y))}" r="${symbol}"><title>${escapeXml(point.note)}</title></circle>`,
   );
   const kind = isReference === true ? ' reference' : '';
   return `<g class="series c${colour}${kind}">${line}${symbols.join('')}</g>`;
 }
 
-/** Names beside points, moved down until they lie on no other. */
-function namesOf(series: readonly Series[], x: Scale, y: Scale): string[] {
-  const placed: { x: number; y: number; width: number }[] = [];
-  const labels = series.flatMap(({ name, colour, points }) =>
-    points.map((point) => ({ name, colour, x: x(point.x), y: y(point.y) })),
-  );
-  labels.sort((a, b) => a.y - b.y);
-  return labels.map((label) => {
-    const width = label.name.length * 7;
-    const isLeft = label.x + width + 10 > WIDTH - RIGHT;
-    const left = isLeft ? label.x - 9 - width : label.x + 9;
-    let at = label.y + 4;
-    const isTaken = (): boolean =>
-      placed.some(
-        (other) =>
-          Math.abs(other.y - at) < LABEL_GAP && left < other.x + other.width && other.x < left + width,
-      );
-    while (isTaken() && at < HEIGHT - BOTTOM) at += LABEL_GAP;
-    placed.push({ x: left, y: at, width });
+/** A name beside a point. */
+interface Label {
+  readonly name: string;
+  readonly colour: number;
+  /** Where the text begins, and where it ends. */
+  readonly from: number;
+  readonly to: number;
+  readonly isLeft: boolean;
+  y: number;
+}
+
+/** Names beside points, moved down until they lie on no other, and up again where that took them out of the frame. */
+function namesOf(series: readonly Series[], frame: Frame, { x, y }: Scales): string[] {
+  const labels = series
+    .flatMap(({ name, colour, points }) =>
+      points.map((point): Label => {
+        const at = x(point.x);
+        const width = name.length * frame.letter;
+        const isLeft = at + width + 10 > frame.width;
+        const from = isLeft ? at - 9 - width : at + 9;
+        return { name, colour, from, to: from + width, isLeft, y: y(point.y) + 4 };
+      }),
+    )
+    .sort((a, b) => a.y - b.y);
+  settle(labels, frame);
+  return labels.map(({ name, colour, from, to, isLeft, y: at }) => {
     const anchor = isLeft ? ' text-anchor="end"' : '';
-    const textX = isLeft ? label.x - 9 : label.x + 9;
-    return `<text class="name c${label.colour}" x="${round(textX)}" y="${round(at)}"${anchor}>${escapeXml(label.name)}</text>`;
+    return `<text class="name c${colour}" x="${round(isLeft ? to : from)}" y="${round(at)}"${anchor}>${escapeXml(name)}</text>`;
   });
+}
+
+function settle(labels: readonly Label[], { lineGap, height, bottom }: Frame): void {
+  const isBeside = (a: Label, b: Label): boolean => a.from < b.to && b.from < a.to;
+  for (const [i, label] of labels.entries()) {
+    for (const above of labels.slice(0, i)) {
+      if (isBeside(label, above)) label.y = Math.max(label.y, above.y + lineGap);
+    }
+  }
+  const below: Label[] = [];
+  for (const label of [...labels].reverse()) {
+    label.y = Math.min(label.y, height - bottom - 4);
+    for (const other of below) if (isBeside(label, other)) label.y = Math.min(label.y, other.y - lineGap);
+    below.push(label);
+  }
 }
 
 /** Powers of ten that hold all values; at least one decade. */

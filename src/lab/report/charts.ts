@@ -7,8 +7,7 @@
 import { type Load, loadName } from '../matrix.ts';
 import type { CellResult, LabResult } from '../result.ts';
 import { type Chart, logAxis, markedAxis, ninesAxis, type Point, type Series, zeroLogAxis } from './chart.ts';
-
-const COLOURS = 14;
+import { COLOURS } from './style.ts';
 
 /** A duration on an axis: 0.01 ms, 1 ms, 1 s. */
 function inTime(ms: number): string {

@@ -7,7 +7,7 @@
 import type { Accident } from '../accident.ts';
 import { loadName } from '../matrix.ts';
 import type { CellResult, LabResult } from '../result.ts';
-import { type Chart, drawChart, escapeXml } from './chart.ts';
+import { type Chart, drawChart, escapeXml, FRAMES } from './chart.ts';
 import { clientsChart, coloursOf, latencyChart, lossChart } from './charts.ts';
 import { STYLE } from './style.ts';
 
@@ -66,7 +66,7 @@ function chartsOf(result: LabResult): string {
     const chart = lossChart(result, largest, recordBytes);
     figures.splice(1, 0, figure(`What putting up with a loss buys: ${loadName(largest)}`, chart, result));
   }
-  return figures.join('\n');
+  return `<div class="figures">${figures.join('\n')}</div>`;
 }
 
 function figure(title: string, chart: Chart, result: LabResult): string {
@@ -77,22 +77,43 @@ function figure(title: string, chart: Chart, result: LabResult): string {
           `<li class="c${colours.get(name) ?? 0}${isReference === true ? ' reference' : ''}"><i></i>${escapeXml(name)}</li>`,
       )
     : [];
+  const drawings = FRAMES.map((frame) => drawChart(chart, frame));
   const list = legend.length === 0 ? '' : `<ul class="legend">${legend.join('')}</ul>`;
-  return `<figure><figcaption>${escapeXml(title)}</figcaption><div class="scroll">${drawChart(chart)}</div>${list}</figure>`;
+  return `<figure><figcaption>${escapeXml(title)}</figcaption>${drawings.join('')}${list}</figure>`;
 }
 
+/** What takes more than half of the width of a phone. */
+const LONG_CELL = 14;
+
+/** On a phone each row becomes a card, in which every cell says what it is. */
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const titles = head.map((cell) => `<th scope="col">${escapeXml(cell)}</th>`).join('');
-  const lines = rows.map((row) => `<tr>${row.map((cell) => `<td>${escapeXml(cell)}</td>`).join('')}</tr>`);
+  const titles = head.map((title) => `<th scope="col">${escapeXml(title)}</th>`).join('');
+  const cell = (text: string, i: number): string => {
+    const title = i === 0 ? '' : ` data-title="${escapeXml(head[i] ?? '')}"`;
+    const kind = text.length > LONG_CELL ? ' class="long"' : '';
+    return `<td${title}${kind}>${escapeXml(text)}</td>`;
+  };
+  const lines = rows.map((row) => `<tr>${row.map(cell).join('')}</tr>`);
   return `<div class="scroll"><table><thead><tr>${titles}</tr></thead><tbody>${lines.join('')}</tbody></table></div>`;
 }
 
 const number = (value: number | null, digits = 3): string =>
   value === null || !Number.isFinite(value) ? '–' : Number(value.toPrecision(digits)).toLocaleString('en-US');
 
+const inBytes = (bytes: number): string => {
+  if (bytes < 1024) return `${number(bytes)} B`;
+  return bytes < 1024 ** 2 ? `${number(bytes / 1024)} KiB` : `${number(bytes / 1024 ** 2)} MiB`;
+};
+
 function promiseOf({ promisedLossMs }: Accident): string {
   if (promisedLossMs === null) return 'anything';
   return promisedLossMs === 0 ? 'nothing' : `${promisedLossMs} ms`;
+}
+
+/** What comes on top counts only where a policy may lose what is younger than something. */
+function slackOf({ promisedLossMs, closest }: Accident): [string, string] {
+  if (promisedLossMs === null || promisedLossMs === 0) return ['', ''];
+  return [`${number(closest.syncMs)} ms`, `${number(closest.lateMs)} ms`];
 }
 
 function accidentsOf({ accidents }: LabResult): string {
@@ -100,59 +121,85 @@ function accidentsOf({ accidents }: LabResult): string {
   const rows = accidents.map((accident) => [
     accident.strategy,
     promiseOf(accident),
-    `${number(accident.slackMs)} ms`,
+    ...slackOf(accident),
     number(accident.lostRecords),
     accident.lostRecords === 0 ? '–' : `${number(accident.lostMs)} ms`,
     `${accident.cuts} cuts, ${accident.states} states, ${number(accident.acknowledged, 9)} records`,
     accident.isKept ? 'kept' : 'BROKEN',
   ]);
   const text =
-    'Each policy was run on a disk in memory that loses its power at random moments. What had been acknowledged and was gone afterwards is lost. A policy that may lose the last milliseconds may also lose what was acknowledged during one sync (the longest of the run, and how late timers fired).';
-  const head = ['policy', 'may lose', 'and a sync', 'lost, records', 'lost, age', 'tried', 'promise'];
+    'Each policy was run on a disk in memory that loses its power at random moments. What had been acknowledged and was gone afterwards is lost. A policy that may lose the last milliseconds may also lose what was acknowledged during its sync, and cannot help it where a timer of this machine fires late: how much of either there was, while the oldest lost record waited, is shown for the cut that came closest to the promise, and is in the JSON for every cut.';
+  const head = [
+    'policy',
+    'may lose',
+    '+ in syncs',
+    '+ timer late',
+    'lost, records',
+    'lost, age',
+    'tried',
+    'promise',
+  ];
   return `<section><h2>What power cuts really took</h2><p>${text}</p>${table(head, rows)}</section>`;
 }
 
+/** A table for each load and size of record. */
 function cellsOf({ cells }: LabResult): string {
   const head = [
     'strategy',
-    'record',
-    'load',
     'records/s',
     'spread',
-    'share of disk',
+    'of disk',
     'p50 ms',
     'p99 ms',
     'p99.9 ms',
     'max ms',
     'syncs/s',
-    'written / payload',
-    'on disk / payload',
+    'written',
+    'on disk',
     'at risk, ms',
-    'at risk, bytes',
+    'at risk, data',
     'CPU',
   ];
-  return `<section><h2>All figures</h2>${table(head, cells.map(cellRow))}</section>`;
+  const groups = new Map<string, CellResult[]>();
+  for (const cell of cells) {
+    const name = `${loadName(cell.load)}, records of ${cell.recordBytes} B`;
+    groups.set(name, [...(groups.get(name) ?? []), cell]);
+  }
+  const tables = [...groups].map(
+    ([name, own], i) =>
+      `<details${i === 0 ? ' open' : ''}><summary>${escapeXml(name)}</summary>${table(head, own.map(cellRow))}</details>`,
+  );
+  const text =
+    '“Written” are bytes of batches and indexes (of a tree, of its write-ahead log), “on disk” what reached the device, both by bytes of payload; “at risk” is acknowledged and not durable, at the worst moment and on average.';
+  return `<section><h2>All figures</h2><p>${text}</p>${tables.join('')}</section>`;
 }
 
 function cellRow(cell: CellResult): string[] {
-  const { latencyMs, risk } = cell;
+  const { latencyMs } = cell;
   return [
     cell.strategy.id,
-    `${cell.recordBytes} B`,
-    loadName(cell.load),
     `${number(cell.recordsPerSecond)}${cell.isSaturated ? ' (gave up)' : ''}`,
     `±${Math.round(cell.spread * 50)} %`,
-    cell.shareOfDisk === null ? '–' : `${Math.round(cell.shareOfDisk * 100)} %`,
+    cell.shareOfDisk === null ? '' : `${Math.round(cell.shareOfDisk * 100)} %`,
     number(latencyMs.p50),
     number(latencyMs.p99),
     number(latencyMs.p999),
     number(latencyMs.max),
     number(cell.syncsPerSecond),
-    number(cell.writeAmplification),
-    number(cell.diskAmplification),
-    `${number(risk.msMax)} (mean ${number(risk.msMean)})`,
-    `${number(risk.bytesMax)} (mean ${number(risk.bytesMean)})`,
-    cell.cpu === null ? '–' : `${Math.round(cell.cpu * 100)} %`,
+    `×${number(cell.writeAmplification)}`,
+    cell.diskAmplification === null ? '' : `×${number(cell.diskAmplification)}`,
+    ...riskOf(cell),
+    cell.cpu === null ? '' : `${Math.round(cell.cpu * 100)} %`,
+  ];
+}
+
+/** What a policy without a promise has at risk grows for as long as one looks. */
+function riskOf({ risk, level, strategy, promisedLossMs }: CellResult): [string, string] {
+  if (level === 'synced' || strategy.kind === 'bare') return ['', ''];
+  const sign = promisedLossMs === null ? '≥ ' : '';
+  return [
+    `${sign}${number(risk.msMax)} (mean ${number(risk.msMean)})`,
+    `${sign}${inBytes(risk.bytesMax)} (mean ${inBytes(risk.bytesMean)})`,
   ];
 }
 
