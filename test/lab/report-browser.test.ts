@@ -121,7 +121,7 @@ describe.skipIf(executablePath === undefined)(
       await tab.goto(`file://${page}`);
       // All tables are to be looked at, not only the first.
       await tab.evaluate('for (const details of document.querySelectorAll("details")) details.open = true');
-      const seen = (await tab.evaluate(LOOK)) as Seen;
+      const seen = await tab.evaluate<Seen>(LOOK);
       expect(failures).toEqual([]);
       await context.close();
       return seen;

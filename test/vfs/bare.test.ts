@@ -50,8 +50,8 @@ test.skipIf(whyNot !== undefined)(
     file.write(Buffer.alloc(512 * 1024, 1), 0, true);
     // A part of it fits: the system takes that, and refuses the rest.
     const failing = (): void => file.write(Buffer.alloc(1024 * 1024, 2), 512 * 1024, true);
-    expect(failing).toThrowError(expect.objectContaining({ code: 'NO_SPACE', file: path }));
-    expect(failing).toThrowError(expect.objectContaining({ code: 'NO_SPACE' }));
+    expect(failing).toThrow(expect.objectContaining({ code: 'NO_SPACE', file: path }));
+    expect(failing).toThrow(expect.objectContaining({ code: 'NO_SPACE' }));
     expect(statSync(path).size).toBeLessThanOrEqual(1024 * 1024);
     expect(
       readFileSync(path)
