@@ -1,6 +1,6 @@
 /** Building blocks: entries in order, each cut short by what its key shares with the one before. */
 
-import { KIND_DELETE } from '../src/memory/lsm-layout';
+import { KIND_DELETE, KIND_PUT } from '../src/memory/lsm-layout';
 import {
   BLOCK_TAIL_BASE,
   BLOCK_TAIL_BYTES,
@@ -21,6 +21,7 @@ import {
   BUILDER_LAST_KEY,
   BUILDER_LAST_KEY_LENGTH,
   BUILDER_LEAST_SEQUENCE,
+  BUILDER_LEVEL_BYTES,
   BUILDER_LONGEST_KEY,
   BUILDER_MOST_DECODED,
   BUILDER_RAW_KEY_BYTES,
@@ -28,9 +29,14 @@ import {
   BUILDER_RESTART_COUNT,
   BUILDER_RESTARTS,
   BUILDER_START,
+  BUILDER_TAGGING,
+  BUILDER_TAGS,
   BUILDER_TOMBSTONES,
   RESTART_BYTES,
   ROW_ENTRY_BYTES,
+  TAG_HASHES,
+  TAG_LEVELS,
+  TAGS_EVENTS,
 } from '../src/memory/table-layout';
 import { filterHash } from './bloom';
 import { copy, writeVarint32, writeVarint64 } from './bytes';
@@ -92,10 +98,39 @@ function noteHash(builder: usize, key: usize, keyLength: u32): void {
   store<u32>(builder, count + 1, BUILDER_HASH_COUNT);
 }
 
-/** Counts an entry as one of the table. */
+/** Notes the tags of a log entry, and counts its bytes for its level. */
+function noteTags(builder: usize, keyLength: u32, value: usize, valueLength: u32, kind: u32): void {
+  // What does not lie in memory has a block of its own, which has all tags.
+  if (kind == KIND_PUT && value == 0) return;
+  let tags: u64 = -1;
+  if (kind == KIND_PUT && valueLength >= 2) {
+    const level = <u32>load<u8>(value);
+    const hash = <u32>load<u8>(value, 1);
+    if (level < <u32>TAG_LEVELS && hash < <u32>TAG_HASHES) {
+      tags = ((<u64>1) << level) | ((<u64>1) << (<u32>TAG_LEVELS + hash));
+      const at = builder + (level << 3);
+      store<f64>(at, load<f64>(at, BUILDER_LEVEL_BYTES) + <f64>(keyLength + valueLength), BUILDER_LEVEL_BYTES);
+    }
+  }
+  store<u64>(builder, load<u64>(builder, BUILDER_TAGS) | tags, BUILDER_TAGS);
+}
+
+/**
+ * Counts an entry as one of the table.
+ *
+ * @param value 0 where it does not lie in memory
+ */
 // @ts-ignore: decorator
 @inline
-export function countEntry(builder: usize, keyLength: u32, valueLength: u32, sequence: f64, kind: u32): void {
+export function countEntry(
+  builder: usize,
+  keyLength: u32,
+  value: usize,
+  valueLength: u32,
+  sequence: f64,
+  kind: u32,
+): void {
+  if (load<u32>(builder, BUILDER_TAGGING) == TAGS_EVENTS) noteTags(builder, keyLength, value, valueLength, kind);
   store<f64>(builder, load<f64>(builder, BUILDER_ALL_ENTRIES) + 1, BUILDER_ALL_ENTRIES);
   if (kind == KIND_DELETE) store<f64>(builder, load<f64>(builder, BUILDER_TOMBSTONES) + 1, BUILDER_TOMBSTONES);
   store<f64>(builder, load<f64>(builder, BUILDER_RAW_KEY_BYTES) + <f64>keyLength, BUILDER_RAW_KEY_BYTES);
@@ -121,7 +156,7 @@ export function addEntry(
 ): void {
   assert(keyLength > 0 && kind != 0);
   appendEntry(builder, key, keyLength, value, valueLength, sequence, kind);
-  countEntry(builder, keyLength, valueLength, sequence, kind);
+  countEntry(builder, keyLength, value, valueLength, sequence, kind);
 }
 
 export function finishBlock(builder: usize): i32 {

@@ -239,7 +239,7 @@ export function mergeBlock(merge: usize, builder: usize): i32 {
       return isFull ? MERGED_FULL : MERGED_LARGE;
     }
     appendEntry(builder, key, keyLength, load<u32>(top, SOURCE_VALUE), valueLength, sequence, kind);
-    countEntry(builder, keyLength, valueLength, sequence, kind);
+    countEntry(builder, keyLength, load<u32>(top, SOURCE_VALUE), valueLength, sequence, kind);
     if (isExpired) store<f64>(merge, load<f64>(merge, MERGE_DROPPED) + 1, MERGE_DROPPED);
     else if (filter != 0 && kind == KIND_PUT) countKept(filter, builder, top);
     // The builder keeps a copy of the key already.
@@ -258,7 +258,7 @@ export function mergeTake(merge: usize, builder: usize): void {
   const keyLength = load<u32>(top, SOURCE_KEY_LENGTH);
   const sequence = load<f64>(top, SOURCE_SEQUENCE);
   const kind = load<u32>(top, SOURCE_KIND);
-  countEntry(builder, keyLength, load<u32>(top, SOURCE_VALUE_LENGTH), sequence, kind);
+  countEntry(builder, keyLength, 0, load<u32>(top, SOURCE_VALUE_LENGTH), sequence, kind);
   const filter = <usize>load<u32>(merge, MERGE_FILTER);
   if (filter != 0 && kind == KIND_PUT) countKept(filter, builder, top);
   visit(merge, key, keyLength, sequence);
@@ -280,7 +280,7 @@ export function mergeDrop(merge: usize, builder: usize): void {
   const sequence = load<f64>(top, SOURCE_SEQUENCE);
   if (!isNothingBelow(merge)) {
     appendEntry(builder, key, keyLength, key, 0, sequence, KIND_DELETE);
-    countEntry(builder, keyLength, 0, sequence, KIND_DELETE);
+    countEntry(builder, keyLength, 0, 0, sequence, KIND_DELETE);
   }
   dropTop(merge, key, keyLength, sequence);
 }

@@ -12,7 +12,7 @@
 import { checkOwn, checkVersion, LOGS_DIRECTORY, listLogs } from './directory.ts';
 import { VarveError } from './errors.ts';
 import { Events } from './events/events.ts';
-import { eventStoresOf, eventsTreeName } from './events/names.ts';
+import { EVENTS_TREE_OPTIONS, eventStoresOf, eventsTreeName } from './events/names.ts';
 import { Log } from './log/log.ts';
 import type { LogMetricsSnapshot } from './log/metrics.ts';
 import { checkLogName, logDirectoryName } from './log/names.ts';
@@ -181,7 +181,7 @@ export class Database {
   }
 
   async #openEvents(name: string): Promise<Events> {
-    const tree = await this.tree(eventsTreeName(name));
+    const tree = await this.tree(eventsTreeName(name), this.readOnly ? {} : EVENTS_TREE_OPTIONS);
     return new Events(name, await this.#allTrees(), tree);
   }
 

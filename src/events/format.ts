@@ -24,6 +24,8 @@
  * @module
  */
 
+import { TAG_HASHES } from '../memory/table-layout.ts';
+
 export const KEY_BYTES = 16;
 export const HEAD_BYTES = 3;
 export const VALUE_LEVEL = 0;
@@ -35,20 +37,17 @@ export const HAS_VERSION = 2;
 export const HAS_METADATA = 4;
 export const IS_ASCII = 8;
 
-/** The hash of a component is less. */
-export const HASH_COUNT = 56;
-
 /** The key of what the store keeps of itself. */
 export const STATE_KEY: Buffer = Buffer.from('\xffstate', 'latin1');
 
 const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
 
-/** A component's hash: FNV-1a of its bytes, modulo `HASH_COUNT`. None at all is like an empty one. */
+/** A component's hash: FNV-1a of its bytes, modulo `TAG_HASHES`. None at all is like an empty one. */
 export function componentHash(bytes: Uint8Array): number {
   let hash = FNV_OFFSET;
   for (let i = 0; i < bytes.length; i++) hash = Math.imul(hash ^ (bytes[i] as number), FNV_PRIME);
-  return (hash >>> 0) % HASH_COUNT;
+  return (hash >>> 0) % TAG_HASHES;
 }
 
 /** How many bytes a varint takes. */

@@ -1,6 +1,10 @@
 /** Names of stores of log entries, and of the trees that they are. */
 
 import { checkTreeName } from '../lsm/tree-names.ts';
+import type { TreeOptions } from '../lsm/tree-options.ts';
+
+/** How they are kept: looking for a key goes by its time, and filters would be asked for none. */
+export const EVENTS_TREE_OPTIONS: TreeOptions = { tags: 'events', filter: false };
 
 const PREFIX = 'events.';
 

@@ -10,7 +10,7 @@ import type { Tree } from '../lsm/tree.ts';
 import { PAGE_ENTRY_HEADER_BYTES } from '../memory/table-layout.ts';
 import { keyMilliseconds, Page } from './entry.ts';
 import { KEY_BYTES, STATE_KEY, VALUE_LEVEL } from './format.ts';
-import { isPlain, Matcher, type Selection } from './selection.ts';
+import { isPlain, Matcher, type Selection, tagFilter } from './selection.ts';
 
 /** Times before which entries of a level are past their retention, by level, in milliseconds. */
 export type Cutoffs = readonly number[];
@@ -34,7 +34,9 @@ export class EventScan {
     const oldest = cutoffs === undefined ? 0 : Math.min(...cutoffs);
     this.#matcher = isPlain(selection) ? undefined : new Matcher(selection);
     this.#cutoffs = oldest === 0 && cutoffs?.every((cutoff) => cutoff === 0) ? undefined : cutoffs;
+    const tags = tagFilter(selection);
     this.#entries = tree.entries({
+      ...(tags.length === 0 ? {} : { tags }),
       ...(selection.start === undefined ? {} : { gte: selection.start }),
       lt: selection.end ?? STATE_KEY.subarray(0, 1),
       reverse: isBackward === true,

@@ -5,6 +5,8 @@
  */
 
 import { parseLevels } from '../levels.ts';
+import type { Tags } from '../lsm/table/tags.ts';
+import { TAG_LEVELS } from '../memory/table-layout.ts';
 import { booleanOption, checkOptions, integerOption } from '../options.ts';
 import { messageStart } from './entry.ts';
 import { componentHash, HAS_COMPONENT, HEAD_BYTES, VALUE_FLAGS, VALUE_HASH, VALUE_LEVEL } from './format.ts';
@@ -114,6 +116,22 @@ function toWanted(value: string | readonly string[]): Wanted[] {
 /** Whether a selection asks for anything but a time. */
 export function isPlain({ levels, components, contains }: Selection): boolean {
   return levels === -1 && components === undefined && contains === undefined;
+}
+
+/** Bits of which blocks of tables must have one of each, for one of their entries to be wanted. */
+export function tagFilter({ levels, components }: Selection): Tags[] {
+  const filter: Tags[] = [];
+  if (levels !== -1) filter.push({ low: levels, high: 0 });
+  if (components?.every(({ anyBefore, anyBehind }) => !anyBefore && !anyBehind) === true) {
+    const tags = { low: 0, high: 0 };
+    for (const { bytes } of components) {
+      const bit = TAG_LEVELS + componentHash(bytes);
+      if (bit < 32) tags.low = (tags.low | (1 << bit)) >>> 0;
+      else tags.high = (tags.high | (1 << (bit - 32))) >>> 0;
+    }
+    filter.push(tags);
+  }
+  return filter;
 }
 
 /** A selection at work on the entries of pages. */

@@ -8,6 +8,8 @@
 import { VarveError } from '../errors.ts';
 
 const FORMAT = 1;
+/** As in an entry, a level and a component's hash: so that blocks with it are passed over like others. */
+const MARK: Buffer = Buffer.from([0, 0]);
 
 export interface StoreState {
   /** How often it was opened, and then written to. */
@@ -20,7 +22,7 @@ export function newState(): StoreState {
 }
 
 export function encodeState(state: StoreState): Buffer {
-  return Buffer.from(JSON.stringify({ format: FORMAT, ...state }));
+  return Buffer.concat([MARK, Buffer.from(JSON.stringify({ format: FORMAT, ...state }))]);
 }
 
 /**
@@ -30,7 +32,7 @@ export function encodeState(state: StoreState): Buffer {
 export function decodeState(bytes: Buffer, store: string): StoreState {
   let read: Partial<StoreState> & { format?: number };
   try {
-    read = JSON.parse(bytes.toString()) as typeof read;
+    read = JSON.parse(bytes.toString('utf8', MARK.length)) as typeof read;
   } catch (cause) {
     throw new VarveError('CORRUPT', `the state of the store ${store} is no JSON`, { cause });
   }

@@ -21,6 +21,7 @@ import { PageMerge } from './page-merge.ts';
 import { type Fragment, fragmentsOf, type RangeTombstone } from './range-tombstones.ts';
 import { sequenceOf, type TreeSnapshot } from './snapshot.ts';
 import { TableCursor } from './table/cursor.ts';
+import { isWanted, type TagFilter } from './table/tags.ts';
 import type { TreeCore } from './tree-core.ts';
 import type { Trees } from './trees.ts';
 import type { Version } from './version.ts';
@@ -41,6 +42,11 @@ export interface RangeOptions {
   limit?: number;
   /** What a snapshot sees; what was acknowledged last unless given. */
   snapshot?: TreeSnapshot;
+  /**
+   * Of a tree with the option `tags`: passes over blocks of tables that have no entry with a bit of each of these.
+   * Entries that have none are given all the same, where they lie beside others or in memory.
+   */
+  tags?: TagFilter;
 }
 
 /**
@@ -68,11 +74,13 @@ export interface Range {
   limit: number;
   /** What is older is seen. */
   snapshot: number;
+  /** Which blocks of tables are wanted; undefined for all. */
+  tags: TagFilter | undefined;
 }
 
 const FIRST_PAGE_ENTRIES = 16;
 const PAGE_ENTRIES_MAX = 4096;
-const RANGE_OPTIONS = ['gt', 'gte', 'lt', 'lte', 'prefix', 'reverse', 'limit', 'snapshot'];
+const RANGE_OPTIONS = ['gt', 'gte', 'lt', 'lte', 'prefix', 'reverse', 'limit', 'snapshot', 'tags'];
 const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
 /**
@@ -228,7 +236,7 @@ export class TreeIterator<T> implements IterableIterator<T, undefined, undefined
     const { memory } = this.#trees.parts;
     const sources: MergeSource[] = [];
     try {
-      this.#held.addSources(memory, sources);
+      this.#held.addSources(memory, sources, this.#range.tags);
       return new PageMerge(memory, sources, {
         snapshot: this.#range.snapshot,
         fragments: this.#held.fragments,
@@ -276,20 +284,24 @@ class Held {
    *
    * @throws VarveError `NO_MEMORY`; what was added is the caller's all the same
    */
-  addSources(memory: Memory, sources: MergeSource[]): void {
+  addSources(memory: Memory, sources: MergeSource[], tags: TagFilter | undefined): void {
     for (const memtable of this.#memtables) {
       for (const run of memtable.runs()) {
         sources.push(new RunSource(memory, run.address, run.count, () => run.release()));
       }
     }
     const [newest = [], ...levels] = this.#version.levels;
-    for (const { reader } of newest) if (reader.properties.entries > 0) sources.push(new TableCursor(reader));
+    for (const { reader } of newest) {
+      const { properties } = reader;
+      if (properties.entries > 0 && isWanted(properties, tags)) sources.push(new TableCursor(reader, tags));
+    }
     for (const level of levels) {
       if (level.length > 0)
         sources.push(
           new LevelSource(
             memory,
             level.map(({ reader }) => reader),
+            tags,
           ),
         );
     }
@@ -333,6 +345,7 @@ export function resolveRange(trees: Trees, options: RangeOptions): Range {
     isBackward: booleanOption('reverse', options.reverse, false),
     limit: integerOption('limit', options.limit, Number.MAX_SAFE_INTEGER, 0),
     snapshot: sequenceOf(trees, options.snapshot),
+    tags: options.tags,
   };
 }
 

@@ -10,19 +10,25 @@ import { TableCursor } from './table/cursor.ts';
 import type { Span } from './table/output-bytes.ts';
 import type { TableReader } from './table/reader.ts';
 import { endsBefore } from './table/table-file.ts';
+import { isWanted, type TagFilter } from './table/tags.ts';
 
 /** The tables of one level, by their keys; one at a time is read. */
 export class LevelSource implements MergeSource {
   readonly #memory: MemoryView;
   readonly #readers: readonly TableReader[];
+  readonly #tags: TagFilter | undefined;
   #at = 0;
   #backward = false;
   #cursor: TableCursor | undefined;
 
-  /** @param readers open for as long as this is used */
-  constructor(memory: MemoryView, readers: readonly TableReader[]) {
+  /**
+   * @param readers open for as long as this is used
+   * @param tags which blocks are wanted; all unless given
+   */
+  constructor(memory: MemoryView, readers: readonly TableReader[], tags?: TagFilter) {
     this.#memory = memory;
     this.#readers = readers;
+    this.#tags = tags;
   }
 
   start(source: number, backward: boolean, from: Span | undefined): void {
@@ -54,8 +60,8 @@ export class LevelSource implements MergeSource {
         endSource(this.#memory, source);
         return;
       }
-      if (reader.properties.entries > 0) {
-        this.#cursor = new TableCursor(reader);
+      if (reader.properties.entries > 0 && isWanted(reader.properties, this.#tags)) {
+        this.#cursor = new TableCursor(reader, this.#tags);
         if (this.#cursor.start(source, this.#backward, from)) return;
       }
       from = this.#backward ? first : undefined;

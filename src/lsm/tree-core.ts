@@ -82,8 +82,8 @@ export class TreeCore {
 
   /** How its tables are written. */
   get writeOptions(): WriteOptions {
-    const { blockBytes, compression, filter } = this.options;
-    return { blockBytes, compression, bitsPerKey: filter ? DEFAULT_WRITE_OPTIONS.bitsPerKey : 0 };
+    const { blockBytes, compression, filter, tags = 'none' } = this.options;
+    return { blockBytes, compression, bitsPerKey: filter ? DEFAULT_WRITE_OPTIONS.bitsPerKey : 0, tags };
   }
 
   /** Notes what a merge has read and written. */

@@ -5,6 +5,7 @@ import { DEFAULT_LEVELED, type LeveledOptions } from './compaction/leveled.ts';
 import { type DropExpired, resolveDrop, type StoredDrop } from './drop-options.ts';
 import type { Compression } from './table/codecs.ts';
 import { BLOCK_BYTES_MAX, BLOCK_BYTES_MIN } from './table/output-bytes.ts';
+import { TAGGINGS, type Tagging } from './table/tags.ts';
 import { DEFAULT_WRITE_OPTIONS } from './table/writer.ts';
 
 export interface TreeOptions {
@@ -23,6 +24,11 @@ export interface TreeOptions {
    * are gone, they are read. A snapshot keeps what was not due when it was taken.
    */
   dropExpired?: DropExpired | false;
+  /**
+   * What blocks of tables are marked with, so that readers pass over those that have nothing for them: `events` for
+   * a store of log entries. No key of such a tree may be written twice. `none` unless given.
+   */
+  tags?: Tagging;
 }
 
 /** What the manifest keeps of a tree's options, so that it can be flushed before anybody asks for it. */
@@ -32,6 +38,7 @@ export interface StoredTreeOptions {
   blockBytes: number;
   compression: Compression;
   filter: boolean;
+  tags?: Tagging;
   leveled: LeveledOptions;
   drop?: StoredDrop;
 }
@@ -49,7 +56,15 @@ const TABLE_BYTES_MAX = 1024 * MIB;
 /** The first level has so many tables. */
 const BASE_TABLES = 4;
 const COMPRESSIONS: readonly Compression[] = ['none', 'deflate', 'zstd'];
-const OPTION_NAMES = ['memtableBytes', 'tableBytes', 'blockBytes', 'compression', 'filter', 'dropExpired'];
+const OPTION_NAMES = [
+  'memtableBytes',
+  'tableBytes',
+  'blockBytes',
+  'compression',
+  'filter',
+  'tags',
+  'dropExpired',
+];
 
 /**
  * Checks options and fills in the defaults.
@@ -68,6 +83,7 @@ export function resolveTreeOptions(
   const memtableBytes = Math.max(MEMTABLE_BYTES_MIN, Math.min(MEMTABLE_BYTES_DEFAULT, share));
   const memtableMost = Math.max(MEMTABLE_BYTES_MIN, Math.floor(budgetBytes * MEMTABLE_SHARE_MAX));
   const { compression = stored?.compression ?? DEFAULT_WRITE_OPTIONS.compression } = options;
+  const { tags = stored?.tags ?? 'none' } = options;
   const tableBytes = integerOption(
     'tableBytes',
     options.tableBytes,
@@ -96,6 +112,7 @@ export function resolveTreeOptions(
     ),
     compression: checkOneOf('compression', compression, COMPRESSIONS),
     filter: booleanOption('filter', options.filter, stored?.filter ?? true),
+    ...(tags === 'none' ? {} : { tags: checkOneOf('tags', tags, TAGGINGS) }),
     leveled: { ...DEFAULT_LEVELED, baseBytes: BASE_TABLES * tableBytes },
   };
 }

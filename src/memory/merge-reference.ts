@@ -27,7 +27,15 @@ type MergeKernels = Pick<
 /** What merging needs of the builder. */
 export interface ReferenceBuilder {
   append(builder: number, key: Uint8Array, value: Uint8Array, sequence: number, kind: number): void;
-  count(builder: number, keyLength: number, valueLength: number, sequence: number, kind: number): void;
+  /** @param value 0 where it does not lie in memory */
+  count(
+    builder: number,
+    keyLength: number,
+    value: number,
+    valueLength: number,
+    sequence: number,
+    kind: number,
+  ): void;
 }
 
 /** The entry that a source is at. */
@@ -224,7 +232,7 @@ export function createMergeReference(view: DataView, builders: ReferenceBuilder)
     const kind = expired ? KIND_DELETE : top.kind;
     const valueLength = expired ? 0 : top.valueLength;
     builders.append(builder, top.key, bytesAt(top.value, valueLength), top.sequence, kind);
-    builders.count(builder, top.key.length, valueLength, top.sequence, kind);
+    builders.count(builder, top.key.length, top.value, valueLength, top.sequence, kind);
     if (expired) noteDropped(merge);
     else countKept(merge, builder, top);
   }
@@ -279,7 +287,7 @@ export function createMergeReference(view: DataView, builders: ReferenceBuilder)
 
   function mergeTake(merge: number, builder: number): void {
     const top = topOf(merge) as Current;
-    builders.count(builder, top.key.length, top.valueLength, top.sequence, top.kind);
+    builders.count(builder, top.key.length, 0, top.valueLength, top.sequence, top.kind);
     countKept(merge, builder, top);
     visit(merge, top);
     step(top.source, false);

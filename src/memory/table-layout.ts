@@ -88,12 +88,18 @@ export const INDEX_FIELDS_COUNT = 48;
  *     | raw value bytes | least sequence  |greatest sequence|longest | most   | longest| counts |
  *     |      f64        |      f64        |      f64        |  key   |decoded | entry  |address |
  *     +-----------------+-----------------+-----------------+--------+--------+--------+--------+
- *     80                88                96                104      108      112      116
+ *     80                88                96                104      108      112      116      120
+ *     |  how   | unused | tags of the     | bytes of each of 8 levels, f64 each |
+ *     | tagged |        | block u64       |                                     |
+ *     +--------+--------+-----------------+-------------------------------------+
+ *     120      124      128               136                                   200
  *
- * Counts are `FILTER_COUNTS` numbers, f64 each; they are used where a merge has a filter. The last key lies in `KEY_ROOM_BYTES` of its own. Its length is -1 before the first entry of a block. There is
- * a hash, u32, for each key of a part of the table, for its filter; with an address of 0 none is noted.
+ * Counts are `FILTER_COUNTS` numbers, f64 each; they are used where a merge has a filter. The last key lies in
+ * `KEY_ROOM_BYTES` of its own. Its length is -1 before the first entry of a block. There is
+ * a hash, u32, for each key of a part of the table, for its filter; with an address of 0 none is noted. Tags are
+ * noted unless that is `TAGS_NONE`.
  */
-export const BUILDER_BYTES = 128;
+export const BUILDER_BYTES = 200;
 export const BUILDER_START = 0;
 export const BUILDER_AT = 4;
 export const BUILDER_TARGET = 8;
@@ -117,6 +123,19 @@ export const BUILDER_LONGEST_KEY = 104;
 export const BUILDER_MOST_DECODED = 108;
 export const BUILDER_LARGEST_ENTRY = 112;
 export const BUILDER_COUNTS = 116;
+export const BUILDER_TAGGING = 120;
+export const BUILDER_TAGS = 128;
+export const BUILDER_LEVEL_BYTES = 136;
+
+/** Entries are not tagged, */
+export const TAGS_NONE = 0;
+/**
+ * or they are log entries: the first byte of a value is a level, which has its bit in the lowest eight, and the second
+ * the hash of a component, which has its bit in the others. What is no such value has all bits.
+ */
+export const TAGS_EVENTS = 1;
+export const TAG_LEVELS = 8;
+export const TAG_HASHES = 56;
 
 /** What the longest key takes, and what copies may touch behind it. */
 export const KEY_ROOM_BYTES = 65600;

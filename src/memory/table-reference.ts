@@ -16,6 +16,7 @@ import {
   FOUND_VALUE_LENGTH,
   KIND_DELETE,
   KIND_NONE,
+  KIND_PUT,
   RUN_ENTRY_BYTES,
 } from './lsm-layout.ts';
 import { createMergeReference } from './merge-reference.ts';
@@ -315,14 +316,36 @@ export function createTableReference(
     setU32(builder + layout.BUILDER_HASH_COUNT, count + 1);
   }
 
+  function noteTags(
+    builder: number,
+    keyLength: number,
+    value: number,
+    valueLength: number,
+    kind: number,
+  ): void {
+    if (kind === KIND_PUT && value === 0) return;
+    let tags = 2n ** 64n - 1n;
+    const [level = 255, hash = 255] = bytesAt(value, value === 0 ? 0 : Math.min(valueLength, 2));
+    if (kind === KIND_PUT && level < layout.TAG_LEVELS && hash < layout.TAG_HASHES) {
+      tags = (1n << BigInt(level)) | (1n << BigInt(layout.TAG_LEVELS + hash));
+      const at = builder + layout.BUILDER_LEVEL_BYTES + level * 8;
+      setF64(at, f64(at) + keyLength + valueLength);
+    }
+    const at = builder + layout.BUILDER_TAGS;
+    view.setBigUint64(at, view.getBigUint64(at, true) | tags, true);
+  }
+
   function count(
     builder: number,
     keyLength: number,
+    value: number,
     valueLength: number,
     sequence: number,
     kind: number,
   ): void {
     const add = (field: number, more: number): void => setF64(builder + field, f64(builder + field) + more);
+    if (u32(builder + layout.BUILDER_TAGGING) === layout.TAGS_EVENTS)
+      noteTags(builder, keyLength, value, valueLength, kind);
     add(layout.BUILDER_ALL_ENTRIES, 1);
     if (kind === KIND_DELETE) add(layout.BUILDER_TOMBSTONES, 1);
     add(layout.BUILDER_RAW_KEY_BYTES, keyLength);
@@ -346,7 +369,7 @@ export function createTableReference(
     kind: number,
   ): void {
     append(builder, bytesAt(key, keyLength), bytesAt(value, valueLength), sequence, kind);
-    count(builder, keyLength, valueLength, sequence, kind);
+    count(builder, keyLength, value, valueLength, sequence, kind);
   }
 
   function finishBlock(builder: number): number {

@@ -2,13 +2,13 @@
 
 import { Events } from '../../src/events/events.ts';
 import type { EventInput } from '../../src/events/input.ts';
-import { eventsTreeName } from '../../src/events/names.ts';
+import { EVENTS_TREE_OPTIONS, eventsTreeName } from '../../src/events/names.ts';
 import { LEVEL_NAMES } from '../../src/levels.ts';
 import type { OpenTrees } from './tree-kit.ts';
 
 /** Opens a store of trees. */
 export async function openEvents({ trees, tree }: OpenTrees, name = 'app'): Promise<Events> {
-  return new Events(name, trees, await tree(eventsTreeName(name)));
+  return new Events(name, trees, await tree(eventsTreeName(name), EVENTS_TREE_OPTIONS));
 }
 
 /** An entry as a model keeps it: what `EventEntry.toJSON` gives. */

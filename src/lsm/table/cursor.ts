@@ -14,12 +14,14 @@ import { CODEC_NONE } from './codecs.ts';
 import type { Handle, Part } from './format.ts';
 import type { Span } from './output-bytes.ts';
 import type { LoadedBlock, TableReader } from './reader.ts';
+import type { TagFilter } from './tags.ts';
 import { pieceBytes } from './work.ts';
 
 const OWNER = 'table cursor';
 
 export class TableCursor implements MergeSource {
   readonly #reader: TableReader;
+  readonly #wanted: TagFilter | undefined;
   #slab: Slab | undefined;
   #backward = false;
   /** The block that it is at, by its part and its number there. */
@@ -27,9 +29,13 @@ export class TableCursor implements MergeSource {
   #entry = 0;
   #rows = 0;
 
-  /** @param reader open for as long as this is used */
-  constructor(reader: TableReader) {
+  /**
+   * @param reader open for as long as this is used
+   * @param tags which blocks are wanted; all unless given
+   */
+  constructor(reader: TableReader, tags?: TagFilter) {
     this.#reader = reader;
+    this.#wanted = tags;
   }
 
   /** @returns whether there is an entry */
@@ -42,16 +48,17 @@ export class TableCursor implements MergeSource {
       if (!backward || parts.length === 0) return this.#end(source);
       this.#part--;
       this.#entry = (parts[this.#part] as Part).blocks - 1;
-      return this.#show(source, 0, this.#load(false));
+      return this.#isWanted ? this.#show(source, 0, this.#load(false)) : this.next(source);
     }
     if (from === undefined) {
       this.#entry = 0;
-      return this.#show(source, 0, this.#load(false));
+      return this.#isWanted ? this.#show(source, 0, this.#load(false)) : this.next(source);
     }
     const { kernels } = reader.memory;
     const index = reader.index(this.#part);
     this.#entry = kernels.seekIndex(index.address, index.bytes, from.address, from.bytes, 0);
     if (this.#entry < 0 || this.#entry >= (parts[this.#part] as Part).blocks) throw this.#broken();
+    if (!this.#isWanted) return this.next(source);
     // Whoever looks for a key may come again; whoever walks on will not.
     const count = this.#load(true);
     const at = kernels.seekRows(this.#rows, count, from.address, from.bytes, 0);
@@ -60,15 +67,27 @@ export class TableCursor implements MergeSource {
 
   /** @returns whether there is another entry */
   next(source: number): boolean {
+    do {
+      if (!this.#step()) return this.#end(source);
+    } while (!this.#isWanted);
+    return this.#show(source, 0, this.#load(false));
+  }
+
+  /** Goes to the next block; false where there is none. */
+  #step(): boolean {
     const parts = this.#reader.parts();
     this.#entry += this.#backward ? -1 : 1;
-    if (this.#entry < 0 || this.#entry >= (parts[this.#part] as Part).blocks) {
-      const part = parts[this.#part + (this.#backward ? -1 : 1)];
-      if (part === undefined) return this.#end(source);
-      this.#part += this.#backward ? -1 : 1;
-      this.#entry = this.#backward ? part.blocks - 1 : 0;
-    }
-    return this.#show(source, 0, this.#load(false));
+    if (this.#entry >= 0 && this.#entry < (parts[this.#part] as Part).blocks) return true;
+    const part = parts[this.#part + (this.#backward ? -1 : 1)];
+    if (part === undefined) return false;
+    this.#part += this.#backward ? -1 : 1;
+    this.#entry = this.#backward ? part.blocks - 1 : 0;
+    return true;
+  }
+
+  /** Whether the block that it is at may have an entry that is wanted. */
+  get #isWanted(): boolean {
+    return this.#wanted === undefined || this.#reader.mayMatch(this.#part, this.#entry, this.#wanted);
   }
 
   close(): void {

@@ -8,6 +8,8 @@
 import { KIND_PUT } from '../../memory/lsm-layout.ts';
 import { BLOCK_TAIL_BYTES, KEY_BYTES_MAX, RESTART_BYTES } from '../../memory/table-layout.ts';
 
+import type { Tags } from './tags.ts';
+
 /** An entry as it is in a block. */
 export interface BlockEntry {
   key: Uint8Array;
@@ -58,18 +60,29 @@ export class EntriesBuilder {
   }
 
   /** Adds an entry with a key that lies in memory, and two whole numbers: where a block is, and how long. */
-  addHandle(memory: Uint8Array, key: number, keyBytes: number, position: number, bytes: number): void {
-    this.#room(keyBytes + 48);
+  addHandle(
+    memory: Uint8Array,
+    key: number,
+    keyBytes: number,
+    position: number,
+    bytes: number,
+    tags?: Tags,
+  ): void {
+    this.#room(keyBytes + 64);
     this.#restarts.push(this.#used);
     this.#varint(0);
     this.#varint(keyBytes);
-    this.#varint(varintBytes(position) + varintBytes(bytes));
+    const tagBytes = tags === undefined ? 0 : varintBytes(tags.low) + varintBytes(tags.high);
+    this.#varint(varintBytes(position) + varintBytes(bytes) + tagBytes);
     this.#bytes[this.#used++] = KIND_PUT;
     this.#lastKeyAt = this.#used;
     this.#lastKeyBytes = keyBytes;
     for (let i = 0; i < keyBytes; i++) this.#bytes[this.#used++] = memory[key + i] as number;
     this.#varint(position);
     this.#varint(bytes);
+    if (tags === undefined) return;
+    this.#varint(tags.low);
+    this.#varint(tags.high);
   }
 
   /** The key that `addHandle` added last, as a copy. */

@@ -30,7 +30,9 @@ import { decodeEntries, decodeNumbers, EntriesBuilder } from './entries.ts';
 import type { TableProperties } from './table-file.ts';
 
 export const FOOTER_BYTES = 64;
+/** The format of tables, and that of those whose indexes have tags. */
 const TABLE_VERSION = 1;
+const TAGGED_VERSION = 2;
 const MAGIC = 'varvetbl';
 const VERSION_AT = 48;
 const CHECKSUM_AT = 52;
@@ -49,6 +51,8 @@ export interface Footer {
   ranges: Handle;
   /** Length of the file. */
   fileBytes: number;
+  /** Whether indexes have tags. */
+  isTagged: boolean;
 }
 
 /** A part of a table: so many data blocks from one on, their index and their filter. */
@@ -82,7 +86,7 @@ export function writeFooter(memory: MemoryView, address: number, footer: Footer)
   setU64(24, footer.ranges.position);
   data.setUint32(address + 32, footer.ranges.bytes, true);
   setU64(40, footer.fileBytes);
-  data.setUint32(address + VERSION_AT, TABLE_VERSION, true);
+  data.setUint32(address + VERSION_AT, footer.isTagged ? TAGGED_VERSION : TABLE_VERSION, true);
   u8.set(Buffer.from(MAGIC, 'latin1'), address + MAGIC_AT);
   data.setUint32(address + CHECKSUM_AT, footerChecksum(memory, address), true);
 }
@@ -104,8 +108,8 @@ export function readFooter(memory: MemoryView, address: number, file: string, fi
     throw corrupt('the checksum of its footer is wrong');
   }
   const version = data.getUint32(address + VERSION_AT, true);
-  if (version !== TABLE_VERSION) {
-    const message = `${file} is a table of format ${version}; this build knows ${TABLE_VERSION}`;
+  if (version !== TABLE_VERSION && version !== TAGGED_VERSION) {
+    const message = `${file} is a table of format ${version}; this build knows ${TABLE_VERSION} and ${TAGGED_VERSION}`;
     throw new VarveError('VERSION', message, { file });
   }
   const u64 = (at: number): number =>
@@ -115,6 +119,7 @@ export function readFooter(memory: MemoryView, address: number, file: string, fi
     parts: { position: u64(16), bytes: data.getUint32(address + 12, true) },
     ranges: { position: u64(24), bytes: data.getUint32(address + 32, true) },
     fileBytes: u64(40),
+    isTagged: version === TAGGED_VERSION,
   };
   if (footer.fileBytes !== fileBytes)
     throw corrupt(`it should have ${footer.fileBytes} bytes, and has ${fileBytes}`);
@@ -167,6 +172,11 @@ export function encodeProperties(properties: TableProperties): Uint8Array {
   add.set('largestExclusive', () =>
     builder.addNumbers(Buffer.from('largestExclusive'), [exclusive], KIND_PUT),
   );
+  const { tags } = properties;
+  if (tags !== undefined) {
+    const numbers = [tags.low, tags.high, ...tags.levelBytes];
+    add.set('tags', () => builder.addNumbers(Buffer.from('tags'), numbers, KIND_PUT));
+  }
   for (const name of [...add.keys()].sort()) add.get(name)?.();
   return builder.finish();
 }
@@ -197,6 +207,7 @@ export function decodeProperties(block: Uint8Array, fileBytes: number): TablePro
     smallestKey: Uint8Array.from(smallestKey),
     largestKey: Uint8Array.from(largestKey),
     largestExclusive: exclusive !== 0,
+    ...tagsIn(values.get('tags')),
   };
 }
 
@@ -204,6 +215,13 @@ function decodeDrop(value: Uint8Array | undefined): DropCounts | undefined {
   const [number = 0, baseMs, ...counts] = (value && decodeNumbers(value)) ?? [];
   const kind = DROP_KINDS[number - 1];
   return kind === undefined || baseMs === undefined ? undefined : { kind, baseMs, counts };
+}
+
+/** What the properties say of tags. */
+function tagsIn(value: Uint8Array | undefined): Pick<TableProperties, 'tags'> {
+  if (value === undefined) return {};
+  const [low = 0, high = 0, ...levelBytes] = decodeNumbers(value) ?? [];
+  return { tags: { low, high, levelBytes } };
 }
 
 /** The numbers that stand for a part in the block of the parts. */

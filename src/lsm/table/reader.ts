@@ -22,6 +22,7 @@ import { EntriesBuilder } from './entries.ts';
 import type { Footer, Handle, Part } from './format.ts';
 import { OPEN_BYTES, readEnd, readParts, type TableEnd } from './open-table.ts';
 import type { TableProperties } from './table-file.ts';
+import { mayMatch, type TagFilter } from './tags.ts';
 
 const OWNER = 'table';
 
@@ -203,10 +204,21 @@ export class TableReader {
     const count = this.memory.kernels.readIndex(index.address, index.bytes, entry, fields);
     const { f64 } = this.memory;
     const [position, bytes] = [f64[fields >> 3] as number, f64[(fields >> 3) + 1] as number];
-    if (count !== 2 || position + bytes > this.#footer.fileBytes) {
+    if (count < 2 || position + bytes > this.#footer.fileBytes) {
       throw this.#damaged((this.parts()[part] as Part).index, 'its entries are broken');
     }
     return { position, bytes };
+  }
+
+  /** Whether a block of data may have an entry that is wanted, by its number in its part. */
+  mayMatch(part: number, entry: number, filter: TagFilter): boolean {
+    if (!this.#footer.isTagged) return true;
+    const index = this.index(part);
+    const fields = this.#fields.address;
+    const count = this.memory.kernels.readIndex(index.address, index.bytes, entry, fields);
+    if (count !== 4) throw this.#damaged((this.parts()[part] as Part).index, 'its entries are broken');
+    const { f64 } = this.memory;
+    return mayMatch(f64[(fields >> 3) + 2] as number, f64[(fields >> 3) + 3] as number, filter);
   }
 
   /** A block of data, which is kept in the cache. */

@@ -6,6 +6,7 @@
  */
 
 import type { DropCounts } from '../compaction/drop-rule.ts';
+import type { TableTags } from './tags.ts';
 
 /** What a table says of itself besides what is in it. */
 export interface TableOrigin {
@@ -49,6 +50,8 @@ export interface TableProperties extends TableOrigin {
   decodedBlockBytes: number;
   /** What its tree may drop of it by time. */
   drop?: DropCounts;
+  /** Of a tree whose entries are tagged. */
+  tags?: TableTags;
 }
 
 /** A table of a tree. */

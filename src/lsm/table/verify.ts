@@ -18,6 +18,7 @@ import type { Handle, Part } from './format.ts';
 import { FOOTER_BYTES } from './format.ts';
 import { OPEN_BYTES, readEnd, readParts, type TableEnd } from './open-table.ts';
 import type { TableProperties } from './table-file.ts';
+import { type Tags, tagsOf } from './tags.ts';
 
 /** Something that is wrong with a table. */
 export interface TableDamage {
@@ -96,14 +97,15 @@ class TableVerifier {
     const { index, filter, blocks } = part;
     if (part.firstBlock !== firstBlock)
       this.note(index, `its part begins with another block than ${firstBlock}`);
-    let handles: { key: Uint8Array; handle: Handle }[] = [];
+    let handles: { key: Uint8Array; handle: Handle; tags: Tags | undefined }[] = [];
     this.attempt(index, part.lastKey, () => {
       const entries = decodeEntries(readPrivate(this.#memory, this.#file, index, this.#scratch, OPEN_BYTES));
       handles = (entries ?? []).map(({ key, value }) => {
-        const [position = 0, bytes = 0, ...rest] = decodeNumbers(value) ?? [];
-        if (bytes === 0 || rest.length > 0)
+        const [position = 0, bytes = 0, low, high, ...rest] = decodeNumbers(value) ?? [];
+        if (bytes === 0 || (low === undefined) !== (high === undefined) || rest.length > 0)
           throw damagedBlock(this.#file.path, index.position, 'it is no index');
-        return { key, handle: { position, bytes } };
+        const tags = low === undefined || high === undefined ? undefined : { low, high };
+        return { key, handle: { position, bytes }, tags };
       });
       if (handles.length !== blocks) throw damagedBlock(this.#file.path, index.position, 'it is no index');
     });
@@ -116,9 +118,9 @@ class TableVerifier {
     });
     // Without its index, nothing is known of where the blocks of a part are.
     if (handles.length === 0) this.#position = filter.bytes === 0 ? index.position : filter.position;
-    for (const { key, handle } of handles) {
+    for (const { key, handle, tags } of handles) {
       this.#follows(handle, 'a block');
-      this.attempt(handle, key, () => this.#block(handle, key, filterBytes));
+      this.attempt(handle, key, () => this.#block(handle, key, filterBytes, tags));
       this.#before = key;
     }
     if (handles.length > 0 && Buffer.compare(this.#before as Uint8Array, part.lastKey) !== 0) {
@@ -128,7 +130,7 @@ class TableVerifier {
     this.#follows(index, 'an index');
   }
 
-  #block(handle: Handle, name: Uint8Array, filter: Uint8Array | undefined): void {
+  #block(handle: Handle, name: Uint8Array, filter: Uint8Array | undefined, tags: Tags | undefined): void {
     const { slabs } = this.#memory;
     const broken = (reason: string): Error => damagedBlock(this.#file.path, handle.position, reason);
     const stored = slabs.allocate(handle.bytes + 64, OWNER);
@@ -156,6 +158,7 @@ class TableVerifier {
           filter,
           broken,
         );
+        if (tags !== undefined) this.#checkTags(rows.address + i * layout.ROW_ENTRY_BYTES, tags, broken);
       }
       if (Buffer.compare(this.#lastKey as Uint8Array, name) > 0)
         throw broken('it goes beyond its name in the index');
@@ -164,6 +167,15 @@ class TableVerifier {
       expanded.release();
       stored.release();
     }
+  }
+
+  #checkTags(row: number, { low, high }: Tags, broken: (reason: string) => Error): void {
+    const { u8, i32 } = this.#memory;
+    const value = i32[(row + layout.ROW_VALUE) >> 2] as number;
+    const bytes = Math.min(2, i32[(row + layout.ROW_VALUE_LENGTH) >> 2] as number);
+    const own = tagsOf(u8[row + layout.ROW_KIND] as number, u8.subarray(value, value + bytes));
+    if ((own.low & ~low) !== 0 || (own.high & ~high) !== 0)
+      throw broken('its tags are not those of its entries');
   }
 
   #row(

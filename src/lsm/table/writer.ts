@@ -33,6 +33,8 @@ import {
   type StreamedValue,
 } from './output-bytes.ts';
 import { type KeyRange, type TableOrigin, type TableProperties, unionOf } from './table-file.ts';
+import { TagCounter } from './tag-counter.ts';
+import type { Tagging } from './tags.ts';
 import { pieceBytes, type WorkMemory } from './work.ts';
 
 /** How tables are written. */
@@ -42,6 +44,8 @@ export interface WriteOptions {
   compression: Compression;
   /** Bits of the filter for each key; 0 for no filter. */
   bitsPerKey: number;
+  /** How entries are tagged; `none` unless given. */
+  tags?: Tagging;
 }
 
 export const DEFAULT_WRITE_OPTIONS: WriteOptions = {
@@ -75,6 +79,7 @@ export class TableWriter {
   readonly #separator: number;
   readonly #hashes: number;
   readonly #counts: number;
+  readonly #tags: TagCounter;
   #base = 0;
   #index: EntriesBuilder = new EntriesBuilder();
   #parts: Part[] = [];
@@ -109,6 +114,7 @@ export class TableWriter {
     this.#set(layout.BUILDER_RESTARTS, restarts);
     this.#set(layout.BUILDER_INTERVAL, RESTART_INTERVAL);
     this.#set(layout.BUILDER_LAST_KEY, lastKey);
+    this.#tags = new TagCounter(memory, this.builder, options.tags);
     this.#set(layout.BUILDER_HASHES, options.bitsPerKey === 0 ? 0 : this.#hashes);
     this.#set(layout.BUILDER_COUNTS, this.#counts);
   }
@@ -140,13 +146,9 @@ export class TableWriter {
     this.#mostDecoded = 0;
     this.#firstKey = undefined;
     this.#lastLargeKey = undefined;
-    for (const field of [
-      layout.BUILDER_LONGEST_KEY,
-      layout.BUILDER_MOST_DECODED,
-      layout.BUILDER_LARGEST_ENTRY,
-    ]) {
-      this.#set(field, 0);
-    }
+    this.#set(layout.BUILDER_LONGEST_KEY, 0);
+    this.#set(layout.BUILDER_MOST_DECODED, 0);
+    this.#set(layout.BUILDER_LARGEST_ENTRY, 0);
     for (let at = layout.BUILDER_ALL_ENTRIES; at < layout.BUILDER_LEAST_SEQUENCE; at += 8)
       this.#setF64(at, 0);
     this.#setF64(layout.BUILDER_BASE, base);
@@ -154,6 +156,7 @@ export class TableWriter {
     this.#setF64(layout.BUILDER_GREATEST_SEQUENCE, -1);
     this.#set(layout.BUILDER_HASH_COUNT, 0);
     this.#memory.f64.fill(0, this.#counts >> 3, (this.#counts >> 3) + layout.FILTER_COUNTS);
+    this.#tags.begin();
     this.#beginBlock();
   }
 
@@ -262,6 +265,7 @@ export class TableWriter {
       parts: partsAt,
       ranges: rangesAt,
       fileBytes: properties.bytes,
+      isTagged: properties.tags !== undefined,
     };
     writeFooter(this.#memory, this.#output.end, footer);
     this.#output.took(FOOTER_BYTES);
@@ -293,7 +297,9 @@ export class TableWriter {
       );
       if (bytes < lastKey.bytes) name = { address: this.#separator, bytes };
     }
-    this.#index.addHandle(this.#memory.u8, name.address, name.bytes, position, this.bytes - position);
+    const tags = this.#tags.take(this.#lastLargeKey !== undefined);
+    const bytes = this.bytes - position;
+    this.#index.addHandle(this.#memory.u8, name.address, name.bytes, position, bytes, tags);
     this.#blocks++;
     if (this.#output.isFull) this.#output.flush();
     if (this.#index.bytes >= INDEX_BYTES || this.#get(layout.BUILDER_HASH_COUNT) >= PART_KEYS)
@@ -382,6 +388,7 @@ export class TableWriter {
       largestBlockBytes: this.#largestBlock,
       decodedBlockBytes: Math.max(this.#get(layout.BUILDER_MOST_DECODED), this.#mostDecoded),
       ...origin,
+      ...this.#tags.properties(),
     };
   }
 

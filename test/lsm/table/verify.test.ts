@@ -167,7 +167,7 @@ describe('verifying a table', () => {
     };
     const newer = Buffer.from(bytes);
     const footer = newer.subarray(newer.length - 64);
-    footer.writeUInt32LE(2, 48);
+    footer.writeUInt32LE(3, 48);
     crc(footer, 52);
     await put(path, newer);
     await expect(kit.open(number)).rejects.toMatchObject({ code: 'VERSION', file: path });
