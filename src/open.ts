@@ -13,6 +13,9 @@ import { checkOwn, checkVersion, LOGS_DIRECTORY, listLogs } from './directory.ts
 import { VarveError } from './errors.ts';
 import { Events } from './events/events.ts';
 import { EVENTS_TREE_OPTIONS, eventStoresOf, eventsTreeName } from './events/names.ts';
+import type { KvOptions } from './kv/kv-options.ts';
+import type { KvStore } from './kv/store.ts';
+import { type InputOf, type KeyOf, KvStores, type ValueOf } from './kv/stores.ts';
 import { Log } from './log/log.ts';
 import type { LogMetricsSnapshot } from './log/metrics.ts';
 import { checkLogName, logDirectoryName } from './log/names.ts';
@@ -75,6 +78,7 @@ export class Database {
   #openTrees: Trees | undefined;
   readonly #handles: Map<string, Tree> = new Map();
   readonly #events: Map<string, Promise<Events>> = new Map();
+  readonly #kv: KvStores;
   readonly #logs: Map<string, Promise<Log>> = new Map();
   readonly #opened: Map<string, Log> = new Map();
   /** What those logs were asked for with. */
@@ -97,6 +101,7 @@ export class Database {
     this.#lock = lock;
     this.#recovery = recovery;
     this.#walSync = walSync;
+    this.#kv = new KvStores(runtime, this);
   }
 
   /**
@@ -200,6 +205,26 @@ export class Database {
   }
 
   /**
+   * Opens a store of keys with values that may expire. It is made where there is none.
+   *
+   * @param name letters, digits, dashes, underscores and dots
+   * @throws TypeError, RangeError where an argument is wrong, or another than the store is open or was made with
+   * @throws VarveError as `tree`
+   */
+  async kv<const O extends KvOptions = Record<string, never>>(
+    name: string,
+    options?: O,
+  ): Promise<KvStore<KeyOf<O>, ValueOf<O>, InputOf<O>>> {
+    this.#checkOpen();
+    return await this.#kv.open(name, options ?? ({} as O));
+  }
+
+  /** The names of the stores of keys that there are, sorted. */
+  kvNames(): Promise<string[]> {
+    return this.#kv.names();
+  }
+
+  /**
    * Begins a batch over trees of this database, of which one must have been opened.
    *
    * @throws RangeError where none was
@@ -276,6 +301,7 @@ export class Database {
 
   async #close(): Promise<void> {
     const failures: unknown[] = [];
+    this.#kv.close();
     try {
       await (await this.#trees)?.close();
     } catch (error) {

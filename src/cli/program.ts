@@ -16,6 +16,7 @@ import { addEventCommands } from './event-commands.ts';
 import type { InfoCommandOptions } from './info.ts';
 import type { IngestCommandOptions } from './ingest.ts';
 import type { InspectCommandOptions } from './inspect.ts';
+import { addKv } from './kv-commands.ts';
 import { addLoggrep, addLogtail } from './log-commands.ts';
 import { addLogReadingCommands } from './log-reading-commands.ts';
 import type { ReadCommandOptions } from './read.ts';
@@ -50,6 +51,7 @@ export async function runProgram(version: string, argv: readonly string[]): Prom
   addInspect(program);
   addVerify(program);
   addRepair(program);
+  addKv(program);
   addLogReadingCommands(program);
   addEventCommands(program);
   addBench(program, version);

@@ -128,6 +128,12 @@ export class TreeIterator<T> implements IterableIterator<T, undefined, undefined
     return this;
   }
 
+  /** Holds what it holds beyond its end, until it is closed, so that it can be moved back from there. */
+  hold(): this {
+    this.#isMoved = true;
+    return this;
+  }
+
   /**
    * The next entry.
    *

@@ -135,6 +135,57 @@ export class Tree {
     }
   }
 
+  /**
+   * Looks a key up where it lies, for stores that are built on trees.
+   *
+   * @param key of the right length
+   * @param sequence what is older is seen: `visible`, `latest` or that of a snapshot
+   * @returns whether there is a value; then `found` tells of it, until anything else is done with the tree
+   * @throws VarveError `CORRUPT`, `IO`, `CLOSED`, `NO_MEMORY`
+   */
+  locate(key: Uint8Array, sequence: number): boolean {
+    const trees = this.#trees;
+    trees.check();
+    return this.#core.find(trees.scratch.put(key), key, sequence, trees.scratch.found);
+  }
+
+  /** The address of what `locate` found: see `FOUND_BYTES` in `lsm-layout.ts`. */
+  get found(): number {
+    return this.#trees.scratch.found;
+  }
+
+  /** What is older than this was acknowledged. */
+  get visible(): number {
+    return this.#trees.writer.visible;
+  }
+
+  /** What is older than this was accepted: a write that builds on it is not kept unless it is kept, too. */
+  get latest(): number {
+    return Math.max(this.#trees.wal.nextOffset, this.#trees.writer.visible);
+  }
+
+  /** Whether writes wait in line, which even `latest` does not see. */
+  get hasLine(): boolean {
+    return this.#trees.writer.hasLine;
+  }
+
+  /** Resolves when no write waits in line. It never rejects. */
+  lineEmptied(): Promise<void> {
+    return this.#trees.writer.lineEmptied();
+  }
+
+  /**
+   * Goes through entries as `entries` does, and makes of each what is asked for.
+   *
+   * @param sequence what is older is seen; as the options say unless given
+   */
+  iterate<T>(options: RangeOptions, withValues: boolean, take: Take<T>, sequence?: number): TreeIterator<T> {
+    this.#trees.check();
+    const range = resolveRange(this.#trees, options);
+    if (sequence !== undefined) range.snapshot = sequence;
+    return new TreeIterator(this.#trees, this.#core, range, withValues, take);
+  }
+
   /** Like `has`, at once. */
   hasSync(key: TreeBytes, options?: GetOptions): boolean {
     return this.#find(key, options);
@@ -148,17 +199,17 @@ export class Tree {
    * @throws VarveError `CLOSED`, `NO_MEMORY`, `CORRUPT`, `IO`
    */
   entries(options: RangeOptions = {}): TreeIterator<[key: Buffer, value: Buffer]> {
-    return this.#iterate(options, true, (key, value) => [key, value]);
+    return this.iterate(options, true, (key, value) => [key, value]);
   }
 
   /** Like `entries`, for keys only. */
   keys(options: RangeOptions = {}): TreeIterator<Buffer> {
-    return this.#iterate(options, false, (key) => key);
+    return this.iterate(options, false, (key) => key);
   }
 
   /** Like `entries`, for values only. */
   values(options: RangeOptions = {}): TreeIterator<Buffer> {
-    return this.#iterate(options, true, (_, value) => value);
+    return this.iterate(options, true, (_, value) => value);
   }
 
   /** What all trees of the database have now, to be read later. It is to be closed. */
@@ -210,11 +261,6 @@ export class Tree {
   stats(): TreeStats {
     this.#trees.check();
     return statsOf(this.#trees, this.#core);
-  }
-
-  #iterate<T>(options: RangeOptions, withValues: boolean, take: Take<T>): TreeIterator<T> {
-    this.#trees.check();
-    return new TreeIterator(this.#trees, this.#core, resolveRange(this.#trees, options), withValues, take);
   }
 
   #find(key: TreeBytes, options: GetOptions | undefined): boolean {

@@ -94,6 +94,8 @@ export class TreeWriter {
   /** What is older has been acknowledged to somebody. */
   #acknowledged = 0;
   readonly #line: Queue<Waiting> = new Queue();
+  /** Who is to be told when the line is empty. */
+  #onEmpty: (() => void)[] = [];
   #isPumping = false;
   #refusal: VarveError | undefined;
   /** Failed writes of the log that somebody was told of: it says so once more to whoever comes next. */
@@ -174,6 +176,17 @@ export class TreeWriter {
     return true;
   }
 
+  /** Whether writes wait in line: they are in no memtable yet. */
+  get hasLine(): boolean {
+    return this.#line.length > 0;
+  }
+
+  /** Resolves when no write waits in line. It never rejects. */
+  lineEmptied(): Promise<void> {
+    if (!this.hasLine) return Promise.resolve();
+    return new Promise((resolve) => this.#onEmpty.push(resolve));
+  }
+
   /** Freezes the active memtable of a tree; false where it is empty, or there is no memory. */
   rotate(tree: TreeCore): boolean {
     if (tree.active.isEmpty || !tree.rotate()) return false;
@@ -200,6 +213,7 @@ export class TreeWriter {
     this.#refusal ??= error;
     for (let first = this.#line.shift(); first !== undefined; first = this.#line.shift())
       first.reject(this.#refusal);
+    for (const resolve of this.#onEmpty.splice(0)) resolve();
   }
 
   /** Whether somebody was told of a failure of the log. */
@@ -322,6 +336,7 @@ export class TreeWriter {
       }
     }
     this.#isPumping = false;
+    for (const resolve of this.#onEmpty.splice(0)) resolve();
   }
 
   /** Lets in the first in line; leaves it there where it has to look again. */
