@@ -20,6 +20,7 @@ import { installedPeers, noPeers } from './peers.ts';
 import { formatResult } from './print.ts';
 import { type Result, runSuite, type Suite } from './suite.ts';
 import { appendSuite } from './suites/append.ts';
+import { compressionSuite } from './suites/compression.ts';
 import { crc32cSuite } from './suites/crc32c.ts';
 import { ingestSuite } from './suites/ingest.ts';
 import { kernelsSuite } from './suites/kernels.ts';
@@ -39,6 +40,7 @@ const suites: readonly Suite[] = [
   peersSuite,
   logsSuite,
   treeSuite,
+  compressionSuite,
 ];
 
 const usage = `usage: npm run bench -- NAME... [options]

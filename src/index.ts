@@ -22,6 +22,7 @@ export type { KvEntry, KvReadOptions, KvStore } from './kv/store.ts';
 export type { ImportOptions } from './kv/transfer.ts';
 export type { SetOptions, TouchOptions, WriteLevel } from './kv/writes.ts';
 export type { Level } from './levels.ts';
+export type { Compression, CompressionOptions } from './log/compression-options.ts';
 export type { DurableState } from './log/core.ts';
 export type { AppendOptions, FramedBatches, Log, LogInfo, SegmentInfo } from './log/log.ts';
 export type { LatencySnapshot, LogMetricsSnapshot } from './log/metrics.ts';

@@ -18,10 +18,14 @@ export const SLAB_BYTES_MAX: number = 256 * MIB;
 
 /** A batch is closed when its records reach this many bytes: what one `get` reads and checks. */
 export const BATCH_BYTES_DEFAULT: number = 16 * KIB;
+/** The same where batches are compressed: a codec finds more to share in more. */
+export const BATCH_BYTES_COMPRESSED_DEFAULT: number = 128 * KIB;
 export const BATCH_RECORDS_MAX = 1024;
 
 /** What a log gathers while a flush is in flight, before `enqueue` answers `BACKPRESSURE`. */
 export const BUFFER_BYTES_DEFAULT: number = MIB;
+/** The same where batches are compressed: the last of a buffer is rarely full, and so fewer are not. */
+export const BUFFER_BYTES_COMPRESSED_DEFAULT: number = 4 * MIB;
 
 /** One record: key, value and headers together. */
 export const RECORD_BYTES_DEFAULT: number = MIB;
@@ -49,5 +53,6 @@ export const READ_WINDOW_BYTES: number = MIB;
 export const FORMAT_VERSION = 1;
 
 assert(SLAB_BYTES_MAX <= MEMORY_BYTES_DEFAULT, 'the default memory holds the largest slab');
+assert(BATCH_BYTES_COMPRESSED_DEFAULT < BUFFER_BYTES_DEFAULT, 'a buffer holds many of those, too');
 assert(BATCH_BYTES_DEFAULT < BUFFER_BYTES_DEFAULT, 'a buffer holds many batches');
 assert(RECORD_BYTES_MAX * 2 <= SLAB_BYTES_MAX, 'a slab holds the largest record, framed');

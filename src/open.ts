@@ -29,6 +29,7 @@ import {
 } from './log/options.ts';
 import { resolveSyncPolicy, type SyncPolicy } from './log/sync-policy.ts';
 import type { VerifyOptions } from './log/verify.ts';
+import type { LogWork } from './log/work.ts';
 import { TreeBatch, type TreeOperation } from './lsm/batch.ts';
 import { Tree, type WriteOptions } from './lsm/tree.ts';
 import { checkTreeName } from './lsm/tree-names.ts';
@@ -365,9 +366,20 @@ export class Database {
     }
     // Also where it was there: whoever made it may have ended before its name was durable.
     if (!this.readOnly) await vfs.syncDir(joinPath(this.directory, LOGS_DIRECTORY));
-    const log = await Log.open({ name, directory, memory, vfs, clock, readOnly: this.readOnly }, options);
+    const work = this.#logWork;
+    const parts = { name, directory, memory, vfs, clock, readOnly: this.readOnly, work };
+    const log = await Log.open(parts, options);
     this.#opened.set(key, log);
     return log;
+  }
+
+  /** Where the heavy work of logs runs. */
+  get #logWork(): LogWork {
+    const { pool } = this.runtime;
+    return {
+      idleThreads: () => pool.idleThreads,
+      compressBatches: (args) => pool.run('compressBatches', args),
+    };
   }
 
   #checkOpen(): void {

@@ -8,40 +8,51 @@
 import type { Memory } from '../memory/memory.ts';
 import type { Slab } from '../memory/slabs.ts';
 import { columnsBytes, type RecordBatch } from '../record/batch.ts';
-import { COMPRESSION_MASK } from '../record/format.ts';
+import { Expander } from '../record/compression.ts';
 
 /** Room for the columns of one batch after the other. */
 export class Columns {
   readonly #memory: Memory;
+  readonly #expander: Expander;
   #slab: Slab | undefined;
 
   constructor(memory: Memory) {
     this.#memory = memory;
+    this.#expander = new Expander(memory);
   }
 
   /**
-   * Decodes a batch.
+   * Decodes a batch; what was decoded before is gone then.
    *
-   * @returns address of as many column entries as the batch has records; undefined where it is compressed
-   * @throws VarveError `CORRUPT` where its inside is broken
+   * @returns address of as many column entries as the batch has records
+   * @throws VarveError `CORRUPT` where its inside is broken, `UNSUPPORTED` where its codec is not to be had
    */
-  decode(batch: RecordBatch): number | undefined {
-    if ((batch.attributes & COMPRESSION_MASK) !== 0) return undefined;
-    const { bytes } = batch;
-    const columns = this.#room(columnsBytes(batch.recordCount));
+  decode(batch: RecordBatch): number {
+    const { bytes, recordCount, attributes } = batch;
     // The batch is a view on the shared memory, so its place there is its address.
-    if (this.#memory.kernels.decodeBatch(bytes.byteOffset, bytes.length, columns) < 0) batch.records();
+    const stored = { address: bytes.byteOffset, size: bytes.length, recordCount, attributes };
+    const plain = this.#expander.expand(stored);
+    const columns = this.#room(columnsBytes(plain === undefined ? 0 : recordCount));
+    const isWhole =
+      plain !== undefined && this.#memory.kernels.decodeBatch(plain.address, plain.size, columns) >= 0;
+    // Who makes records of it says what is wrong.
+    if (!isWhole) batch.records();
     return columns;
   }
 
   close(): void {
+    this.#releaseColumns();
+    this.#expander.release();
+  }
+
+  #releaseColumns(): void {
     this.#slab?.release();
     this.#slab = undefined;
   }
 
   #room(bytes: number): number {
     if (this.#slab === undefined || this.#slab.bytes < bytes) {
-      this.close();
+      this.#releaseColumns();
       this.#slab = this.#memory.slabs.allocate(bytes, 'batch columns');
     }
     return this.#slab.address;

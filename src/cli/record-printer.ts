@@ -76,10 +76,10 @@ export class RecordPrinter {
    *
    * @param limit how many records at most
    * @returns how many it was
-   * @throws VarveError `UNSUPPORTED` where the batch is compressed, `CORRUPT` where its inside is broken
+   * @throws VarveError `UNSUPPORTED` where the codec of a batch is not to be had, `CORRUPT` where its inside is broken
    */
   print(batch: RecordBatch, selection: Selection, limit: number): number {
-    const columns = this.#columns.decode(batch) ?? batch.records().length;
+    const columns = this.#columns.decode(batch);
     const { i32, f64 } = this.#memory;
     const { fromOffset, toOffset, fromTimestamp, toTimestamp } = selection;
     let printed = 0;

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { isVarveError } from '../errors.ts';
 import type { Log } from '../log/log.ts';
 import { COLUMN_BYTES, COLUMN_HEADERS, COLUMN_HEADERS_COUNT, COLUMN_TIMESTAMP } from '../memory/layout.ts';
 import type { Memory } from '../memory/memory.ts';
@@ -26,7 +27,7 @@ export interface LogTally {
   maxTimestamp: number;
   /** Records by level, the most frequent first. */
   levels: { level: string; records: number }[];
-  /** Records in batches whose inside cannot be read here, because they are compressed. */
+  /** Records in batches whose inside cannot be read here, because their codec is not to be had. */
   unreadRecords: number;
 }
 
@@ -89,7 +90,7 @@ class LevelCounter {
    * @throws VarveError `CORRUPT` where they are broken
    */
   add(batch: RecordBatch, tally: LogTally): boolean {
-    const columns = this.#columns.decode(batch);
+    const columns = this.#decode(batch);
     if (columns === undefined) {
       tally.minTimestamp = Math.min(tally.minTimestamp, batch.baseTimestamp);
       tally.maxTimestamp = Math.max(tally.maxTimestamp, batch.maxTimestamp);
@@ -105,6 +106,16 @@ class LevelCounter {
       if (count > 0) this.#addHeaders(i32[(column + COLUMN_HEADERS) >> 2] as number, count);
     }
     return true;
+  }
+
+  /** Undefined where the codec of the batch is not to be had. */
+  #decode(batch: RecordBatch): number | undefined {
+    try {
+      return this.#columns.decode(batch);
+    } catch (error) {
+      if (isVarveError(error, 'UNSUPPORTED')) return undefined;
+      throw error;
+    }
   }
 
   levels(): { level: string; records: number }[] {

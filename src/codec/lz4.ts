@@ -82,8 +82,7 @@ class FrameWalk {
     if (flags >> 6 !== 1 || blockKind < 4) throw broken('lz4', 'a frame of a kind that is not known');
     if ((flags & FLAG_DICTIONARY) !== 0) throw broken('lz4', 'they need a dictionary');
     const blockBytesMax = 2 ** (8 + 2 * blockKind);
-    const declared =
-      (flags & FLAG_CONTENT_SIZE) === 0 ? undefined : this.#u32() + this.#u32() * TWO_TO_32;
+    const declared = (flags & FLAG_CONTENT_SIZE) === 0 ? undefined : this.#u32() + this.#u32() * TWO_TO_32;
     this.#skip(1);
     const frame: Frame = { start, end: 0, declared, most: 0, packed: [], stored: 0 };
     for (let length = this.#u32(); length !== 0; length = this.#u32()) {

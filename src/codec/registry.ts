@@ -40,7 +40,7 @@ interface Source {
   readonly module: string;
   /** What somebody has to install, or do. */
   readonly needs: string;
-  create(module: never): Codec;
+  readonly create: (module: never) => Codec;
 }
 
 const SOURCES: Readonly<Record<Exclude<CodecName, 'gzip'>, Source>> = {

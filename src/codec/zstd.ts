@@ -10,20 +10,23 @@ import { VarveError } from '../errors.ts';
 import { broken, type Codec, concatenated, type Levels, reasonOf, tooLarge } from './codec.ts';
 import { type ZstdFrame, zstdFrames } from './zstd-frames.ts';
 
-/** On text of logs the lowest level is the fastest, and in batches of this size as small as the usual one. */
-export const ZSTD_LEVELS: Levels = { least: 1, greatest: 22, usual: 1 };
+export const ZSTD_LEVELS: Levels = { least: 1, greatest: 22, usual: 3 };
 
-/** What is used of the package: the functions below those that it documents, which have no bound but 1 GiB. */
+/**
+ * What is used of the package: contexts of one's own. Its simple functions share one context between all
+ * threads of the process, which two of them must never use at the same time.
+ */
 export interface ZstdPackage {
   _NapiBindings: {
-    compress(bytes: Buffer, level: number): Uint8Array;
-    /** @param maxBytes the first length that is too much */
-    decompress(bytes: Buffer, maxBytes: number): Uint8Array;
-    Decompressor: new () => {
-      data(bytes: Buffer, take: (part: Uint8Array) => void): void;
-      end(take: (part: Uint8Array) => void): void;
-    };
+    Compressor: new (level: number) => ZstdContext;
+    Decompressor: new () => ZstdContext;
   };
+}
+
+/** Takes bytes of one frame, then its end, and goes on with the next. */
+interface ZstdContext {
+  data(bytes: Buffer, take: (part: Uint8Array) => void): void;
+  end(take: (part: Uint8Array) => void): void;
 }
 
 /** What newer lines of Node.js add to their zlib. */
@@ -40,11 +43,13 @@ const LEVEL_PARAMETER = 100;
 const PIECE_BYTES_MIN = 1024;
 const PIECE_BYTES_MAX = 1024 * 1024;
 
-/** What is handed to the package at once, of a frame that does not say how long it is. */
-const FEED_BYTES = 1024;
+/** What is handed to the package at once, of a frame that can become too much. */
+const STEP_BYTES = 1024;
+/** Blocks are rarely as large as they can be: so much more than the bound is nothing to worry about. */
+const STEP_SLACK_BYTES: number = 4 * 1024 * 1024;
 
-/** Expands one frame to at most so many bytes; `declared` is what it says. */
-type ExpandFrame = (frame: Uint8Array, maxBytes: number, declared: number | undefined) => Uint8Array;
+/** Expands one frame to at most so many bytes; `most` is what its blocks can become. */
+type ExpandFrame = (frame: Uint8Array, maxBytes: number, most: number) => Uint8Array;
 
 function createCodec(compress: Codec['compress'], expandFrame: ExpandFrame): Codec {
   return {
@@ -72,7 +77,7 @@ function expandOne(bytes: Uint8Array, frame: ZstdFrame, maxBytes: number, expand
   if (declared === 0) return new Uint8Array(0);
   // What it says has been looked at; it cannot become more than its blocks can, whatever it says.
   const bound = Math.max(1, Math.min(maxBytes, declared ?? most, most));
-  const part = expand(bytes.subarray(start, end), bound, declared);
+  const part = expand(bytes.subarray(start, end), bound, most);
   if (declared !== undefined && part.length !== declared) {
     throw broken('zstd', 'a frame is not as long as it says');
   }
@@ -102,36 +107,63 @@ function bufferOf(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
+/** Compresses and expands with contexts of this thread, which are made once. */
+class PackagedZstd {
+  readonly #zstd: ZstdPackage['_NapiBindings'];
+  readonly #compressors: Map<number, ZstdContext> = new Map();
+  #decompressor: ZstdContext | undefined;
+
+  constructor(zstd: ZstdPackage['_NapiBindings']) {
+    this.#zstd = zstd;
+  }
+
+  compress(bytes: Uint8Array, level: number): Uint8Array {
+    const context = this.#compressors.get(level) ?? new this.#zstd.Compressor(level);
+    // One that fails is in the middle of a frame, and not used again.
+    this.#compressors.delete(level);
+    const parts: Uint8Array[] = [];
+    const take = (part: Uint8Array): number => parts.push(part);
+    if (bytes.length > 0) context.data(bufferOf(bytes), take);
+    context.end(take);
+    this.#compressors.set(level, context);
+    return concatenated(parts);
+  }
+
+  /** @param most what the blocks of the frame can become */
+  expand(frame: Uint8Array, maxBytes: number, most: number): Uint8Array {
+    const context = this.#decompressor ?? new this.#zstd.Decompressor();
+    this.#decompressor = undefined;
+    const parts: Uint8Array[] = [];
+    let bytes = 0;
+    const take = (part: Uint8Array): void => {
+      bytes += part.length;
+      // What is too much is not kept.
+      if (bytes <= maxBytes) parts.push(part);
+    };
+    // A frame that can become much more than it may is looked at after every little.
+    const step = most <= maxBytes + STEP_SLACK_BYTES ? frame.length : STEP_BYTES;
+    for (let at = 0; at < frame.length && bytes <= maxBytes; at += step) {
+      context.data(bufferOf(frame.subarray(at, at + step)), take);
+    }
+    if (bytes > maxBytes) throw tooLarge('zstd', maxBytes);
+    context.end(take);
+    this.#decompressor = context;
+    return parts.length === 0 ? new Uint8Array(0) : concatenated(parts);
+  }
+}
+
 /** The codec of the package. */
-export function createPackagedZstd({ _NapiBindings: zstd }: ZstdPackage): Codec {
+export function createPackagedZstd({ _NapiBindings }: ZstdPackage): Codec {
+  const zstd = new PackagedZstd(_NapiBindings);
   return createCodec(
-    (bytes, level = ZSTD_LEVELS.usual) => zstd.compress(bufferOf(bytes), level),
-    (frame, maxBytes, declared) => {
+    (bytes, level = ZSTD_LEVELS.usual) => zstd.compress(bytes, level),
+    (frame, maxBytes, most) => {
       try {
-        if (declared !== undefined) return zstd.decompress(bufferOf(frame), maxBytes + 1);
-        return expandInParts(zstd, bufferOf(frame), maxBytes);
+        return zstd.expand(frame, maxBytes, most);
       } catch (error) {
         if (error instanceof VarveError) throw error;
         throw broken('zstd', reasonOf(error), error);
       }
     },
   );
-}
-
-/** Expands a frame that does not say how long it is. The package would make room for all that it could be. */
-function expandInParts(zstd: ZstdPackage['_NapiBindings'], frame: Buffer, maxBytes: number): Uint8Array {
-  const decoder = new zstd.Decompressor();
-  const parts: Uint8Array[] = [];
-  let bytes = 0;
-  const take = (part: Uint8Array): void => {
-    bytes += part.length;
-    // What is too much is not kept.
-    if (bytes <= maxBytes) parts.push(part);
-  };
-  for (let at = 0; at < frame.length && bytes <= maxBytes; at += FEED_BYTES) {
-    decoder.data(frame.subarray(at, at + FEED_BYTES), take);
-  }
-  if (bytes <= maxBytes) decoder.end(take);
-  if (bytes > maxBytes) throw tooLarge('zstd', maxBytes);
-  return parts.length === 0 ? new Uint8Array(0) : concatenated(parts);
 }

@@ -30,7 +30,14 @@ import {
 } from '../memory/layout.ts';
 import type { Memory } from '../memory/memory.ts';
 import { type BatchRow, readRow } from '../record/batch.ts';
-import { BATCH_LENGTH_POSITION, LAST_DELTA_POSITION, MAGIC_POSITION, readInt64 } from '../record/format.ts';
+import { EXPANDED_BYTES_MAX, isCompressed } from '../record/compression.ts';
+import {
+  ATTRIBUTES_POSITION,
+  BATCH_LENGTH_POSITION,
+  LAST_DELTA_POSITION,
+  MAGIC_POSITION,
+  readInt64,
+} from '../record/format.ts';
 import type { VfsFile } from '../vfs/vfs.ts';
 import type { Landmarks } from './landmarks.ts';
 import { BatchScan } from './scan.ts';
@@ -39,6 +46,9 @@ const WINDOW_BYTES = 4 * 1024 * 1024;
 const MAGIC = 2;
 /** No record has fewer bytes. */
 const RECORD_BYTES_MIN = 7;
+/** So many records a byte there can be, and in batches that are compressed. */
+const DENSITY_MAX: number = 1 / RECORD_BYTES_MIN;
+const COMPRESSED_DENSITY_MAX: number = EXPANDED_BYTES_MAX / RECORD_BYTES_MIN / BATCH_HEADER_BYTES;
 /** No value is as long as a run of so many bytes. */
 const RUN_BYTES_MAX = 16 * 1024 * 1024;
 
@@ -76,6 +86,8 @@ interface Run {
   nextOffset: number;
   count: number;
   isNamed: boolean;
+  /** Its first batch is compressed. */
+  isCompressed: boolean;
   syncedPosition: number;
 }
 
@@ -84,6 +96,7 @@ interface Header {
   /** Where its batch ends. */
   end: number;
   lastDelta: number;
+  isCompressed: boolean;
 }
 
 class BehindSearch {
@@ -95,6 +108,8 @@ class BehindSearch {
   #weak: Run | undefined;
   /** The offset behind the batch at the break, as its header or an index has it. */
   #next: number | undefined;
+  /** The segment is known to have compressed batches: many records may lie in few bytes. */
+  #isDense = false;
   /** The batch at the break says that it reaches to the end. */
   #isCovered = false;
 
@@ -105,6 +120,7 @@ class BehindSearch {
   async run(): Promise<Behind> {
     const { position, due, isThorough, landmarks } = this.#search;
     const header = await this.#headerAt(position);
+    this.#isDense = header?.isCompressed === true || (await this.#headerAt(0))?.isCompressed === true;
     const named = landmarks.lastOffsetAt(position);
     if (named !== undefined) this.#next = named + 1;
     else if (header !== undefined && due !== undefined) this.#next = due + header.lastDelta + 1;
@@ -171,8 +187,7 @@ class BehindSearch {
   /** The position of the first batch in a window, or of what may be one that is too large for it. */
   #hitIn(address: number, bytes: number, position: number): number | undefined {
     const { memory, least, limit } = this.#search;
-    const greatest = this.#greatestAt(position + bytes);
-    const found = memory.kernels.findBatch(address, bytes, least, greatest);
+    const found = this.#possibleIn(address, bytes, position);
     const end = found < 0 ? bytes - BATCH_HEADER_BYTES + 1 : found - address;
     const { u8, data } = memory;
     for (let at = 0; at < end; at++) {
@@ -181,22 +196,43 @@ class BehindSearch {
       if (size <= bytes >> 1 || size > BATCH_BYTES_MAX || at + size <= bytes) continue;
       if (position + at + size > limit) continue;
       const offset = readInt64(data, address + at);
-      if (offset >= least && offset <= greatest) return position + at;
+      const isPossible = offset <= this.#greatestAt(position + at, this.#isCompressedAt(address + at));
+      if (offset >= least && isPossible) return position + at;
     }
     return found < 0 ? undefined : position + end;
   }
 
+  /** The address of the first whole batch in a window whose offset is possible, or -1. */
+  #possibleIn(address: number, bytes: number, position: number): number {
+    const { memory, least } = this.#search;
+    const end = address + bytes;
+    const greatest = this.#greatestAt(position + bytes, true);
+    for (let from = address; from < end; ) {
+      const found = memory.kernels.findBatch(from, end - from, least, greatest);
+      if (found < 0) return -1;
+      const offset = readInt64(memory.data, found);
+      if (offset <= this.#greatestAt(position + found - address, this.#isCompressedAt(found))) return found;
+      from = found + 1;
+    }
+    return -1;
+  }
+
+  #isCompressedAt(address: number): boolean {
+    return isCompressed(this.#search.memory.data.getInt16(address + ATTRIBUTES_POSITION));
+  }
+
   /** The greatest base offset that a batch at a position can have: so many records fit in between. */
-  #greatestAt(position: number): number {
+  #greatestAt(position: number, isBatchCompressed: boolean): number {
     const { due, position: start } = this.#search;
     if (due === undefined) return Number.MAX_SAFE_INTEGER;
-    return due + Math.floor((position - start) / RECORD_BYTES_MIN);
+    const density = isBatchCompressed || this.#isDense ? COMPRESSED_DENSITY_MAX : DENSITY_MAX;
+    return due + Math.floor((position - start) * density);
   }
 
   /** Decides about a run that was come upon by chance. */
   async #judge(run: Run): Promise<void> {
     const { least } = this.#search;
-    const isPossible = run.offset >= least && run.offset <= this.#greatestAt(run.position);
+    const isPossible = run.offset >= least && run.offset <= this.#greatestAt(run.position, run.isCompressed);
     if (!isPossible || (this.#strong !== undefined && run.offset < this.#strong.nextOffset)) return;
     this.#witness(run.syncedPosition);
     const { isPlaced, hasOffset } = await this.#evidence(run);
@@ -252,7 +288,13 @@ class BehindSearch {
     const lastDelta = data.getInt32(LAST_DELTA_POSITION);
     const isOne = bytes[MAGIC_POSITION] === MAGIC && size >= BATCH_HEADER_BYTES && lastDelta >= 0;
     if (!isOne || position + size > limit) return undefined;
-    return { baseOffset: readInt64(data, 0), end: position + size, lastDelta };
+    const isBatchCompressed = isCompressed(data.getInt16(ATTRIBUTES_POSITION));
+    return {
+      baseOffset: readInt64(data, 0),
+      end: position + size,
+      lastDelta,
+      isCompressed: isBatchCompressed,
+    };
   }
 
   /** Walks as far as one batch follows the other. */
@@ -287,6 +329,7 @@ function extended(run: Run | undefined, row: BatchRow, at: number, landmarks: La
     offset: row.baseOffset,
     count: 0,
     isNamed: false,
+    isCompressed: isCompressed(row.attributes),
     syncedPosition: 0,
   };
   return {

@@ -6,6 +6,7 @@
  */
 
 import type { Cancel, Clock } from '../clock.ts';
+import { codecs } from '../codec/registry.ts';
 import { isVarveError, VarveError } from '../errors.ts';
 import type { Memory } from '../memory/memory.ts';
 import { Flights } from '../vfs/flights.ts';
@@ -23,6 +24,7 @@ import type { Segment, SegmentContext } from './segment.ts';
 import { Segments } from './segments.ts';
 import { ownLevel } from './sync-policy.ts';
 import { Syncer } from './syncer.ts';
+import { type LogWork, workHere } from './work.ts';
 import { Writer } from './writer.ts';
 
 /** Where a log lives and what it works with. */
@@ -33,6 +35,8 @@ export interface LogParts {
   vfs: Vfs;
   clock: Clock;
   readOnly: boolean;
+  /** Where its heavy work runs; on the calling thread unless given. */
+  work?: LogWork;
 }
 
 /** How far the log is at each level: offsets below the number have reached it. */
@@ -112,6 +116,9 @@ export class LogCore {
   /** Recovers the log in a directory that exists, and makes it ready. */
   static async open(parts: LogParts, options: LogOptions | undefined): Promise<LogCore> {
     const resolved = resolveLogOptions(options);
+    const { codec } = resolved.compression;
+    // What it cannot be written with must be known before anything is.
+    if (codec !== 'none' && !parts.readOnly) await codecs.load(codec);
     const { memory, vfs, directory, clock, readOnly } = parts;
     const context = { memory, vfs, directory, indexIntervalBytes: resolved.indexIntervalBytes };
     const recovered = await recoverLog(context, { mode: resolved.recovery, readOnly, clock });
@@ -330,12 +337,13 @@ export class LogCore {
 
   #createWriter(start: { offset: number; bytes: number }): Writer {
     const { memory, clock } = this.parts;
+    const work = this.parts.work ?? workHere(memory);
     const { options, metrics, segments, syncer } = this;
     const onWritten = (): void => {
       if (!this.isOwnLevelSynced) this.#wakeReaders();
     };
     const onFatal = (error: unknown): VarveError => this.#onFatal(error);
-    return new Writer({ memory, clock, options, metrics, segments, syncer, onWritten, onFatal }, start);
+    return new Writer({ memory, clock, options, metrics, segments, syncer, work, onWritten, onFatal }, start);
   }
 
   /** A log that is not written to any more still grows old. */

@@ -1,4 +1,4 @@
-/** Says of damaged bytes in a segment exactly which offsets are lost. */
+/** Says of damaged bytes in a segment exactly which offsets are lost, and of offsets whether they are known to be. */
 
 import type { VarveError } from '../errors.ts';
 import { ROW_BYTES } from '../memory/layout.ts';
@@ -61,4 +61,23 @@ async function offsetAt(segment: Segment, position: number): Promise<number | un
   } finally {
     await scan.close();
   }
+}
+
+/** @throws VarveError `CORRUPT` where the record is known to be lost */
+export function checkKept(segment: Segment, offset: number): void {
+  for (const { start, firstOffset, lastOffset } of segment.damaged) {
+    const isLost = offset >= firstOffset && offset <= lastOffset;
+    if (isLost) throw corruptSegment(segment, start, firstOffset, lastOffset);
+  }
+}
+
+/** How many offsets from `from` to before `to` are known to be lost. */
+export function countLost(segments: readonly Segment[], from: number, to: number): number {
+  let count = 0;
+  for (const { damaged } of segments) {
+    for (const { firstOffset, lastOffset } of damaged) {
+      count += Math.max(0, Math.min(lastOffset + 1, to) - Math.max(firstOffset, from));
+    }
+  }
+  return count;
 }

@@ -6,6 +6,7 @@
 
 import { VarveError } from '../errors.ts';
 import {
+  BATCH_HEADER_BYTES,
   BATCH_PREFIX_BYTES,
   COLUMN_BYTES,
   COLUMN_TIMESTAMP,
@@ -14,8 +15,10 @@ import {
   SCAN_STATUS_BYTES,
 } from '../memory/layout.ts';
 import type { Memory } from '../memory/memory.ts';
-import { type BatchRow, checkReadable, columnsBytes, readRow } from '../record/batch.ts';
+import { type BatchRow, columnsBytes, readRow } from '../record/batch.ts';
+import { Expander, isCodecSettled, settleCodec } from '../record/compression.ts';
 import {
+  ATTRIBUTES_POSITION,
   BATCH_LENGTH_POSITION,
   CONTROL_BIT,
   MAX_TIMESTAMP_POSITION,
@@ -49,11 +52,12 @@ function refuse(position: number, reason: string): RangeError {
   return new RangeError(`the batch at byte ${position} cannot be appended: ${reason}`);
 }
 
-function checkRow(memory: Memory, row: BatchRow, position: number): void {
-  checkReadable(row.attributes);
-  if ((row.attributes & CONTROL_BIT) !== 0) {
+function checkRow(memory: Memory, stored: BatchRow, position: number, expander: Expander): void {
+  if ((stored.attributes & CONTROL_BIT) !== 0) {
     throw new VarveError('UNSUPPORTED', `the batch at byte ${position} holds the markers of a transaction`);
   }
+  const row = expander.expand(stored);
+  if (row === undefined) throw refuse(position, 'its records do not expand, or become too much');
   const deltas = row.lastOffset - row.baseOffset + 1;
   if (row.recordCount === 0) throw refuse(position, 'it is empty');
   if (row.recordCount !== deltas) throw refuse(position, `${row.recordCount} records for ${deltas} offsets`);
@@ -72,23 +76,49 @@ function checkRow(memory: Memory, row: BatchRow, position: number): void {
   }
 }
 
+/** The attributes of batches from elsewhere, as far as their headers lead from one to the next. */
+function attributesOf(bytes: Uint8Array): number[] {
+  const data = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const found: number[] = [];
+  for (let at = 0; at + BATCH_HEADER_BYTES <= bytes.length; ) {
+    const length = data.getInt32(at + BATCH_LENGTH_POSITION);
+    found.push(data.getInt16(at + ATTRIBUTES_POSITION));
+    at += Math.max(0, length) + BATCH_PREFIX_BYTES;
+  }
+  return found;
+}
+
+/**
+ * Loads the codecs of batches from elsewhere, so that `checkForeign` can look into them.
+ *
+ * @returns a promise only where there is something to load: the order of calls is the order of records
+ */
+export function settleCodecs(bytes: Uint8Array): Promise<void> | undefined {
+  const unsettled = attributesOf(bytes).filter((attributes) => !isCodecSettled(attributes));
+  if (unsettled.length === 0) return undefined;
+  return (async () => {
+    for (const attributes of unsettled) await settleCodec(attributes);
+  })();
+}
+
 /**
  * Checks batches from elsewhere, once and for all: lengths, checksums and every record.
  *
  * @param address of the bytes, in the shared memory
  * @throws RangeError where one is not valid
- * @throws VarveError `UNSUPPORTED` where one is valid but cannot be taken
+ * @throws VarveError `UNSUPPORTED` where one is valid but cannot be taken, or its codec is not to be had
  */
 export function checkForeign(memory: Memory, address: number, bytes: number): FramedBatch[] {
   const slab = memory.slabs.allocate(ROWS_MAX * ROW_BYTES + SCAN_STATUS_BYTES, 'foreign batches');
   const status = slab.address + ROWS_MAX * ROW_BYTES;
   const batches: FramedBatch[] = [];
+  const expander = new Expander(memory);
   try {
     for (let at = address; at < address + bytes; ) {
       const count = memory.kernels.scanBatches(at, address + bytes - at, slab.address, ROWS_MAX, status);
       for (let i = 0; i < count; i++) {
         const row = readRow(memory, slab.address + i * ROW_BYTES);
-        checkRow(memory, row, row.address - address);
+        checkRow(memory, row, row.address - address, expander);
         batches.push({ size: row.size, records: row.recordCount, maxTimestamp: row.maxTimestamp });
       }
       at = memory.i32[(status + SCAN_STATUS_ADDRESS) >> 2] as number;
@@ -97,6 +127,7 @@ export function checkForeign(memory: Memory, address: number, bytes: number): Fr
     }
   } finally {
     slab.release();
+    expander.release();
   }
   return batches;
 }

@@ -15,6 +15,18 @@ export interface Waiter {
   reject: (error: unknown) => void;
 }
 
+/** Tells waiters what becomes of a promise. */
+export function settleWith(promise: Promise<void>, waiters: readonly Waiter[]): void {
+  promise.then(
+    () => {
+      for (const { resolve, offset } of waiters) resolve(offset);
+    },
+    (error: unknown) => {
+      for (const { reject } of waiters) reject(error);
+    },
+  );
+}
+
 /** A promise that many share, with the means to settle it. */
 export interface Shared {
   promise: Promise<void>;
@@ -122,6 +134,18 @@ export class Group {
     this.batches.push({ address, size, baseOffset: this.nextOffset, lastOffset, maxTimestamp });
     this.bytes += size;
     this.nextOffset = lastOffset + 1;
+  }
+
+  /** Notes that its batches were compressed where they lie: they are smaller, and end to end again. */
+  resize(sizes: readonly number[]): void {
+    assert(sizes.length === this.batches.length, 'each batch has a size');
+    let address = this.address;
+    for (const [i, batch] of this.batches.entries()) {
+      batch.address = address;
+      batch.size = sizes[i] as number;
+      address += batch.size;
+    }
+    this.bytes = address - this.address;
   }
 
   release(isQuiet = false): void {

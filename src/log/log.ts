@@ -9,7 +9,8 @@ import { booleanOption, checkInteger, checkOneOf, checkOptions } from '../option
 import type { RecordBatch } from '../record/batch.ts';
 import type { LogRecord, RecordInput } from '../record/record.ts';
 import { type DurableState, LogCore, type LogParts } from './core.ts';
-import { checkForeign, type FramedBatch, walkFramed } from './foreign.ts';
+import { checkKept, countLost } from './damage.ts';
+import { checkForeign, type FramedBatch, settleCodecs, walkFramed } from './foreign.ts';
 import type { LogMetricsSnapshot } from './metrics.ts';
 import type { LogOptions } from './options.ts';
 import { type ReadOptions, resolveReadOptions } from './read-options.ts';
@@ -174,8 +175,9 @@ export class Log {
   }
 
   /**
-   * Appends record batches (Kafka, magic 2, uncompressed) that were made elsewhere, as they are: they are
-   * checked once, and nothing but the base offset and the leader epoch is changed.
+   * Appends record batches (Kafka, magic 2) that were made elsewhere, as they are: they are checked once, and
+   * nothing but the base offset and the leader epoch is changed. A log that compresses what is appended compresses
+   * those that are not compressed.
    *
    * @param bytes whole batches, end to end
    * @throws RangeError where one is not valid; VarveError `UNSUPPORTED` where one cannot be taken
@@ -193,6 +195,8 @@ export class Log {
     let batches: FramedBatch[];
     try {
       memory.u8.set(bytes, slab.address);
+      const settling = settleCodecs(bytes);
+      if (settling !== undefined) await settling;
       batches = checkForeign(memory, slab.address, bytes.length);
       writer.check();
     } catch (error) {
@@ -427,24 +431,5 @@ export class Log {
 function countRecords(batches: readonly { records: number }[]): number {
   let count = 0;
   for (const { records } of batches) count += records;
-  return count;
-}
-
-/** @throws VarveError `CORRUPT` where the record is known to be lost */
-function checkKept(segment: Segment, offset: number): void {
-  for (const { start, firstOffset, lastOffset } of segment.damaged) {
-    const isLost = offset >= firstOffset && offset <= lastOffset;
-    if (isLost) throw corruptSegment(segment, start, firstOffset, lastOffset);
-  }
-}
-
-/** How many offsets from `from` to before `to` are known to be lost. */
-function countLost(segments: readonly Segment[], from: number, to: number): number {
-  let count = 0;
-  for (const { damaged } of segments) {
-    for (const { firstOffset, lastOffset } of damaged) {
-      count += Math.max(0, Math.min(lastOffset + 1, to) - Math.max(firstOffset, from));
-    }
-  }
   return count;
 }

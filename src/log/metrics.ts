@@ -51,6 +51,8 @@ export interface LogMetricsSnapshot {
   /** Damage met by readers and by recovery. */
   corruptions: number;
   cache: { hits: number; misses: number; bytes: number };
+  /** What was compressed before it was written: bytes of batches before and after. */
+  compression: { plainBytes: number; storedBytes: number };
 }
 
 const NANOSECONDS = 1e6;
@@ -99,6 +101,7 @@ export class LogMetrics {
   corruptions = 0;
   cacheHits = 0;
   cacheMisses = 0;
+  compression: LogMetricsSnapshot['compression'] = { plainBytes: 0, storedBytes: 0 };
   readonly #writeLatency: Latency = new Latency();
   readonly #syncLatency: Latency = new Latency();
 
@@ -109,6 +112,12 @@ export class LogMetrics {
     this.appendedRecords += records;
     this.appendedBytes += bytes;
     this.#writeLatency.record(ms);
+  }
+
+  /** Notes that a group was compressed. */
+  compressed(plainBytes: number, storedBytes: number): void {
+    this.compression.plainBytes += plainBytes;
+    this.compression.storedBytes += storedBytes;
   }
 
   /** Notes a round of fdatasync over some files. */
@@ -154,6 +163,7 @@ export class LogMetrics {
       recovery: { ...this.recovery },
       corruptions: this.corruptions,
       cache: { hits: this.cacheHits, misses: this.cacheMisses, bytes: cacheBytes },
+      compression: { ...this.compression },
     };
   }
 }

@@ -2,7 +2,9 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import {
+  BATCH_BYTES_COMPRESSED_DEFAULT,
   BATCH_BYTES_DEFAULT,
+  BUFFER_BYTES_COMPRESSED_DEFAULT,
   BUFFER_BYTES_DEFAULT,
   INDEX_INTERVAL_BYTES_DEFAULT,
   RECORD_BYTES_DEFAULT,
@@ -13,6 +15,12 @@ import {
   SEGMENT_BYTES_MIN,
 } from '../limits.ts';
 import { booleanOption, checkOneOf, checkOptions, integerOption } from '../options.ts';
+import {
+  type Compression,
+  type CompressionOptions,
+  type ResolvedCompression,
+  resolveCompression,
+} from './compression-options.ts';
 import { type ResolvedSyncPolicy, resolveSyncPolicy, type SyncPolicy } from './sync-policy.ts';
 
 /**
@@ -48,9 +56,9 @@ export interface LogOptions {
   rollMs?: number;
   /** Bytes of log between two index entries; 4 KiB unless given. */
   indexIntervalBytes?: number;
-  /** A batch is full at this many bytes of records; 16 KiB unless given. */
+  /** A batch is full at this many bytes of records; 16 KiB unless given, 128 KiB where it is compressed. */
   batchBytes?: number;
-  /** What is gathered while a flush is in flight; 1 MiB unless given. */
+  /** What is gathered while a flush is in flight; 1 MiB unless given, 4 MiB where it is compressed. */
   bufferBytes?: number;
   /** The largest record: key, value and headers together; 1 MiB unless given. */
   maxRecordBytes?: number;
@@ -60,6 +68,8 @@ export interface LogOptions {
   preallocate?: boolean;
   /** What to do about damage when the log is opened. */
   recovery?: RecoveryMode;
+  /** How batches are compressed: a codec, or more about it; not at all unless given. */
+  compression?: Compression | CompressionOptions;
 }
 
 export interface ResolvedLogOptions {
@@ -74,6 +84,7 @@ export interface ResolvedLogOptions {
   retention: { bytes: number; ageMs: number };
   preallocate: boolean;
   recovery: RecoveryMode;
+  compression: ResolvedCompression;
 }
 
 const OPTION_NAMES: (keyof LogOptions)[] = [
@@ -88,6 +99,7 @@ const OPTION_NAMES: (keyof LogOptions)[] = [
   'retention',
   'preallocate',
   'recovery',
+  'compression',
 ];
 
 const BATCH_BYTES_MIN = 64;
@@ -105,6 +117,8 @@ export function resolveLogOptions(options: LogOptions = {}): ResolvedLogOptions 
   checkOptions('options', options, OPTION_NAMES);
   const retention = options.retention ?? {};
   checkOptions('retention', retention, ['bytes', 'ageMs']);
+  const compression = resolveCompression(options.compression);
+  const isPlain = compression.codec === 'none';
   return {
     partition: integerOption('partition', options.partition, 0, 0, PARTITION_MAX),
     sync: resolveSyncPolicy(options.sync),
@@ -126,14 +140,14 @@ export function resolveLogOptions(options: LogOptions = {}): ResolvedLogOptions 
     batchBytes: integerOption(
       'batchBytes',
       options.batchBytes,
-      BATCH_BYTES_DEFAULT,
+      isPlain ? BATCH_BYTES_DEFAULT : BATCH_BYTES_COMPRESSED_DEFAULT,
       BATCH_BYTES_MIN,
       BATCH_BYTES_MAX,
     ),
     bufferBytes: integerOption(
       'bufferBytes',
       options.bufferBytes,
-      BUFFER_BYTES_DEFAULT,
+      isPlain ? BUFFER_BYTES_DEFAULT : BUFFER_BYTES_COMPRESSED_DEFAULT,
       BUFFER_BYTES_MIN,
       BUFFER_BYTES_MAX,
     ),
@@ -150,6 +164,7 @@ export function resolveLogOptions(options: LogOptions = {}): ResolvedLogOptions 
     },
     preallocate: booleanOption('preallocate', options.preallocate, false),
     recovery: checkOneOf('recovery', options.recovery ?? 'tolerateCorruptedTail', RECOVERY_MODES),
+    compression,
   };
 }
 

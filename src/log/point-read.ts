@@ -17,17 +17,18 @@ import {
 } from '../memory/layout.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Slab } from '../memory/slabs.ts';
-import { type BatchRow, checkReadable, columnsBytes, decodeRecord, readRow } from '../record/batch.ts';
+import { type BatchRow, columnsBytes, decodeRecord, readRow } from '../record/batch.ts';
+import { Expander, isCompressed, settleCodec } from '../record/compression.ts';
 import {
   ATTRIBUTES_POSITION,
   BATCH_LENGTH_POSITION,
-  COMPRESSION_MASK,
   LAST_DELTA_POSITION,
   readInt64,
 } from '../record/format.ts';
 import { LogRecord } from '../record/record.ts';
 import type { VfsFile } from '../vfs/vfs.ts';
 import { describeDamage } from './damage.ts';
+import { batchAt, compressionIn, expandExtent } from './expand-extent.ts';
 import type { ExtentCache } from './extent-cache.ts';
 import type { LogMetrics } from './metrics.ts';
 import type { Segment } from './segment.ts';
@@ -48,6 +49,11 @@ function align(bytes: number): number {
 interface Broken {
   position: number;
   offset: number;
+}
+
+/** Batches whose codecs have to be loaded first. */
+interface Unsettled {
+  unsettled: number[];
 }
 
 export class PointReader {
@@ -95,10 +101,10 @@ export class PointReader {
     const index = segment.index ?? (await segment.loadIndex());
     const relativeOffset = offset - segment.baseOffset;
     const first = index.extentOf(relativeOffset, index.hasSmallBatches);
-    const found = this.#readExtent(segment, file, index, first, offset, limit);
+    const found = await this.#settleAndRead(segment, file, index, first, offset, limit);
     if (found instanceof LogRecord) return found;
     const second = index.extentOf(relativeOffset, !index.hasSmallBatches);
-    const other = this.#readExtent(segment, file, index, second, offset, limit);
+    const other = await this.#settleAndRead(segment, file, index, second, offset, limit);
     if (other instanceof LogRecord) return other;
     const broken = found ?? other;
     if (broken === undefined) return undefined;
@@ -112,6 +118,22 @@ export class PointReader {
     this.#columns = undefined;
   }
 
+  /** Reads an extent, and its codecs before it where they have not been loaded. */
+  async #settleAndRead(
+    segment: Segment,
+    file: VfsFile,
+    index: SegmentIndex,
+    extent: Extent,
+    offset: number,
+    limit: number,
+  ): Promise<LogRecord | Broken | undefined> {
+    for (;;) {
+      const found = this.#readExtent(segment, file, index, extent, offset, limit);
+      if (found === undefined || found instanceof LogRecord || 'position' in found) return found;
+      for (const attributes of found.unsettled) await settleCodec(attributes);
+    }
+  }
+
   /** @returns undefined where the record is not in the extent, or the extent is damaged */
   #readExtent(
     segment: Segment,
@@ -120,7 +142,7 @@ export class PointReader {
     extent: Extent,
     offset: number,
     limit: number,
-  ): LogRecord | Broken | undefined {
+  ): LogRecord | Broken | Unsettled | undefined {
     // Before the cache is asked, which may have to give memory for it.
     this.#columns ??= this.#memory.slabs.allocate(columnsBytes(1), 'point read');
     const cached = this.#cache.find(segment.id, extent.entry);
@@ -139,6 +161,11 @@ export class PointReader {
       const address = slab.address + ROWS_BYTES;
       const read = file.readSync(u8.subarray(address, address + bytes), extent.start);
       if (!this.#check(segment, index, extent, address, read, bytes, slab.address)) return undefined;
+      const compression = compressionIn(this.#memory, address, bytes);
+      if (compression !== false) {
+        if (compression !== true) return compression;
+        return this.#expandAndFind(segment, extent, address, bytes, offset, extent.end === end);
+      }
       if (extent.end === end) {
         const marks = slab.address + marksAt;
         this.#cache.add(segment.id, extent.entry, address, bytes, marks, this.#mark(address, bytes, marks));
@@ -146,6 +173,49 @@ export class PointReader {
       return this.#find(extent, address, bytes, offset);
     } finally {
       slab.release();
+    }
+  }
+
+  /** Finds a record in an extent with compressed batches, and caches what they expand to. */
+  #expandAndFind(
+    segment: Segment,
+    extent: Extent,
+    address: number,
+    bytes: number,
+    offset: number,
+    isWhole: boolean,
+  ): LogRecord | Broken | undefined {
+    const plain = expandExtent(this.#memory, address, bytes);
+    if (plain === undefined) return this.#findAlone(extent, address, bytes, offset);
+    try {
+      if (isWhole) {
+        const marks = plain.marks;
+        const marksBytes = this.#mark(plain.address, plain.bytes, marks);
+        this.#cache.add(segment.id, extent.entry, plain.address, plain.bytes, marks, marksBytes);
+      }
+      return this.#find(extent, plain.address, plain.bytes, offset);
+    } finally {
+      plain.slab.release();
+    }
+  }
+
+  /** Finds a record in an extent of which only the batch that has it is expanded. */
+  #findAlone(extent: Extent, address: number, bytes: number, offset: number): LogRecord | Broken | undefined {
+    const { data } = this.#memory;
+    let at = address;
+    while (at < address + bytes && offset > readInt64(data, at) + data.getInt32(at + LAST_DELTA_POSITION)) {
+      at += data.getInt32(at + BATCH_LENGTH_POSITION) + BATCH_PREFIX_BYTES;
+    }
+    if (at >= address + bytes || offset < readInt64(data, at)) return undefined;
+    const broken = { position: extent.start + (at - address), offset: readInt64(data, at) };
+    const expander = new Expander(this.#memory);
+    try {
+      const batch = expander.expand(batchAt(this.#memory, at));
+      if (batch === undefined) return broken;
+      const found = this.#find(extent, batch.address, batch.size, offset);
+      return found === undefined || found instanceof LogRecord ? found : broken;
+    } finally {
+      expander.release();
     }
   }
 
@@ -184,7 +254,7 @@ export class PointReader {
   #mark(address: number, bytes: number, marks: number): number {
     const { data, kernels } = this.#memory;
     const isOneBatch = data.getInt32(address + BATCH_LENGTH_POSITION) + BATCH_PREFIX_BYTES === bytes;
-    const isPlain = (data.getInt16(address + ATTRIBUTES_POSITION) & COMPRESSION_MASK) === 0;
+    const isPlain = !isCompressed(data.getInt16(address + ATTRIBUTES_POSITION));
     return isOneBatch && isPlain ? Math.max(0, kernels.markRecords(address, bytes, marks)) * MARK_BYTES : 0;
   }
 
@@ -203,7 +273,6 @@ export class PointReader {
       if (offset < baseOffset) return undefined;
       const size = data.getInt32(at + BATCH_LENGTH_POSITION) + BATCH_PREFIX_BYTES;
       if (offset <= baseOffset + data.getInt32(at + LAST_DELTA_POSITION)) {
-        checkReadable(data.getInt16(at + ATTRIBUTES_POSITION));
         const record = decodeRecord(
           this.#memory,
           at,

@@ -9,6 +9,7 @@ import { isVarveError, VarveError } from '../errors.ts';
 import { ROW_BYTES } from '../memory/layout.ts';
 import type { Memory } from '../memory/memory.ts';
 import { type BatchRow, readRow } from '../record/batch.ts';
+import { isCodecSettled, settleCodec } from '../record/compression.ts';
 import { findBehind } from './behind.ts';
 import { describeDamage } from './damage.ts';
 import { landmarksOf } from './landmarks.ts';
@@ -98,8 +99,10 @@ export class LogReader {
       signal?.throwIfAborted();
       if (this.#row < this.#rowCount) {
         const row = await this.#takeRow();
-        if (row !== undefined) return row;
-        continue;
+        if (row === undefined) continue;
+        // Whoever decodes it then finds its codec at hand.
+        if (!isCodecSettled(row.attributes)) await settleCodec(row.attributes);
+        return row;
       }
       this.#source.check();
       if (this.#scan !== undefined) {
@@ -135,6 +138,7 @@ export class LogReader {
     if (this.#entryOffset !== undefined || segment.damaged.length > 0) return undefined;
     const row = readRow(this.#source.memory, (this.#scan as BatchScan).rows + this.#row * ROW_BYTES);
     if (row.baseOffset !== this.#expected || row.lastOffset < this.#offset) return undefined;
+    if (!isCodecSettled(row.attributes)) return undefined;
     this.#row++;
     this.#expected = this.#offset = row.lastOffset + 1;
     return row;

@@ -10,7 +10,7 @@ import { isVarveError, type VarveError } from '../errors.ts';
 import { ROW_BYTES } from '../memory/layout.ts';
 import type { Slab } from '../memory/slabs.ts';
 import { type BatchRow, columnsBytes, readRow } from '../record/batch.ts';
-import { COMPRESSION_MASK } from '../record/format.ts';
+import { Expander, isCodecSettled, settleCodec } from '../record/compression.ts';
 import type { VfsFile } from '../vfs/vfs.ts';
 import { findBehind } from './behind.ts';
 import { type Gap, nextGap } from './gaps.ts';
@@ -80,11 +80,13 @@ class Walk {
   #position = 0;
   #offset: number;
   #columns: Slab | undefined;
+  readonly #expander: Expander;
 
   constructor(options: SegmentSurveyOptions, file: VfsFile) {
     const { segment, fileBytes, limit } = options;
     this.#options = options;
     this.#file = file;
+    this.#expander = new Expander(segment.context.memory);
     this.#offset = segment.baseOffset;
     this.#found = {
       baseOffset: segment.baseOffset,
@@ -121,6 +123,7 @@ class Walk {
       found.unreadable = error;
     } finally {
       this.#columns?.release();
+      this.#expander.release();
     }
     this.#noteSynced();
     return found;
@@ -134,6 +137,7 @@ class Walk {
       for (let count = await scan.next(); count > 0; count = await scan.next()) {
         for (let i = 0; i < count; i++) {
           const row = readRow(memory, scan.rows + i * ROW_BYTES);
+          if (!isCodecSettled(row.attributes)) await settleCodec(row.attributes);
           if (row.baseOffset !== this.#offset || !this.#isWhole(row)) return;
           this.#take(row);
         }
@@ -235,9 +239,21 @@ class Walk {
     }
   }
 
-  /** Whether the records inside a batch are what its header says; compressed ones are taken on trust. */
-  #isWhole({ attributes, address, size, recordCount }: BatchRow): boolean {
-    if ((attributes & COMPRESSION_MASK) !== 0) return true;
+  /** A compressed batch as it was; where its codec is not to be had here, it is taken on trust. */
+  #expand(row: BatchRow): BatchRow | 'broken' | 'unknown' {
+    try {
+      return this.#expander.expand(row) ?? 'broken';
+    } catch (error) {
+      if (isVarveError(error, 'UNSUPPORTED')) return 'unknown';
+      throw error;
+    }
+  }
+
+  /** Whether the records inside a batch are what its header says. */
+  #isWhole(stored: BatchRow): boolean {
+    const row = this.#expand(stored);
+    if (row === 'broken' || row === 'unknown') return row === 'unknown';
+    const { address, size, recordCount } = row;
     const { memory } = this.#options.segment.context;
     const bytes = columnsBytes(recordCount);
     if (this.#columns === undefined || this.#columns.bytes < bytes) {

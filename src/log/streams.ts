@@ -8,6 +8,7 @@
 import type { Memory } from '../memory/memory.ts';
 import type { Slab } from '../memory/slabs.ts';
 import { type BatchRow, columnsBytes, decodeRecords, RecordBatch, type Selection } from '../record/batch.ts';
+import { Expander } from '../record/compression.ts';
 import type { LogRecord } from '../record/record.ts';
 import type { ResolvedReadOptions } from './read-options.ts';
 import type { LogReader } from './reader.ts';
@@ -96,6 +97,7 @@ abstract class Stream<T> implements AsyncIterableIterator<T> {
 
 export class RecordStream extends Stream<LogRecord> {
   readonly #describeBroken: DescribeBroken;
+  readonly #expander: Expander;
   #columns: Slab | undefined;
   #records: LogRecord[] = [];
   #index = 0;
@@ -109,6 +111,7 @@ export class RecordStream extends Stream<LogRecord> {
   ) {
     super(memory, options, open);
     this.#describeBroken = describeBroken;
+    this.#expander = new Expander(memory);
     this.#left = options.limit;
   }
 
@@ -123,9 +126,7 @@ export class RecordStream extends Stream<LogRecord> {
       const row = reader.nextReady() ?? (await reader.next());
       if (row === undefined) return undefined;
       if (row.maxTimestamp < this.options.fromTimestamp) continue;
-      this.#reserve(columnsBytes(row.recordCount));
-      const selection = this.#selectFrom(row, reader.fromOffset);
-      const records = decodeRecords(this.memory, row, (this.#columns as Slab).address, selection);
+      const records = this.#decode(row, this.#selectFrom(row, reader.fromOffset));
       if (records === undefined) throw this.#describeBroken(row.baseOffset, row.lastOffset);
       this.#records = records;
       this.#index = 0;
@@ -133,6 +134,13 @@ export class RecordStream extends Stream<LogRecord> {
       if (record !== undefined) return record;
     }
     return undefined;
+  }
+
+  #decode(stored: BatchRow, selection: Selection | undefined): LogRecord[] | undefined {
+    const row = this.#expander.expand(stored);
+    if (row === undefined) return undefined;
+    this.#reserve(columnsBytes(row.recordCount));
+    return decodeRecords(this.memory, row, (this.#columns as Slab).address, selection);
   }
 
   /** Which records of a batch are wanted; undefined for all of them. */
@@ -147,6 +155,7 @@ export class RecordStream extends Stream<LogRecord> {
     this.#records = [];
     this.#columns?.release();
     this.#columns = undefined;
+    this.#expander.release();
   }
 
   #reserve(bytes: number): void {

@@ -20,9 +20,10 @@ import type { Memory } from '../memory/memory.ts';
 import type { Slab } from '../memory/slabs.ts';
 import { copyRecord, type RecordInput } from '../record/record.ts';
 import { type AdaptiveDelay, createAdaptiveDelay, observeFlush } from './adaptive-delay.ts';
+import { createCompressor, type GroupCompressor } from './compression.ts';
 import { FlushLoop } from './flush-loop.ts';
 import type { FramedBatch } from './foreign.ts';
-import type { Group, Waiter } from './group.ts';
+import { type Group, settleWith, type Waiter } from './group.ts';
 import { GroupWriter } from './group-writer.ts';
 import { Intake } from './intake.ts';
 import { Losses } from './losses.ts';
@@ -32,6 +33,7 @@ import type { Segments } from './segments.ts';
 import { type Durability, ownLevel, syncsEachWrite } from './sync-policy.ts';
 import type { End, Syncer } from './syncer.ts';
 import { type Parked, WaitingLine } from './waiting-line.ts';
+import type { LogWork } from './work.ts';
 
 /** A buffer that is filled without a pause starts its flush here, so that the disk works meanwhile. */
 const EARLY_FLUSH_BYTES = 256 * 1024;
@@ -43,6 +45,8 @@ export interface WriterOptions {
   metrics: LogMetrics;
   segments: Segments;
   syncer: Syncer;
+  /** Where batches are compressed. */
+  work: LogWork;
   /** More is written. */
   onWritten: () => void;
   /** Something failed after which nothing can be promised any more. */
@@ -59,6 +63,7 @@ export class Writer {
   readonly #syncsEachWrite: boolean;
   readonly #adaptive: AdaptiveDelay | undefined;
   readonly #loop: FlushLoop;
+  readonly #compressor: GroupCompressor | undefined;
   #isFull = false;
   /** The log is poisoned: what is in flight fails too. */
   #isDead = false;
@@ -76,6 +81,7 @@ export class Writer {
       { memory, clock, segmentBytes: options.segmentBytes, metrics, segments, syncer },
       start,
     );
+    this.#compressor = createCompressor(parts, options.compression, () => this.#isFull);
     this.#isOwnLevelSynced = ownLevel(options.sync) === 'synced';
     this.#syncsEachWrite = syncsEachWrite(options.sync);
     this.#adaptive =
@@ -319,6 +325,7 @@ export class Writer {
     }
     if (admission === 'yes') return true;
     this.#isFull = true;
+    this.#compressor?.help();
     // A flush that is under way lets in who waits when it ends.
     if (!this.#loop.isRunning) void this.#parts.memory.slabs.released().then(() => this.#wake());
     return false;
@@ -371,6 +378,7 @@ export class Writer {
     const { syncer, metrics, onWritten } = this.#parts;
     metrics.atRisk(this.written.bytes - syncer.synced.bytes + this.pendingBytes);
     try {
+      await this.#compressor?.compress(group);
       await this.#disk.write(group);
     } catch (error) {
       await this.#fail(group, error);
@@ -428,14 +436,7 @@ export class Writer {
   #syncKept(waiters: readonly Waiter[]): void {
     const last = waiters.at(-1);
     if (last === undefined) return this.#parts.syncer.schedule();
-    this.#parts.syncer.reach(last.offset, true).then(
-      () => {
-        for (const { resolve, offset } of waiters) resolve(offset);
-      },
-      (error: unknown) => {
-        for (const { reject } of waiters) reject(error);
-      },
-    );
+    settleWith(this.#parts.syncer.reach(last.offset, true), waiters);
   }
 
   /** There may be room again: lets in who waited, in their order. */

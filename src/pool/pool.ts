@@ -169,6 +169,11 @@ export class Pool {
     }
   }
 
+  /** Threads that have nothing to do, and nothing that waits for them. */
+  get idleThreads(): number {
+    return Math.max(0, this.threads - this.#running - this.#queue.length);
+  }
+
   /** Counters, at this moment. */
   metrics(): PoolMetrics {
     const elapsedMs = this.#startMs === undefined ? 0 : this.#clock.monotonic() - this.#startMs;

@@ -13,6 +13,7 @@ import { type WriteRunArgs, writeRun, writeRunBytes } from '../lsm/compaction/wr
 import { type SortCellsArgs, sortCells, sortCellsBytes } from '../lsm/sort-cells.ts';
 import type { MemoryView } from '../memory/memory.ts';
 import { encodeWindow, WINDOW_WORK_BYTES, type WindowArgs, type WindowResult } from '../parse/window.ts';
+import { type CompressBatchesArgs, compressBatches } from '../record/compression.ts';
 import { BLOCK_TIMES, type BlockTimes, type BlockTimesSpec } from '../scan/block-times.ts';
 import { GREP, type GrepResult, type GrepSpec } from '../scan/grep.ts';
 import { runScan, SCAN_BYTES, type ScanArgs } from '../scan/scanner.ts';
@@ -43,6 +44,8 @@ interface TaskTypes {
   sortCells: { args: SortCellsArgs; result: number };
   /** A memtable into a table; see `writeRun`. */
   writeRun: { args: WriteRunArgs; result: OutputResult };
+  /** Batches into smaller ones, where they lie; see `compressBatches`. */
+  compressBatches: { args: CompressBatchesArgs; result: number[] };
   /** Tables into tables; see `mergeTables`. */
   mergeTables: { args: MergeTablesArgs; result: OutputResult };
 }
@@ -52,7 +55,7 @@ export type TaskArgs<N extends TaskName> = TaskTypes[N]['args'];
 export type TaskResult<N extends TaskName> = TaskTypes[N]['result'];
 
 /** The tasks that wait for something, so that they cannot be run in the middle of something else. */
-type AsynchronousTaskName = 'writeRun' | 'mergeTables';
+type AsynchronousTaskName = 'compressBatches' | 'writeRun' | 'mergeTables';
 export type SynchronousTaskName = Exclude<TaskName, AsynchronousTaskName>;
 
 interface Task<N extends TaskName, R> {
@@ -88,6 +91,7 @@ const TASKS: Tasks = {
     workBytes: sortCellsBytes,
     run: ({ memory, work }, args) => sortCells(memory, work, args),
   },
+  compressBatches: { workBytes: 0, run: ({ memory }, args) => compressBatches(memory, args) },
   writeRun: { workBytes: writeRunBytes, run: writeRun },
   mergeTables: { workBytes: mergeTablesBytes, run: mergeTables },
 };

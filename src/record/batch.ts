@@ -29,7 +29,7 @@ import {
   ROW_SIZE,
 } from '../memory/layout.ts';
 import type { Memory } from '../memory/memory.ts';
-import { COMPRESSION_MASK, COMPRESSION_NAMES } from './format.ts';
+import { Expander, isCompressed } from './compression.ts';
 import { LogRecord } from './record.ts';
 
 /** What a row says of a batch; see `layout.ts`. */
@@ -62,18 +62,6 @@ export function readRow(memory: Memory, address: number): BatchRow {
     attributes: i32[word + (ROW_ATTRIBUTES >> 2)] as number,
     leaderEpoch: i32[word + (ROW_LEADER_EPOCH >> 2)] as number,
   };
-}
-
-/**
- * Refuses a batch whose records cannot be read here.
- *
- * @throws VarveError `UNSUPPORTED` where it is compressed
- */
-export function checkReadable(attributes: number): void {
-  const compression = attributes & COMPRESSION_MASK;
-  if (compression === 0) return;
-  const name = COMPRESSION_NAMES[compression] ?? `type ${compression}`;
-  throw new VarveError('UNSUPPORTED', `the batch is compressed (${name}), which this version cannot read`);
 }
 
 /** How many bytes `decodeRecords` needs for the columns of a batch. */
@@ -139,11 +127,10 @@ function isSelected(memory: Memory, column: number, baseOffset: number, selectio
  * Decodes the records of a batch. Their bytes are copied once, together; nothing is made for a record that
  * is not wanted, and nothing is copied where none is.
  *
- * @param row of a batch that the kernels accepted
+ * @param row of a batch that the kernels accepted, and that is not compressed, or was expanded
  * @param columns an address with room for `columnsBytes(row.recordCount)`
  * @param selection which records are wanted; all unless given
  * @returns the records, or undefined where the inside of the batch is broken
- * @throws VarveError `UNSUPPORTED` where it is compressed
  */
 export function decodeRecords(
   memory: Memory,
@@ -151,7 +138,7 @@ export function decodeRecords(
   columns: number,
   selection: Selection = ALL,
 ): LogRecord[] | undefined {
-  checkReadable(row.attributes);
+  assert(!isCompressed(row.attributes), 'what is decoded was expanded');
   const count = memory.kernels.decodeBatch(row.address, row.size, columns);
   if (count < 0) return undefined;
   assert(count === row.recordCount, 'a batch has as many records as its header says');
@@ -243,7 +230,7 @@ export class RecordBatch {
     return this.#row.size;
   }
 
-  /** The batch as it lies on disk: a view, without a copy. */
+  /** The batch as it lies on disk, compressed where it is: a view, without a copy. */
   get bytes(): Buffer {
     this.#checkCurrent();
     return this.#memory.buffer(this.#row.address, this.#row.size);
@@ -252,21 +239,32 @@ export class RecordBatch {
   /**
    * The records, as copies that stay valid.
    *
-   * @throws VarveError `UNSUPPORTED` where the batch is compressed, `CORRUPT` where its inside is broken
+   * @throws VarveError `UNSUPPORTED` where the codec of a compressed batch is not to be had, `CORRUPT` where its
+   * inside is broken
    */
   records(): LogRecord[] {
     this.#checkCurrent();
-    const columns = this.#memory.slabs.allocate(columnsBytes(this.recordCount), 'batch columns');
+    const expander = new Expander(this.#memory);
     try {
-      const records = decodeRecords(this.#memory, this.#row, columns.address);
+      const row = expander.expand(this.#row);
+      const records = row === undefined ? undefined : this.#decode(row);
       if (records !== undefined) return records;
     } finally {
-      columns.release();
+      expander.release();
     }
     const offsets = { first: this.baseOffset, last: this.lastOffset };
     throw new VarveError('CORRUPT', `the records of the batch at offset ${this.baseOffset} are broken`, {
       offsets,
     });
+  }
+
+  #decode(row: BatchRow): LogRecord[] | undefined {
+    const columns = this.#memory.slabs.allocate(columnsBytes(row.recordCount), 'batch columns');
+    try {
+      return decodeRecords(this.#memory, row, columns.address);
+    } finally {
+      columns.release();
+    }
   }
 
   /** Ends the batch's life: its memory is about to be used for another. */

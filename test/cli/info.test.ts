@@ -140,7 +140,7 @@ describe('varve info of a log', () => {
     });
     const compressed = batchBytes({
       baseOffset: 1n,
-      attributes: 4,
+      attributes: 7,
       records: new Uint8Array(100),
       recordCount: 7,
       lastDelta: 6,

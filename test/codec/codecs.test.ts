@@ -9,7 +9,10 @@ import { createRandom } from '../kit/random.ts';
 
 const MIB = 1024 * 1024;
 const TEXT = Buffer.from(
-  Array.from({ length: 600 }, (_, i) => `081109 2036${i % 60} ${i} INFO dfs.DataNode: Receiving blk_${i * 977}\n`).join(''),
+  Array.from(
+    { length: 600 },
+    (_, i) => `081109 2036${i % 60} ${i} INFO dfs.DataNode: Receiving blk_${i * 977}\n`,
+  ).join(''),
 );
 
 function codeOf(run: () => unknown): string {
@@ -60,7 +63,8 @@ for (const { name, codec, note } of CODECS_HERE) {
         const part = compressed.subarray(0, length);
         const found = codeOf(() => expand(part, TEXT.length));
         // The framing of snappy has no end: what is cut off between two blocks is whole, and shorter.
-        if (name === 'snappy' && found === 'none') expect(expand(part, TEXT.length).length).toBeLessThan(TEXT.length);
+        if (name === 'snappy' && found === 'none')
+          expect(expand(part, TEXT.length).length).toBeLessThan(TEXT.length);
         else expect(found).toBe('CORRUPT');
       }
     });
@@ -117,11 +121,14 @@ describe('claims', () => {
     expect(codeOf(() => expand(Buffer.concat([header, length, block]), 128 * MIB))).toBe('CORRUPT');
   });
 
-  test.skipIf(codecOf('snappy') === undefined)('snappy without framing, as librdkafka writes it, is read', () => {
-    // 3 bytes, as one literal: by hand, from the description of the format.
-    const block = Buffer.from([3, 2 << 2, 97, 98, 99]);
-    expect(Buffer.from((codecOf('snappy') as Codec).expand(block, 3)).toString()).toBe('abc');
-  });
+  test.skipIf(codecOf('snappy') === undefined)(
+    'snappy without framing, as librdkafka writes it, is read',
+    () => {
+      // 3 bytes, as one literal: by hand, from the description of the format.
+      const block = Buffer.from([3, 2 << 2, 97, 98, 99]);
+      expect(Buffer.from((codecOf('snappy') as Codec).expand(block, 3)).toString()).toBe('abc');
+    },
+  );
 
   test.skipIf(codecOf('lz4') === undefined)('a frame of lz4 that says 4 GiB is refused', () => {
     const { expand, compress } = codecOf('lz4') as Codec;
@@ -133,39 +140,50 @@ describe('claims', () => {
     expect(codeOf(() => expand(claiming, 128 * MIB))).toBe('CORRUPT');
   });
 
-  test.skipIf(codecOf('lz4') === undefined)('the length of a packed block of lz4 is counted where its room is more than the bound', () => {
-    const { expand, compress } = codecOf('lz4') as Codec;
-    // The room of a frame of one block of 4 MiB is more than the text; what it is, is not.
-    const text = Buffer.concat([Buffer.alloc(200_000, 'a'), TEXT, Buffer.alloc(70_000, 'b')]);
-    const frame = compress(text);
-    expect(expand(frame, text.length).length).toBe(text.length);
-    expect(codeOf(() => expand(frame, text.length - 1))).toBe('CORRUPT');
-  });
+  test.skipIf(codecOf('lz4') === undefined)(
+    'the length of a packed block of lz4 is counted where its room is more than the bound',
+    () => {
+      const { expand, compress } = codecOf('lz4') as Codec;
+      // The room of a frame of one block of 4 MiB is more than the text; what it is, is not.
+      const text = Buffer.concat([Buffer.alloc(200_000, 'a'), TEXT, Buffer.alloc(70_000, 'b')]);
+      const frame = compress(text);
+      expect(expand(frame, text.length).length).toBe(text.length);
+      expect(codeOf(() => expand(frame, text.length - 1))).toBe('CORRUPT');
+    },
+  );
 
-  test.skipIf(codecOf('zstd') === undefined)('a frame of zstd that says 4 GiB is refused, whatever is in it', () => {
-    const { expand } = codecOf('zstd') as Codec;
-    // Single segment, content size of 8 bytes: 4 GiB; then one block of zeros, repeated 100 times.
-    const frame = Buffer.from('28b52ffde0000000000100000003030000', 'hex');
-    expect(codeOf(() => expand(frame, 128 * MIB))).toBe('CORRUPT');
-  });
+  test.skipIf(codecOf('zstd') === undefined)(
+    'a frame of zstd that says 4 GiB is refused, whatever is in it',
+    () => {
+      const { expand } = codecOf('zstd') as Codec;
+      // Single segment, content size of 8 bytes: 4 GiB; then one block of zeros, repeated 100 times.
+      const frame = Buffer.from('28b52ffde0000000000100000003030000', 'hex');
+      expect(codeOf(() => expand(frame, 128 * MIB))).toBe('CORRUPT');
+    },
+  );
 
-  test.skipIf(codecOf('zstd') === undefined)('a frame of zstd without its size is expanded, and bounded', () => {
-    const { expand } = codecOf('zstd') as Codec;
-    // No checksum, no size, a window of 1 KiB, then raw blocks: by hand, from RFC 8878.
-    const raw = (text: string, isLast: boolean): Buffer => {
-      const header = (text.length << 3) | Number(isLast);
-      return Buffer.concat([Buffer.from([header & 255, header >> 8, 0]), Buffer.from(text)]);
-    };
-    const head = Buffer.from('28b52ffd0000', 'hex');
-    const frame = Buffer.concat([head, raw('hello ', false), raw('world', true)]);
-    expect(zstdFrames(frame)).toMatchObject([{ declared: undefined, most: 11 }]);
-    expect(Buffer.from(expand(frame, 11)).toString()).toBe('hello world');
-    expect(codeOf(() => expand(frame, 10))).toBe('CORRUPT');
-    // A block of one byte that is repeated: 100,000 times in four bytes, for as many blocks as one likes.
-    const many = Buffer.alloc(4 * 1000);
-    for (let i = 0; i < 1000; i++) many.writeUInt32LE((100_000 << 3) | 2 | Number(i === 999), i * 4);
-    expect(codeOf(() => expand(Buffer.concat([Buffer.from('28b52ffd0080', 'hex'), many]), 50 * MIB))).toBe('CORRUPT');
-  });
+  test.skipIf(codecOf('zstd') === undefined)(
+    'a frame of zstd without its size is expanded, and bounded',
+    () => {
+      const { expand } = codecOf('zstd') as Codec;
+      // No checksum, no size, a window of 1 KiB, then raw blocks: by hand, from RFC 8878.
+      const raw = (text: string, isLast: boolean): Buffer => {
+        const header = (text.length << 3) | Number(isLast);
+        return Buffer.concat([Buffer.from([header & 255, header >> 8, 0]), Buffer.from(text)]);
+      };
+      const head = Buffer.from('28b52ffd0000', 'hex');
+      const frame = Buffer.concat([head, raw('hello ', false), raw('world', true)]);
+      expect(zstdFrames(frame)).toMatchObject([{ declared: undefined, most: 11 }]);
+      expect(Buffer.from(expand(frame, 11)).toString()).toBe('hello world');
+      expect(codeOf(() => expand(frame, 10))).toBe('CORRUPT');
+      // A block of one byte that is repeated: 100,000 times in four bytes, for as many blocks as one likes.
+      const many = Buffer.alloc(4 * 1000);
+      for (let i = 0; i < 1000; i++) many.writeUInt32LE((100_000 << 3) | 2 | Number(i === 999), i * 4);
+      expect(codeOf(() => expand(Buffer.concat([Buffer.from('28b52ffd0080', 'hex'), many]), 50 * MIB))).toBe(
+        'CORRUPT',
+      );
+    },
+  );
 });
 
 describe('where codecs come from', () => {
@@ -209,7 +227,9 @@ describe('where codecs come from', () => {
     let count = 0;
     const registry = new CodecRegistry(async () => {
       count++;
-      return { default: { compressSync: (bytes: Uint8Array) => bytes, uncompressSync: (bytes: Uint8Array) => bytes } };
+      return {
+        default: { compressSync: (bytes: Uint8Array) => bytes, uncompressSync: (bytes: Uint8Array) => bytes },
+      };
     }, null);
     const [one, other] = await Promise.all([registry.load('snappy'), registry.load('snappy')]);
     expect(one).toBe(other);

@@ -6,6 +6,7 @@
  */
 
 import { createRequire } from 'node:module';
+import * as zlib from 'node:zlib';
 import kafkajs from 'kafkajs';
 
 /** What kafkajs can be given to produce; a header without a value is beyond it (see kafkajs.test.ts). */
@@ -92,7 +93,99 @@ const TOPIC = 'witness';
 /** transactional id, acks, timeout, number of topics, name, number of partitions, partition, size */
 const REQUEST_BYTES: number = 2 + 2 + 4 + 4 + 2 + TOPIC.length + 4 + 4 + 4;
 
-export const GZIP: number = kafkajs.CompressionTypes.GZIP;
+/** What kafkajs asks of a codec that is plugged into it. */
+interface PluggedCodec {
+  compress(encoder: { buffer: Buffer }): Promise<Buffer>;
+  decompress(bytes: Buffer): Promise<Buffer>;
+}
+
+const plugged = (kafkajs as unknown as { CompressionCodecs: Record<number, () => PluggedCodec> })
+  .CompressionCodecs;
+
+function plug(
+  type: number,
+  compress: (bytes: Buffer) => Uint8Array,
+  expand: (bytes: Buffer) => Uint8Array,
+): void {
+  plugged[type] = () => ({
+    compress: async ({ buffer }) => Buffer.from(compress(buffer)),
+    decompress: async (bytes) => Buffer.from(expand(bytes)),
+  });
+}
+
+const XERIAL_HEADER: Buffer = Buffer.from('82534e41505059000000000100000001', 'hex');
+const XERIAL_BLOCK_BYTES = 32 * 1024;
+
+/** The framing of Java's clients, as the plug-ins for kafkajs that are in use have it: written anew for this witness. */
+function frameXerial(bytes: Buffer, pack: (block: Buffer) => Uint8Array): Buffer {
+  const parts: Buffer[] = [XERIAL_HEADER];
+  for (let at = 0; at < bytes.length; at += XERIAL_BLOCK_BYTES) {
+    const block = Buffer.from(pack(bytes.subarray(at, at + XERIAL_BLOCK_BYTES)));
+    const length = Buffer.alloc(4);
+    length.writeInt32BE(block.length);
+    parts.push(length, block);
+  }
+  return Buffer.concat(parts);
+}
+
+function unframeXerial(bytes: Buffer, unpack: (block: Buffer) => Uint8Array): Buffer {
+  if (Buffer.compare(bytes.subarray(0, 16), XERIAL_HEADER) !== 0) throw new Error('it is not framed');
+  const parts: Uint8Array[] = [];
+  for (let at = 16; at < bytes.length; ) {
+    const length = bytes.readInt32BE(at);
+    parts.push(unpack(bytes.subarray(at + 4, at + 4 + length)));
+    at += 4 + length;
+  }
+  return Buffer.concat(parts);
+}
+
+interface ZlibWithZstd {
+  zstdCompressSync?: (bytes: Uint8Array) => Buffer;
+  zstdDecompressSync?: (bytes: Uint8Array) => Buffer;
+}
+
+/**
+ * Plugs a codec of Kafka into kafkajs, with the packages themselves and none of varve's code.
+ *
+ * @returns its type; undefined where its package is not installed
+ */
+export async function plugCodec(name: string): Promise<number | undefined> {
+  const load = createRequire(import.meta.url);
+  const types: Record<string, number> = { gzip: 1, snappy: 2, lz4: 3, zstd: 4 };
+  const type = types[name] as number;
+  try {
+    if (name === 'snappy') {
+      const snappy = load('snappy') as typeof import('snappy');
+      plug(
+        type,
+        (bytes) => frameXerial(bytes, (block) => snappy.compressSync(block)),
+        (bytes) => unframeXerial(bytes, (block) => snappy.uncompressSync(block) as Buffer),
+      );
+    } else if (name === 'lz4') {
+      const lz4 = load('lz4-napi') as typeof import('lz4-napi');
+      plug(
+        type,
+        (bytes) => lz4.compressFrameSync(bytes),
+        (bytes) => lz4.decompressFrameSync(bytes),
+      );
+    } else if (name === 'zstd') {
+      const { zstdCompressSync, zstdDecompressSync } = zlib as ZlibWithZstd;
+      if (zstdCompressSync !== undefined && zstdDecompressSync !== undefined) {
+        plug(type, zstdCompressSync, zstdDecompressSync);
+      } else {
+        const { compress, decompress } = await import('@cloudpss/zstd');
+        plug(
+          type,
+          (bytes) => compress(bytes),
+          (bytes) => decompress(bytes),
+        );
+      }
+    }
+    return type;
+  } catch {
+    return undefined;
+  }
+}
 
 /**
  * Encodes messages exactly as kafkajs's producer sends them to a broker.

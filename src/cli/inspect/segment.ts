@@ -4,12 +4,14 @@
  * @module
  */
 
+import { isVarveError } from '../../errors.ts';
 import { findBehind } from '../../log/behind.ts';
 import { NO_LANDMARKS } from '../../log/landmarks.ts';
 import { parseSegmentFileName } from '../../log/names.ts';
 import { BatchScan } from '../../log/scan.ts';
 import { ROW_BYTES } from '../../memory/layout.ts';
 import { type BatchRow, columnsBytes, readRow } from '../../record/batch.ts';
+import { Expander, isCodecSettled, settleCodec } from '../../record/compression.ts';
 import {
   COMPRESSION_MASK,
   COMPRESSION_NAMES,
@@ -95,6 +97,7 @@ async function showBatches(
       for (let i = 0; i < count; i++) {
         const row = readRow(memory, scan.rows + i * ROW_BYTES);
         const at = scan.positionOf(row.address);
+        if (!isCodecSettled(row.attributes)) await settleCodec(row.attributes);
         const reason = objectionTo(inspection, tally, row);
         if (reason !== undefined) {
           print();
@@ -129,12 +132,23 @@ function objectionTo(inspection: Inspection, tally: Tally, row: BatchRow): strin
   if (tally.nextOffset !== undefined && row.baseOffset !== tally.nextOffset) {
     return `the batch there should start at offset ${tally.nextOffset}, and starts at ${row.baseOffset}`;
   }
-  if ((row.attributes & COMPRESSION_MASK) !== 0) return undefined;
   const { memory } = inspection;
-  const columns = memory.slabs.allocate(columnsBytes(row.recordCount), 'batch columns');
-  const decoded = memory.kernels.decodeBatch(row.address, row.size, columns.address);
-  columns.release();
-  return decoded < 0 ? 'the checksum is right, but the records do not fit together' : undefined;
+  const expander = new Expander(memory);
+  try {
+    const plain = expander.expand(row);
+    if (plain === undefined)
+      return 'the checksum is right, but the records do not expand, or become too much';
+    const columns = memory.slabs.allocate(columnsBytes(plain.recordCount), 'batch columns');
+    const decoded = memory.kernels.decodeBatch(plain.address, plain.size, columns.address);
+    columns.release();
+    return decoded < 0 ? 'the checksum is right, but the records do not fit together' : undefined;
+  } catch (error) {
+    // Without its codec a batch is taken on trust.
+    if (isVarveError(error, 'UNSUPPORTED')) return undefined;
+    throw error;
+  } finally {
+    expander.release();
+  }
 }
 
 /** Goes on where recovery would: at a batch that other bytes confirm, and not at one that may lie in a value. */
