@@ -28,6 +28,7 @@ import { logsSuite } from './suites/logs.ts';
 import { peersSuite } from './suites/peers.ts';
 import { readSuite } from './suites/read.ts';
 import { recoverSuite } from './suites/recover.ts';
+import { storesSuite } from './suites/stores.ts';
 import { treeSuite } from './suites/tree.ts';
 
 const suites: readonly Suite[] = [
@@ -41,6 +42,7 @@ const suites: readonly Suite[] = [
   logsSuite,
   treeSuite,
   compressionSuite,
+  storesSuite,
 ];
 
 const usage = `usage: npm run bench -- NAME... [options]

@@ -61,7 +61,7 @@ export type { TreeSnapshot } from './lsm/snapshot.ts';
 export type { GetOptions, Tree, WriteOptions } from './lsm/tree.ts';
 export type { TreeOptions } from './lsm/tree-options.ts';
 export type { LevelStats, TreeStats, TreesMetrics } from './lsm/tree-stats.ts';
-export { type Database, type MetricsSnapshot, type OpenOptions, open } from './open.ts';
+export { type Database, type MetricsSnapshot, type OpenOptions, open, type WalOptions } from './open.ts';
 export type { Entry } from './parse/entry.ts';
 export type { LineFormat } from './parse/formats.ts';
 export type { FormatSpec, PatternFormat } from './parse/parser.ts';

@@ -54,8 +54,17 @@ export interface OpenOptions {
   recovery?: RecoveryMode;
   /** The disk; the real one unless given. */
   vfs?: Vfs;
-  /** The write-ahead log that all trees share: when it calls fdatasync; `always` unless given. */
-  wal?: { sync?: SyncPolicy };
+  wal?: WalOptions;
+}
+
+/** Of the write-ahead log that all trees share. */
+export interface WalOptions {
+  /** When it calls fdatasync; `always` unless given. */
+  sync?: SyncPolicy;
+  /**
+   * Fill its next segment (32 MiB) with zeros ahead of its use, so that fdatasync has less to do; off unless given.
+   */
+  preallocate?: boolean;
 }
 
 /** Everything that is counted, at one moment. */
@@ -74,7 +83,7 @@ export class Database {
   readonly #vfs: Vfs;
   readonly #lock: VfsLock | undefined;
   readonly #recovery: RecoveryMode | undefined;
-  readonly #walSync: SyncPolicy | undefined;
+  readonly #wal: WalOptions;
   #trees: Promise<Trees> | undefined;
   #openTrees: Trees | undefined;
   readonly #handles: Map<string, Tree> = new Map();
@@ -93,7 +102,7 @@ export class Database {
     vfs: Vfs,
     lock: VfsLock | undefined,
     recovery: RecoveryMode | undefined,
-    walSync: SyncPolicy | undefined,
+    wal: WalOptions,
   ) {
     this.directory = directory;
     this.runtime = runtime;
@@ -101,7 +110,7 @@ export class Database {
     this.#vfs = vfs;
     this.#lock = lock;
     this.#recovery = recovery;
-    this.#walSync = walSync;
+    this.#wal = wal;
     this.#kv = new KvStores(runtime, this);
   }
 
@@ -330,7 +339,8 @@ export class Database {
       vfs,
       clock,
       readOnly: this.readOnly,
-      sync: this.#walSync,
+      sync: this.#wal.sync,
+      preallocate: this.#wal.preallocate,
       tasks: {
         sortCells: (args) => pool.run('sortCells', args, { vfs }),
         writeRun: (args) => pool.run('writeRun', args, { vfs }),
@@ -405,9 +415,10 @@ export async function open(directory: string, options: OpenOptions = {}): Promis
   if (options.runtime !== undefined && !(options.runtime instanceof Runtime)) {
     throw new TypeError('runtime must be what createRuntime returned');
   }
-  checkOptions('wal', options.wal ?? {}, ['sync']);
-  const walSync = options.wal?.sync;
-  if (walSync !== undefined) resolveSyncPolicy(walSync);
+  const wal = { ...options.wal };
+  checkOptions('wal', options.wal ?? {}, ['sync', 'preallocate']);
+  if (wal.sync !== undefined) resolveSyncPolicy(wal.sync);
+  booleanOption('wal.preallocate', wal.preallocate, false);
   const vfs = options.vfs ?? nodeVfs;
   const runtime = options.runtime ?? sharedRuntime();
   const stat = await vfs.stat(directory);
@@ -422,14 +433,14 @@ export async function open(directory: string, options: OpenOptions = {}): Promis
   await checkOwn(vfs, directory, canCreate);
   if (readOnly) {
     await checkVersion(vfs, directory, false);
-    return new Database(directory, runtime, vfs, undefined, options.recovery, walSync);
+    return new Database(directory, runtime, vfs, undefined, options.recovery, wal);
   }
   const lock = await vfs.lock(directory);
   try {
     await checkVersion(vfs, directory, canCreate);
     await vfs.mkdir(joinPath(directory, LOGS_DIRECTORY));
     await vfs.syncDir(directory);
-    return new Database(directory, runtime, vfs, lock, options.recovery, walSync);
+    return new Database(directory, runtime, vfs, lock, options.recovery, wal);
   } catch (error) {
     await lock.release();
     throw error;

@@ -8,7 +8,7 @@
  */
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { recordAt } from '../workload.ts';
@@ -140,6 +140,55 @@ export function redisEngine(): PeerEngine {
     },
   };
 }
+
+/** Redis as a store of keys, whose clients each have a connection of their own. */
+export const redisStore = {
+  get missing(): string | null {
+    return isInstalled('redis-server') ? null : 'redis-server is not installed';
+  },
+
+  /** @param directory which is made */
+  async open(
+    directory: string,
+    clients: number,
+  ): Promise<{
+    set(key: string, value: Buffer): Promise<string>;
+    get(): never;
+    fill(): never;
+    close(): Promise<void>;
+  }> {
+    mkdirSync(directory, { recursive: true });
+    const port = await freePort();
+    const settings = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', directory, '--save', ''];
+    const child = spawn('redis-server', [...settings, '--appendonly', 'yes', '--appendfsync', 'always'], {
+      stdio: 'ignore',
+    });
+    const conversations: Conversation[] = [];
+    for (let i = 0; i < clients; i++)
+      conversations.push(new Conversation(await connectTo(port, child), () => true));
+    const idle = [...conversations];
+    const refuse = (): never => {
+      throw new Error('only sets are measured');
+    };
+    return {
+      async set(key, value) {
+        // There are as many callers as connections.
+        const conversation = idle.pop()!;
+        const head = `*3\r\n$3\r\nSET\r\n$${key.length}\r\n${key}\r\n$${value.length}\r\n`;
+        const answer = await conversation.ask(head, value, CRLF);
+        idle.push(conversation);
+        if (answer !== '+OK') throw new Error(`redis-server: ${answer}`);
+        return answer;
+      },
+      get: refuse,
+      fill: refuse,
+      async close() {
+        for (const conversation of conversations) conversation.end();
+        await endServer(child);
+      },
+    };
+  },
+};
 
 /** The first version of nats-server that can be told when to sync, as major * 100 + minor. */
 const NATS_SYNC_VERSION = 210;

@@ -27,6 +27,8 @@ export interface TreesParts {
   tasks: TableWork;
   /** When the write-ahead log calls fdatasync. */
   sync?: SyncPolicy | undefined;
+  /** Whether the next segment of the write-ahead log is filled with zeros ahead of its use. */
+  preallocate?: boolean | undefined;
 }
 
 /** What work in the background needs of the trees of a database. */

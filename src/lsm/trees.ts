@@ -112,7 +112,7 @@ export class Trees implements SharedParts {
    * @throws VarveError `NOT_FOUND` where there are none and it is read-only; `CORRUPT`, `NO_MEMORY`, `IO`, ...
    */
   static async open(parts: TreesParts): Promise<Trees> {
-    const { directory, memory, vfs, clock, readOnly, sync } = parts;
+    const { directory, memory, vfs, clock, readOnly, sync, preallocate = false } = parts;
     const folders = [WAL_DIRECTORY, MANIFEST_DIRECTORY, TREES_DIRECTORY].map((name) =>
       joinPath(directory, name),
     );
@@ -130,6 +130,7 @@ export class Trees implements SharedParts {
         { name: WAL_DIRECTORY, directory: walFolder, memory, vfs, clock, readOnly },
         {
           ...(sync === undefined ? {} : { sync }),
+          preallocate,
           segmentBytes: WAL_SEGMENT_BYTES,
           bufferBytes: Math.min(WAL_BUFFER_BYTES, floorPower(memory.slabs.budgetBytes / 32)),
           maxRecordBytes: maxBatchBytes(memory),
