@@ -5,7 +5,6 @@
  */
 
 import { describe, expect, test } from 'vitest';
-import type { KvStore } from '../../src/kv/store.ts';
 import { CrashVfs } from '../../src/testing/crash.ts';
 import { createFaultVfs, type FaultRule } from '../../src/testing/fault.ts';
 import { createMemoryVfs } from '../../src/vfs/memory.ts';
@@ -14,7 +13,6 @@ import { settle } from '../kit/clock.ts';
 import { useKvKit } from '../kit/kv-kit.ts';
 
 const kit = useKvKit();
-type Store = KvStore<string, string, string>;
 
 const STEPS = 8;
 const OPTIONS = { expiry: 'eager', sweepIntervalMs: 100_000, tree: { memtableBytes: 64 * 1024 } } as const;
@@ -57,7 +55,7 @@ async function live(vfs: Vfs, known: Known): Promise<void> {
 
 async function expectKept(vfs: Vfs, known: Known): Promise<void> {
   const db = await kit.open(vfs);
-  const store = (await db.kv('s', { ...OPTIONS, values: 'utf8' })) as Store;
+  const store = await db.kv('s', { ...OPTIONS, values: 'utf8' });
   const count = Number((await store.get('n')) ?? 0);
   expect(count).toBeGreaterThanOrEqual(known.acknowledged);
   expect(count).toBeLessThanOrEqual(known.attempted);

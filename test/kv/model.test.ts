@@ -4,7 +4,7 @@
  * back or forward.
  */
 
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { KvStore } from '../../src/kv/store.ts';
 import type { Database } from '../../src/open.ts';
@@ -161,7 +161,7 @@ const maintain = fc.constantFrom('flush', 'compact', 'sweep').map((kind) =>
   command(kind, async (_, { db, store }) => {
     const tree = await db.tree('kv.s');
     if (kind === 'sweep') await store.sweep();
-    else await tree[kind as 'flush' | 'compact']();
+    else await tree[kind]();
   }),
 );
 
