@@ -9,6 +9,7 @@
 
 import { VarveError } from '../errors.ts';
 import type { TreeBatch } from '../lsm/batch.ts';
+import type { TreeSnapshot } from '../lsm/snapshot.ts';
 import type { Tree, WriteOptions } from '../lsm/tree.ts';
 import { FOUND_SEQUENCE, FOUND_VALUE, FOUND_VALUE_LENGTH } from '../memory/lsm-layout.ts';
 import type { MemoryView } from '../memory/memory.ts';
@@ -41,7 +42,6 @@ export interface KvParts {
   clock: StoreClock;
   options: ResolvedKvOptions;
   isReadOnly: boolean;
-  directory: Directory | undefined;
   nextTurn: (callback: () => void) => void;
 }
 
@@ -51,7 +51,8 @@ export class KvCore {
   readonly clock: StoreClock;
   readonly options: ResolvedKvOptions;
   readonly isReadOnly: boolean;
-  readonly directory: Directory | undefined;
+  /** What is known of keys, where there is a limit. */
+  directory: Directory | undefined;
   readonly counts: KvCounts = { hits: 0, misses: 0, expired: 0, evicted: 0 };
   /** Told of each time by which a key is to be looked at. */
   onDue: (whenMs: number) => void = () => undefined;
@@ -62,6 +63,10 @@ export class KvCore {
   #frame: Buffer = Buffer.from(new ArrayBuffer(FRAME_BYTES));
   /** Keys of the batch, where the directory has to be put right if it fails. */
   #touched: string[] = [];
+  #pinned: TreeSnapshot | undefined;
+  /** Resolves when others may write. */
+  #apart: Promise<void> | undefined;
+  #importing: Promise<void> = Promise.resolve();
   #address = 0;
   #length = 0;
 
@@ -78,10 +83,14 @@ export class KvCore {
     this.clock = parts.clock;
     this.options = parts.options;
     this.isReadOnly = parts.isReadOnly;
-    this.directory = parts.directory;
     this.nextTurn = parts.nextTurn;
     this.#memory = parts.memory;
     this.#batch = parts.batch;
+  }
+
+  /** What is older is seen by readers: what was acknowledged, or what was there before an import. */
+  get sequence(): number {
+    return this.#pinned?.sequence ?? this.data.visible;
   }
 
   /** The largest value, in bytes. */
@@ -147,9 +156,54 @@ export class KvCore {
     level: WriteOptions['durability'] | undefined,
     build: () => boolean,
   ): Promise<number | undefined> {
+    if (this.#apart !== undefined) return this.#apart.then(() => this.write(looks, level, build));
+    return this.#write(looks, level, build);
+  }
+
+  /** Writes while others wait because of `apart`. */
+  writeApart(build: () => boolean, level?: WriteOptions['durability']): Promise<number | undefined> {
+    return this.#write(false, level, build);
+  }
+
+  /** Does something while writes of others wait. */
+  async apart<T>(run: () => Promise<T>): Promise<T> {
+    let end = (): void => undefined;
+    this.#apart = new Promise((resolve) => {
+      end = resolve;
+    });
+    try {
+      return await run();
+    } finally {
+      this.#pinned?.close();
+      this.#pinned = this.#apart = undefined;
+      end();
+    }
+  }
+
+  /** Shows readers what there is now, until what is done apart has ended. */
+  pin(): void {
+    this.#pinned = this.data.snapshot();
+  }
+
+  /** Waits until no other import is laid down; what is returned lets the next one do so. */
+  async enterImport(): Promise<() => void> {
+    let leave = (): void => undefined;
+    const before = this.#importing;
+    this.#importing = new Promise((resolve) => {
+      leave = resolve;
+    });
+    await before;
+    return leave;
+  }
+
+  #write(
+    looks: boolean,
+    level: WriteOptions['durability'] | undefined,
+    build: () => boolean,
+  ): Promise<number | undefined> {
     // What waits in line is in no memtable, so nobody can look at it.
     if ((looks || this.looksAlways) && this.data.hasLine)
-      return this.data.lineEmptied().then(() => this.write(looks, level, build));
+      return this.data.lineEmptied().then(() => this.#write(looks, level, build));
     this.#batch.clear();
     this.#touched = [];
     const touched = this.#touched;
@@ -214,6 +268,18 @@ export class KvCore {
   /** Adds a deletion of what says when a key is to be looked at. */
   deleteDue(due: Uint8Array): void {
     this.#batch.delete(this.time, due);
+  }
+
+  /** Adds a put into the second tree; true. */
+  putTime(key: Uint8Array, value: Uint8Array): boolean {
+    this.#batch.put(this.time, key, value);
+    return true;
+  }
+
+  /** Adds a deletion of keys of the second tree; true. */
+  deleteTimeRange(start: Uint8Array, end: Uint8Array): boolean {
+    this.#batch.deleteRange(this.time, start, end);
+    return true;
   }
 
   /** Writes down what time it is, together with what is being written. */

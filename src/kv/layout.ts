@@ -40,8 +40,8 @@ const DUE_KIND = 1;
 export const KEY_BYTES_MAX: number = TREE_KEY_BYTES_MAX - 1 - DUE_BYTES;
 export const CLOCK_KEY: Uint8Array = Uint8Array.of(0, 0x63);
 export const FORMAT_KEY: Uint8Array = Uint8Array.of(0, 0x6f);
-/** The first of the keys that say when. */
-export const DUE_START: Uint8Array = Uint8Array.of(DUE_KIND);
+/** Behind all keys that say when. */
+export const DUE_END: Uint8Array = Uint8Array.of(DUE_KIND + 1);
 
 const ZERO = Buffer.alloc(1);
 

@@ -47,10 +47,10 @@ export class KvIterator<T> implements IterableIterator<T, undefined, undefined> 
   #hiddenMs = 0;
 
   /** Use `entries`, `keys` or `values` of a store. */
-  constructor(core: KvCore, range: KvRange, take: TakeEntry<T>) {
+  constructor(core: KvCore, range: KvRange, takeEntry: TakeEntry<T>) {
     this.#core = core;
     this.#left = integerOption('limit', range.limit, Number.MAX_SAFE_INTEGER, 0);
-    this.#inner = core.data.iterate(treeRange(range), true, (key, value) => {
+    const take = (key: Buffer, value: Buffer): T | typeof HIDDEN => {
       if (value.length < EXPIRY_BYTES) throw foreign('a value without an expiry');
       let expiryMs = 0;
       if (!isZero(value)) {
@@ -60,8 +60,10 @@ export class KvIterator<T> implements IterableIterator<T, undefined, undefined> 
           return HIDDEN;
         }
       }
-      return take(key, value.subarray(EXPIRY_BYTES), expiryMs);
-    });
+      return takeEntry(key, value.subarray(EXPIRY_BYTES), expiryMs);
+    };
+    const sequence = range.snapshot === undefined ? core.sequence : undefined;
+    this.#inner = core.data.iterate(treeRange(range), true, take, sequence);
   }
 
   /** When the latest of those that were left out has expired; 0 where none was. */

@@ -11,11 +11,12 @@ import { checkInteger, checkOptions } from '../options.ts';
 import { type KvChange, type KvChangesOptions, readKvChanges } from './changes.ts';
 import type { ValueCodec } from './codecs.ts';
 import type { KvCore } from './core.ts';
+import { type ImportOptions, importLines } from './import.ts';
 import { callerKey, treeKey } from './layout.ts';
 import { KvIterator, type KvKey, type KvRange } from './range.ts';
 import { countAll, type KvStats, statsOf } from './stats.ts';
 import type { Sweeper } from './sweeper.ts';
-import { exportLines, type ImportOptions, importLines } from './transfer.ts';
+import { exportLines } from './transfer.ts';
 import {
   clearRange,
   incrementBy,
@@ -331,7 +332,9 @@ export class KvStore<K = string, V = Buffer, I = V> {
   }
 
   /**
-   * Sets what lines of JSON say, as `exportLines` gives them: all of it, or nothing where anything is wrong.
+   * Sets what lines of JSON say, as `exportLines` gives them: all of it, or nothing where anything is wrong, also after
+   * a crash. More than half a mebibyte is put in place in pieces; meanwhile other writes wait, and readers of this
+   * process see the store as it was before. With `maxBytes`, it must fit into one batch.
    *
    * @returns how many keys were set; those that have expired are left out
    */
@@ -382,10 +385,10 @@ export class KvStore<K = string, V = Buffer, I = V> {
   }
 
   #sequenceOf(options: KvReadOptions | undefined): number {
-    if (options === undefined) return this.#core.data.visible;
+    if (options === undefined) return this.#core.sequence;
     checkOptions('options', options, ['snapshot']);
     const { snapshot } = options;
-    if (snapshot === undefined) return this.#core.data.visible;
+    if (snapshot === undefined) return this.#core.sequence;
     if (!(snapshot instanceof TreeSnapshot)) throw new TypeError('snapshot must be what snapshot() returned');
     if (snapshot.isClosed) throw new VarveError('CLOSED', 'the snapshot is closed');
     return snapshot.sequence;

@@ -15,6 +15,7 @@ import { seededRandom } from '../random.ts';
 import { codecOf, type KvKeys, type KvValues, VALUES } from './codecs.ts';
 import { KvCore } from './core.ts';
 import { Directory } from './eviction.ts';
+import { finishImport } from './import.ts';
 import { type KvOptions, type ResolvedKvOptions, resolveKvOptions } from './kv-options.ts';
 import { CLOCK_KEY, clockMark, FORMAT_KEY, foreign, storeName, treeNames } from './layout.ts';
 import { KvStore } from './store.ts';
@@ -118,7 +119,6 @@ export class KvStores {
       // What time it is, is for the store to say: its clock does not go back.
       readOnly ? {} : { ...options.tree, dropExpired: { kind: 'expiry', now: () => clock.now() } },
     );
-    const hasLimit = options.maxBytes !== undefined && !readOnly;
     const core = new KvCore({
       data,
       time,
@@ -127,11 +127,13 @@ export class KvStores {
       clock,
       options,
       isReadOnly: readOnly,
-      directory: hasLimit ? new Directory(seededRandom(machineClock.now())) : undefined,
       nextTurn: (callback) => machineClock.nextTurn(callback),
     });
-    core.fillDirectory();
     if (readOnly) return { core, sweeper: undefined, values, options };
+    await finishImport(core);
+    // From here on it is kept to.
+    if (options.maxBytes !== undefined) core.directory = new Directory(seededRandom(machineClock.now()));
+    core.fillDirectory();
     const sweeper = new Sweeper(core, machineClock);
     this.#sweepers.add(sweeper);
     return { core, sweeper, values, options };

@@ -8,7 +8,7 @@
 
 import type { Cancel, Clock } from '../clock.ts';
 import type { KvCore } from './core.ts';
-import { DUE_START, dueKey, readDueKey } from './layout.ts';
+import { DUE_END, dueKey, readDueKey } from './layout.ts';
 
 /** What one slice looks at, at most, and for how long. */
 const SLICE_KEYS = 512;
@@ -22,6 +22,8 @@ export class Sweeper {
   readonly #clock: Clock;
   /** No key is to be looked at before. */
   #earliestMs = Infinity;
+  /** What was to be looked at before this time was; so nobody has to go through what was deleted there. */
+  #startMs = 0;
   #timer: { cancel: Cancel; dueMs: number } | undefined;
   #sweeping: Promise<void> | undefined;
   #isClosed = false;
@@ -50,6 +52,7 @@ export class Sweeper {
   }
 
   #note(whenMs: number): void {
+    if (whenMs < this.#startMs) this.#startMs = whenMs;
     if (whenMs >= this.#earliestMs) return;
     this.#earliestMs = whenMs;
     this.#schedule();
@@ -91,10 +94,18 @@ export class Sweeper {
       if (this.#isClosed) return;
       if (core.data.hasLine) await core.data.lineEmptied();
       const beganMs = this.#clock.monotonic();
-      const slice = new Slice(core, this.#clock);
+      const slice = new Slice(core, this.#clock, this.#startMs);
       const written = core.write(true, undefined, () => slice.take());
       const tookMs = this.#clock.monotonic() - beganMs;
-      if ((await written) !== undefined) core.clock.persisted(slice.nowMs);
+      // Before anything is waited for: what comes later may be due earlier.
+      const before = this.#startMs;
+      this.#startMs = slice.endMs;
+      try {
+        if ((await written) !== undefined) core.clock.persisted(slice.nowMs);
+      } catch (error) {
+        this.#startMs = Math.min(before, this.#startMs);
+        throw error;
+      }
       if (slice.isLast) {
         this.#look();
         return;
@@ -106,8 +117,13 @@ export class Sweeper {
   /** Finds out when there is something to do. */
   #look(): void {
     this.#earliestMs = Infinity;
-    for (const due of this.#core.time.keys({ gte: DUE_START, limit: 1 }))
-      this.#earliestMs = readDueKey(due).whenMs;
+    for (const whenMs of this.#core.time.iterate(
+      { gte: dueKey(this.#startMs, NO_KEY), lt: DUE_END, limit: 1 },
+      false,
+      (due) => readDueKey(due).whenMs,
+      this.#core.time.latest,
+    ))
+      this.#earliestMs = whenMs;
   }
 }
 
@@ -115,12 +131,16 @@ export class Sweeper {
 class Slice {
   isLast = false;
   readonly nowMs: number;
+  /** Up to when everything was looked at. */
+  endMs: number;
   readonly #core: KvCore;
   readonly #clock: Clock;
 
-  constructor(core: KvCore, clock: Clock) {
+  /** @param startMs nothing is to be looked at before */
+  constructor(core: KvCore, clock: Clock, startMs: number) {
     this.#core = core;
     this.#clock = clock;
+    this.endMs = startMs;
     this.nowMs = core.clock.now();
   }
 
@@ -129,7 +149,13 @@ class Slice {
     const core = this.#core;
     const untilMs = this.#clock.monotonic() + SLICE_MS;
     let looked = 0;
-    const dues = core.time.keys({ gte: DUE_START, lt: dueKey(this.nowMs + 1, NO_KEY), limit: SLICE_KEYS });
+    const dues = core.time.iterate(
+      { gte: dueKey(this.endMs, NO_KEY), lt: dueKey(this.nowMs + 1, NO_KEY), limit: SLICE_KEYS },
+      false,
+      (due) => due,
+      // What was accepted is looked at, too: nobody comes back for it.
+      core.time.latest,
+    );
     for (const due of dues) {
       looked++;
       this.#remove(due);
@@ -146,7 +172,8 @@ class Slice {
 
   #remove(due: Buffer): void {
     const core = this.#core;
-    const { key } = readDueKey(due);
+    const { key, whenMs } = readDueKey(due);
+    this.endMs = whenMs;
     // What is there now, and not what was to be looked at, says whether it has expired.
     if (!core.find(key, core.data.latest) && core.hiddenMs !== 0) {
       core.delete(key);

@@ -15,14 +15,9 @@ import { codecOf, type ValueCodec } from './codecs.ts';
 import type { KvCore } from './core.ts';
 import { callerKey, treeKey } from './layout.ts';
 import { KvIterator, type KvRange } from './range.ts';
-import { type KvDurability, levelOf } from './writes.ts';
 
-export interface ImportOptions {
-  /** What the promise waits for; the level of the write-ahead log unless given. */
-  durability?: KvDurability;
-}
-
-interface Line {
+/** What a line says. */
+export interface Line {
   key: Uint8Array;
   value: Uint8Array | string;
   expiryMs: number;
@@ -42,36 +37,8 @@ export function exportLines<V>(core: KvCore, codec: ValueCodec<V>, range: KvRang
   });
 }
 
-/** Sets what lines say, all of it in one write. */
-export async function importLines<V>(
-  core: KvCore,
-  codec: ValueCodec<V>,
-  lines: Iterable<string> | AsyncIterable<string>,
-  options: ImportOptions,
-): Promise<number> {
-  const level = levelOf(options, ['durability']);
-  const parsed: Line[] = [];
-  let number = 0;
-  for await (const text of lines) {
-    number++;
-    if (text.trim() === '') continue;
-    parsed.push(parseLine(text, number, codec));
-  }
-  let count = 0;
-  await core.write(false, level, () => {
-    const nowMs = core.clock.now();
-    for (const { key, value, expiryMs } of parsed) {
-      if (expiryMs !== 0 && expiryMs <= nowMs) continue;
-      core.put(key, value, expiryMs);
-      count++;
-    }
-    return count > 0;
-  });
-  return count;
-}
-
 /** @throws SyntaxError, TypeError, RangeError with the number of the line */
-function parseLine(text: string, number: number, codec: ValueCodec<unknown>): Line {
+export function parseLine(text: string, number: number, codec: ValueCodec<unknown>): Line {
   try {
     const line = JSON.parse(text) as Record<string, unknown>;
     checkOptions('it', line, ['key', 'keyBase64', 'value', 'valueBase64', 'expiresAt']);

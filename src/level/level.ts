@@ -257,7 +257,7 @@ function levelOf({ sync }: PrivateOptions): Durability {
 }
 
 function sequenceOf(core: KvCore, { snapshot }: PrivateOptions): number {
-  return snapshot === undefined ? core.data.visible : snapshot.inner.sequence;
+  return snapshot === undefined ? core.sequence : snapshot.inner.sequence;
 }
 
 /** A range as abstract-level hands it in: its limit is -1 or Infinity where there is none. */
