@@ -59,7 +59,7 @@ function compareRestart(block: usize, restarts: usize, index: u32, key: usize, k
 /** The last restart whose key is less than a key, or the first one; -1 where the block is broken. */
 // @ts-ignore: decorator
 @inline
-function restartBefore(block: usize, restarts: usize, count: u32, key: usize, keyLength: u32): i32 {
+export function restartBefore(block: usize, restarts: usize, count: u32, key: usize, keyLength: u32): i32 {
   let low: u32 = 0;
   let high: u32 = count - 1;
   while (low < high) {
@@ -70,6 +70,41 @@ function restartBefore(block: usize, restarts: usize, count: u32, key: usize, ke
     else high = middle - 1;
   }
   return low;
+}
+
+/** What was read to have it in the caches; nobody asks for it. */
+let touched: u32 = 0;
+/** So much of a block is fetched at once, and so many restarts. */
+// @ts-ignore: decorator
+@inline const TOUCH_BYTES: u32 = 4096;
+// @ts-ignore: decorator
+@inline const TOUCH_RESTARTS: u32 = 8;
+// @ts-ignore: decorator
+@inline const LINE_BYTES: u32 = 64;
+
+/**
+ * Fetches the lines of memory that are looked at next, all at once: what lies in one is known only when the one
+ * before is there, and so they would come one after the other.
+ */
+// @ts-ignore: decorator
+@inline
+export function touch(from: usize, end: usize): void {
+  const stop = min<usize>(end, from + TOUCH_BYTES);
+  let sum: u32 = 0;
+  for (; from < stop; from += LINE_BYTES) sum += load<u8>(from);
+  touched = sum;
+}
+
+/** Fetches the entries where keys are whole, if they are few. */
+// @ts-ignore: decorator
+@inline
+export function touchRestarts(block: usize, restarts: usize, count: u32): void {
+  if (count - 2 > TOUCH_RESTARTS - 2) return;
+  let sum: u32 = 0;
+  for (let i: u32 = 1; i < count; i++) {
+    sum += load<u8>(min<usize>(block + load<u32>(restarts + i * RESTART_BYTES), restarts));
+  }
+  touched = sum;
 }
 
 /**
@@ -86,10 +121,15 @@ export function findInBlock(
 ): i32 {
   const restarts = restartsOf(block, bytes);
   if (restarts == 0) return -1;
-  const restart = restartBefore(block, restarts, restartCount(block, bytes), key, keyLength);
+  const all = restartCount(block, bytes);
+  touchRestarts(block, restarts, all);
+  const restart = restartBefore(block, restarts, all, key, keyLength);
   if (restart < 0) return -1;
   const base = baseSequence(block, bytes);
-  let at = block + load<u32>(restarts + restart * RESTART_BYTES);
+  const slot = restarts + restart * RESTART_BYTES;
+  let at = block + load<u32>(slot);
+  // The place of the next restart is where the entries of this one end, if the block is as it should be.
+  touch(at, <u32>restart + 1 < all ? min<usize>(block + load<u32>(slot, RESTART_BYTES), restarts) : restarts);
   let agreed: u32 = 0;
   let isSame = false;
   while (at < restarts) {

@@ -20,6 +20,7 @@ export { encodeBatches, keepEntries, makeEntries } from './ingest';
 export { parseJson } from './json';
 export { indexLines } from './lines';
 export { parseLogfmt } from './logfmt';
+export { lookup, seekPart } from './lookup';
 export {
   applyOperations,
   gatherCells,
@@ -32,4 +33,5 @@ export { parsePattern } from './pattern';
 export { mergeBlock, mergeDrop, mergeIsDue, mergePage, mergeStart, mergeTake, mergeTop } from './merge';
 export { offsetLowerBound, offsetUpperBound, timeLowerBound, timeUpperBound } from './search';
 export { mergeRuns, sortRun } from './sort';
+export { seekTable } from './seek';
 export { tallyRows } from './tally';

@@ -371,11 +371,20 @@ function coveredBy(memtable: usize, key: usize, keyLength: u32, snapshot: f64): 
   return newest;
 }
 
-export function memtableGet(memtable: usize, key: usize, keyLength: i32, snapshot: f64, found: usize): i32 {
+/** `memtableGet` for a key whose hash is known. */
+// @ts-ignore: decorator
+@inline
+export function findInMemtable(
+  memtable: usize,
+  key: usize,
+  keyLength: u32,
+  hash: u32,
+  snapshot: f64,
+  found: usize,
+): i32 {
   const ranges = load<i32>(memtable, MEMTABLE_RANGE_COUNT);
   const covered: f64 = ranges == 0 ? -1 : coveredBy(memtable, key, keyLength, snapshot);
-  const slot = findSlot(memtable, key, keyLength, hashKey(key, keyLength));
-  let cell: usize = load<u32>(slot, SLOT_CELL);
+  let cell: usize = load<u32>(findSlot(memtable, key, keyLength, hash), SLOT_CELL);
   while (cell != 0 && load<f64>(cell, CELL_SEQUENCE) >= snapshot) cell = load<u32>(cell, CELL_OLDER);
   if (cell == 0 || load<f64>(cell, CELL_SEQUENCE) < covered) {
     store<f64>(found, covered, FOUND_SEQUENCE);
@@ -385,4 +394,8 @@ export function memtableGet(memtable: usize, key: usize, keyLength: i32, snapsho
   store<u32>(found, load<u32>(cell, CELL_VALUE_LENGTH), FOUND_VALUE_LENGTH);
   store<f64>(found, load<f64>(cell, CELL_SEQUENCE), FOUND_SEQUENCE);
   return load<u8>(cell, CELL_KIND);
+}
+
+export function memtableGet(memtable: usize, key: usize, keyLength: i32, snapshot: f64, found: usize): i32 {
+  return findInMemtable(memtable, key, keyLength, hashKey(key, keyLength), snapshot, found);
 }

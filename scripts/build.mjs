@@ -119,6 +119,7 @@ async function buildKernels(withDebug) {
     ...listFiles('assembly'),
     'src/memory/layout.ts',
     'src/memory/program-layout.ts',
+    'src/memory/lookup-layout.ts',
     'src/memory/lsm-layout.ts',
     'src/memory/table-layout.ts',
     'asconfig.json',

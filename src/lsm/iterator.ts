@@ -20,6 +20,7 @@ import { KEY_BYTES_MAX } from './operations.ts';
 import { PageMerge } from './page-merge.ts';
 import { type Fragment, fragmentsOf, type RangeTombstone } from './range-tombstones.ts';
 import { sequenceOf, type TreeSnapshot } from './snapshot.ts';
+import type { SlabSource } from './spare-slabs.ts';
 import { TableCursor } from './table/cursor.ts';
 import { isWanted, type TagFilter } from './table/tags.ts';
 import type { TreeCore } from './tree-core.ts';
@@ -81,6 +82,8 @@ export interface Range {
 const FIRST_PAGE_ENTRIES = 16;
 const PAGE_ENTRIES_MAX = 4096;
 const RANGE_OPTIONS = ['gt', 'gte', 'lt', 'lte', 'prefix', 'reverse', 'limit', 'snapshot', 'tags'];
+const NO_PAGE: Buffer = Buffer.alloc(0);
+const NO_FRAGMENTS: readonly Fragment[] = [];
 const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
 /**
@@ -96,8 +99,9 @@ export class TreeIterator<T> implements IterableIterator<T, undefined, undefined
   #merge: PageMerge | undefined;
   #left: number;
   #pageEntries = FIRST_PAGE_ENTRIES;
-  #page: Buffer = Buffer.alloc(0);
-  #lengths: Int32Array = new Int32Array();
+  #page: Buffer = NO_PAGE;
+  /** Where the page lies in the shared memory, which has its lengths until the next one is filled. */
+  #shared = 0;
   #at = 0;
   #waiting = 0;
   #isMoved = false;
@@ -142,8 +146,10 @@ export class TreeIterator<T> implements IterableIterator<T, undefined, undefined
   next(): IteratorResult<T, undefined> {
     if (this.#waiting === 0 && !this.#fill()) return DONE;
     const at = this.#at;
-    const keyLength = this.#lengths[at >> 2] as number;
-    const valueLength = this.#withValues ? (this.#lengths[(at >> 2) + 1] as number) : 0;
+    const { i32 } = this.#trees.parts.memory;
+    const header = (this.#shared + at) >> 2;
+    const keyLength = i32[header] as number;
+    const valueLength = this.#withValues ? (i32[header + 1] as number) : 0;
     const key = at + PAGE_ENTRY_HEADER_BYTES;
     const value = key + keyLength;
     const end = value + valueLength;
@@ -160,7 +166,9 @@ export class TreeIterator<T> implements IterableIterator<T, undefined, undefined
    */
   nextPage(): EntryPage | undefined {
     if (this.#waiting === 0 && !this.#fill()) return undefined;
-    const page = { bytes: this.#page, words: this.#lengths, at: this.#at, count: this.#waiting };
+    const bytes = this.#page;
+    const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
+    const page = { bytes, words, at: this.#at, count: this.#waiting };
     this.#waiting = 0;
     return page;
   }
@@ -223,9 +231,8 @@ export class TreeIterator<T> implements IterableIterator<T, undefined, undefined
     }
     this.#left -= page.count;
     this.#pageEntries = Math.min(this.#pageEntries * 4, PAGE_ENTRIES_MAX);
-    const copy = this.#trees.parts.memory.copy(page.address, page.bytes);
-    this.#page = copy;
-    this.#lengths = new Int32Array(copy.buffer, copy.byteOffset, copy.length >> 2);
+    this.#page = this.#trees.parts.memory.copySmall(page.address, page.bytes);
+    this.#shared = page.address;
     this.#at = 0;
     this.#waiting = page.count;
     return true;
@@ -239,11 +246,12 @@ export class TreeIterator<T> implements IterableIterator<T, undefined, undefined
 
   /** Begins to merge what is held, between two keys. */
   #open(lower: Uint8Array | undefined, upper: Uint8Array | undefined): PageMerge {
-    const { memory } = this.#trees.parts;
+    const { spares, parts } = this.#trees;
+    const { memory } = parts;
     const sources: MergeSource[] = [];
     try {
-      this.#held.addSources(memory, sources, this.#range.tags);
-      return new PageMerge(memory, sources, {
+      this.#held.addSources(memory, spares, sources, this.#range.tags);
+      const options = {
         snapshot: this.#range.snapshot,
         fragments: this.#held.fragments,
         backward: this.#range.isBackward,
@@ -251,7 +259,8 @@ export class TreeIterator<T> implements IterableIterator<T, undefined, undefined
         upper,
         withValues: this.#withValues,
         longestKeyBytes: KEY_BYTES_MAX,
-      });
+      };
+      return new PageMerge(memory, sources, options, spares);
     } catch (error) {
       for (const source of sources) source.close();
       throw error;
@@ -271,18 +280,19 @@ export class TreeIterator<T> implements IterableIterator<T, undefined, undefined
 /** What a tree had at one moment: memtables and tables. */
 class Held {
   readonly fragments: readonly Fragment[];
-  readonly #memtables: readonly Memtable[];
+  readonly #memtables: Memtable[];
   readonly #version: Version;
 
   constructor({ active, frozen, version }: TreeCore) {
     this.#version = version.hold();
-    this.#memtables = [active, ...frozen].map((memtable) => memtable.hold());
+    this.#memtables = [active.hold()];
+    for (const memtable of frozen) this.#memtables.push(memtable.hold());
     const deletions: RangeTombstone[] = [];
     for (const memtable of this.#memtables) {
       if (memtable.rangeCount > 0) deletions.push(...memtable.rangeDeletions());
     }
-    for (const { reader } of version.tables()) deletions.push(...reader.rangeTombstones);
-    this.fragments = deletions.length === 0 ? [] : fragmentsOf(deletions);
+    if (version.rangeTombstones.length > 0) deletions.push(...version.rangeTombstones);
+    this.fragments = deletions.length === 0 ? NO_FRAGMENTS : fragmentsOf(deletions);
   }
 
   /**
@@ -290,26 +300,22 @@ class Held {
    *
    * @throws VarveError `NO_MEMORY`; what was added is the caller's all the same
    */
-  addSources(memory: Memory, sources: MergeSource[], tags: TagFilter | undefined): void {
+  addSources(memory: Memory, slabs: SlabSource, sources: MergeSource[], tags: TagFilter | undefined): void {
     for (const memtable of this.#memtables) {
+      if (memtable.isEmpty) continue;
       for (const run of memtable.runs()) {
         sources.push(new RunSource(memory, run.address, run.count, () => run.release()));
       }
     }
-    const [newest = [], ...levels] = this.#version.levels;
-    for (const { reader } of newest) {
+    const { levels } = this.#version;
+    for (const { reader } of levels[0] as (typeof levels)[number]) {
       const { properties } = reader;
-      if (properties.entries > 0 && isWanted(properties, tags)) sources.push(new TableCursor(reader, tags));
+      if (properties.entries > 0 && isWanted(properties, tags))
+        sources.push(new TableCursor(reader, tags, slabs));
     }
-    for (const level of levels) {
-      if (level.length > 0)
-        sources.push(
-          new LevelSource(
-            memory,
-            level.map(({ reader }) => reader),
-            tags,
-          ),
-        );
+    for (let i = 1; i < levels.length; i++) {
+      const level = levels[i] as (typeof levels)[number];
+      if (level.length > 0) sources.push(new LevelSource(memory, level, tags, slabs));
     }
   }
 
@@ -330,20 +336,15 @@ export function resolveRange(trees: Trees, options: RangeOptions): Range {
   const { gt, gte, lt, lte, prefix } = options;
   let start: Uint8Array | undefined;
   let end: Uint8Array | undefined;
-  const raise = (key: Uint8Array): void => {
-    if (start === undefined || Buffer.compare(key, start) > 0) start = key;
-  };
-  const lower = (key: Uint8Array | undefined): void => {
-    if (key !== undefined && (end === undefined || Buffer.compare(key, end) < 0)) end = key;
-  };
-  if (gte !== undefined) raise(new Uint8Array(checkKey(gte, 'gte')));
-  if (gt !== undefined) raise(after(checkKey(gt, 'gt')));
-  if (lt !== undefined) lower(new Uint8Array(checkKey(lt, 'lt')));
-  if (lte !== undefined) lower(after(checkKey(lte, 'lte')));
+  if (gte !== undefined) start = Buffer.from(checkKey(gte, 'gte'));
+  if (gt !== undefined) start = greater(start, after(checkKey(gt, 'gt')));
+  if (lt !== undefined) end = Buffer.from(checkKey(lt, 'lt'));
+  if (lte !== undefined) end = lesser(end, after(checkKey(lte, 'lte')));
   if (prefix !== undefined) {
-    const bytes = new Uint8Array(checkKey(prefix, 'prefix'));
-    raise(bytes);
-    lower(successor(bytes));
+    const bytes = Buffer.from(checkKey(prefix, 'prefix'));
+    const next = successor(bytes);
+    start = greater(start, bytes);
+    if (next !== undefined) end = lesser(end, next);
   }
   return {
     start,
@@ -353,6 +354,10 @@ export function resolveRange(trees: Trees, options: RangeOptions): Range {
     snapshot: sequenceOf(trees, options.snapshot),
     tags: options.tags,
   };
+}
+
+function greater(a: Uint8Array | undefined, b: Uint8Array): Uint8Array {
+  return a !== undefined && Buffer.compare(a, b) > 0 ? a : b;
 }
 
 function lesser(a: Uint8Array | undefined, b: Uint8Array): Uint8Array {
@@ -371,7 +376,8 @@ function successor(prefix: Uint8Array): Uint8Array | undefined {
   let length = prefix.length;
   while (length > 0 && prefix[length - 1] === 0xff) length--;
   if (length === 0) return undefined;
-  const next = prefix.slice(0, length);
+  // A copy: a slice of a Buffer would not be one.
+  const next = new Uint8Array(prefix.subarray(0, length));
   next[length - 1] = (next[length - 1] as number) + 1;
   return next;
 }

@@ -11,6 +11,12 @@ import type { Span } from './table/output-bytes.ts';
 
 const { FORM_RUN, ROW_ENTRY_BYTES } = layout;
 
+/** A key where entries begin, in the shared memory. */
+export interface Bound extends Span {
+  /** The same, where it is at hand. */
+  key?: Uint8Array;
+}
+
 /** A place where entries come from, in one direction. */
 export interface MergeSource {
   /**
@@ -20,7 +26,7 @@ export interface MergeSource {
    * @param backward from the greatest key to the least
    * @param from forward the least key that counts, backward the key before which entries count; undefined for all
    */
-  start(source: number, backward: boolean, from: Span | undefined): void;
+  start(source: number, backward: boolean, from: Bound | undefined): void;
   /** Gives the kernels more, or ends the source. */
   next(source: number): void;
   /** Gives back what it holds. */

@@ -6,9 +6,11 @@
  * @module
  */
 
+import { LOOKUP_ASK } from '../memory/lookup-layout.ts';
 import { FOUND_VALUE, FOUND_VALUE_LENGTH, KIND_NONE, KIND_PUT } from '../memory/lsm-layout.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { DropSource } from './drop-options.ts';
+import { LookupView } from './lookup-view.ts';
 import { Memtable } from './memtable.ts';
 import { endsBefore, type TableFile } from './table/table-file.ts';
 import { DEFAULT_WRITE_OPTIONS, type WriteOptions } from './table/writer.ts';
@@ -53,9 +55,12 @@ export class TreeCore {
     droppedEntries: 0,
   };
   readonly #memory: Memory;
+  readonly #view: LookupView;
 
+  /** @param counters where lookups are counted */
   constructor(
     memory: Memory,
+    counters: number,
     id: number,
     name: string,
     directory: string,
@@ -65,6 +70,7 @@ export class TreeCore {
     flushed: number,
   ) {
     this.#memory = memory;
+    this.#view = new LookupView(memory, counters);
     this.id = id;
     this.name = name;
     this.directory = directory;
@@ -142,6 +148,15 @@ export class TreeCore {
    * @throws VarveError `CORRUPT`, `IO` where a table cannot be read
    */
   find(address: number, key: Uint8Array, snapshot: number, found: number): boolean {
+    const view = this.#view.of(this.active, this.frozen, this.version);
+    let kind = LOOKUP_ASK;
+    if (view !== 0) kind = this.#memory.kernels.lookup(view, address, key.length, snapshot, found);
+    if (kind === LOOKUP_ASK) kind = this.#ask(address, key, snapshot, found);
+    return kind === KIND_PUT;
+  }
+
+  /** Looks a key up step by step, reading what is not in memory. */
+  #ask(address: number, key: Uint8Array, snapshot: number, found: number): number {
     const { kernels } = this.#memory;
     const { active, frozen } = this;
     let kind = kernels.memtableGet(active.address, address, key.length, snapshot, found);
@@ -149,8 +164,7 @@ export class TreeCore {
       const memtable = frozen[i] as Memtable;
       kind = kernels.memtableGet(memtable.address, address, key.length, snapshot, found);
     }
-    if (kind === KIND_NONE) kind = this.#findInTables(address, key, snapshot, found);
-    return kind === KIND_PUT;
+    return kind === KIND_NONE ? this.#findInTables(address, key, snapshot, found) : kind;
   }
 
   /** A copy of the value that `find` found. */
@@ -164,6 +178,7 @@ export class TreeCore {
   release(): void {
     for (const memtable of this.frozen.splice(0)) memtable.release();
     this.active.release();
+    this.#view.release();
     this.version.release();
   }
 

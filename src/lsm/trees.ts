@@ -27,6 +27,7 @@ import { ReadScratch } from './read-scratch.ts';
 import { replay } from './replay.ts';
 import type { SharedParts, TreesParts } from './shared-parts.ts';
 import { Snapshots } from './snapshots.ts';
+import { SpareSlabs } from './spare-slabs.ts';
 import { BlockCache } from './table/block-cache.ts';
 import { Tables } from './tables.ts';
 import { TreeCore } from './tree-core.ts';
@@ -66,6 +67,8 @@ export class Trees implements SharedParts {
   readonly scratch: ReadScratch;
   readonly tables: Tables;
   readonly cache: BlockCache;
+  /** For iterators. */
+  readonly spares: SpareSlabs;
   /** Calls that use memory or files and that closing has to wait for. */
   readonly calls: Flights = new Flights();
   readonly #cores: Map<string, TreeCore> = new Map();
@@ -79,6 +82,7 @@ export class Trees implements SharedParts {
     this.wal = wal;
     this.manifest = manifest;
     this.cache = new BlockCache(memory, Math.floor(memory.slabs.budgetBytes * CACHE_SHARE));
+    this.spares = new SpareSlabs(memory);
     this.tables = new Tables({ vfs, memory, cache: this.cache });
     this.background = new Background({
       clock,
@@ -230,7 +234,7 @@ export class Trees implements SharedParts {
       throw new VarveError('NO_MEMORY', `there is no memory left for the tree ${name}`);
     }
     const path = joinPath(directory, TREES_DIRECTORY, name);
-    const core = new TreeCore(memory, id, name, path, options, active, version, flushed);
+    const core = new TreeCore(memory, this.cache.counters, id, name, path, options, active, version, flushed);
     this.#cores.set(name, core);
     this.#list = [...this.#list, core];
     this.writer.add(core);
@@ -325,6 +329,7 @@ export class Trees implements SharedParts {
     for (const core of this.#list) core.release();
     this.writer.release();
     this.scratch.release();
+    this.spares.release();
     await this.tables.close();
     this.cache.release();
   }

@@ -10,6 +10,7 @@
  */
 
 import { assert } from '../assert.ts';
+import type { RangeTombstone } from './range-tombstones.ts';
 import type { TableReader } from './table/reader.ts';
 import { endsBefore, type TableFile, type TableProperties } from './table/table-file.ts';
 
@@ -53,6 +54,7 @@ export class Version {
   /** From level 0 on; there is always at least that. */
   readonly levels: readonly (readonly Table[])[];
   #holders = 1;
+  #rangeTombstones: readonly RangeTombstone[] | undefined;
 
   constructor(levels: readonly (readonly Table[])[]) {
     this.levels = levels.length === 0 ? [[]] : levels;
@@ -61,6 +63,12 @@ export class Version {
 
   *tables(): Generator<Table> {
     for (const level of this.levels) yield* level;
+  }
+
+  /** Deleted ranges of all tables. */
+  get rangeTombstones(): readonly RangeTombstone[] {
+    this.#rangeTombstones ??= [...this.tables()].flatMap(({ reader }) => reader.rangeTombstones);
+    return this.#rangeTombstones;
   }
 
   get tableCount(): number {

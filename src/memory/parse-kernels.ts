@@ -11,6 +11,7 @@
  */
 
 import type { Kernels } from './kernels.ts';
+import type { LookupKernels } from './lookup-kernels.ts';
 import type { MemtableKernels } from './memtable-kernels.ts';
 import type { SearchKernels } from './search-kernels.ts';
 import type { TableKernels } from './table-kernels.ts';
@@ -167,4 +168,9 @@ export interface ParseKernels {
 }
 
 /** Everything that one instance of the kernels can do. */
-export type AllKernels = Kernels & ParseKernels & MemtableKernels & SearchKernels & TableKernels;
+export type AllKernels = Kernels &
+  ParseKernels &
+  MemtableKernels &
+  SearchKernels &
+  TableKernels &
+  LookupKernels;

@@ -71,6 +71,9 @@ const NAMES = [
   'mergeDrop',
   'mergeTop',
   'mergePage',
+  'lookup',
+  'seekPart',
+  'seekTable',
 ] as const satisfies readonly (keyof AllKernels)[];
 
 let compiled: WasmModule | undefined;

@@ -75,7 +75,10 @@ describe('a merge into pages', () => {
         run(young.filter((_, i) => i % 2 === 0)),
         run(young.filter((_, i) => i % 2 === 1)),
         new TableCursor(single),
-        new LevelSource(kit.memory, level),
+        new LevelSource(
+          kit.memory,
+          level.map((reader) => ({ reader })),
+        ),
       ];
       const merging = merge(sources, { snapshot, backward, lower, upper, fragments });
       const actual = pairsOf(kit.memory, merging, random.pick([1, 10, 1000])).map((pair) =>

@@ -7,6 +7,7 @@
 
 import { describe } from 'vitest';
 
+import { createLookupReference } from '../../src/memory/lookup-reference.ts';
 import { createMemtableReference } from '../../src/memory/memtable-reference.ts';
 import type { AllKernels } from '../../src/memory/parse-kernels.ts';
 import { createParseReference } from '../../src/memory/parse-reference.ts';
@@ -27,12 +28,15 @@ import { tallySuite } from './parse-kernels/tally.ts';
 /** The reference of all kernels over one memory. */
 export function referenceOf(memory: WasmMemory): AllKernels {
   const kernels = createReferenceKernels(memory.buffer);
+  const memtables = createMemtableReference(memory.buffer);
+  const tables = createTableReference(memory.buffer, kernels);
   return {
     ...kernels,
     ...createParseReference(memory.buffer, kernels),
     ...createSearchReference(memory.buffer),
-    ...createMemtableReference(memory.buffer),
-    ...createTableReference(memory.buffer, kernels),
+    ...memtables,
+    ...tables,
+    ...createLookupReference(memory.buffer, { ...memtables, ...tables }),
   };
 }
 

@@ -14,6 +14,7 @@ import { referenceOf } from './parse-kernels.ts';
 import { blocksSuite } from './table-kernels/blocks.ts';
 import { dropsSuite } from './table-kernels/drops.ts';
 import { filtersSuite } from './table-kernels/filters.ts';
+import { lookupSuite } from './table-kernels/lookup.ts';
 import { mergeSuite } from './table-kernels/merge.ts';
 import { mutationSuite } from './table-kernels/mutation.ts';
 
@@ -29,6 +30,7 @@ export function tableKernelsSuite(name: string, factory: (memory: WasmMemory) =>
     const reference = createTableArena(referenceOf);
     blocksSuite(arena, reference);
     filtersSuite(arena, reference);
+    lookupSuite(arena, reference);
     mergeSuite(arena, reference);
     dropsSuite(arena, reference);
     mutationSuite(arena, reference);

@@ -5,14 +5,22 @@
  * Corbató, "A paging experiment with the Multics system", 1968, over a ring of pages.) Indexes and filters stay
  * for several sweeps. The cache gives its memory back when others need it more.
  *
- * Who owns a block keeps its number in a slot of an array of his own, where it is 0 when the block is not here:
- * so that to find one costs two loads. An address holds until something else is put into the cache, or anything
- * is allocated.
+ * Who owns a block has a place for it in the shared memory, which says where it is, so that kernels find it there
+ * without asking anybody. An address holds until something else is put into the cache, or anything is allocated.
  *
  * @module
  */
 
+import { SLAB_BYTES_MIN } from '../../limits.ts';
 import { SLACK_BYTES } from '../../memory/layout.ts';
+import {
+  COUNTER_HITS,
+  COUNTER_QUESTIONS,
+  COUNTER_SPARED,
+  COUNTERS_BYTES,
+  PLACE_ALIGN,
+  PLACE_BYTES,
+} from '../../memory/lookup-layout.ts';
 import type { Memory } from '../../memory/memory.ts';
 import type { Slab } from '../../memory/slabs.ts';
 
@@ -21,12 +29,7 @@ const PAGE_BYTES = 256 * 1024;
 const CACHED_BYTES_MAX = PAGE_BYTES / 4;
 /** What a sweep keeps of a page at most, so that it makes room. */
 const KEPT_BYTES_MAX = (PAGE_BYTES / 4) * 3;
-const ALIGN = 64;
 const OWNER = 'block cache';
-
-/** How long something stays without being used, in sweeps. */
-export const WEIGHT_DATA = 1;
-export const WEIGHT_INDEX = 4;
 
 /** What one database's cache has done so far. */
 export interface BlockCacheMetrics {
@@ -50,60 +53,87 @@ interface Page {
   blocks: number[];
 }
 
-/** Numbers of blocks, by what their owner calls them; 0 is none. */
-export type BlockSlots = Int32Array;
+/** A block in memory; where it is holds until the cache changes. */
+export interface LoadedBlock {
+  address: number;
+  bytes: number;
+}
+
+/** Where the blocks of one owner are. */
+export interface Places {
+  /** Of the first place (`PLACE_BYTES` each, all 0 in the beginning). */
+  readonly address: number;
+  /** The numbers that the cache knows the blocks by; 0 is none. */
+  readonly numbers: Int32Array;
+}
 
 export class BlockCache {
   readonly budgetBytes: number;
-  hits = 0;
   misses = 0;
-  filterQuestions = 0;
-  filterMisses = 0;
   readonly #memory: Memory;
   readonly #stopReclaim: () => void;
   /** The oldest first; the last is being filled. */
   #pages: Page[] = [];
   #addresses: Int32Array = new Int32Array(1024);
   #bytes: Int32Array = new Int32Array(1024);
-  #weights: Uint8Array = new Uint8Array(1024);
-  #used: Uint8Array = new Uint8Array(1024);
-  #owners: (BlockSlots | undefined)[] = [undefined];
+  #owners: (Places | undefined)[] = [undefined];
   #slots: Int32Array = new Int32Array(1024);
   #free: number[] = [];
   #count = 0;
   #evicted = 0;
   /** For one block that is not kept. */
   #passing: Slab | undefined;
+  readonly #counters: Slab;
 
-  /** @param budgetBytes the most memory that it takes; 0 for none */
+  /**
+   * @param budgetBytes the most memory that it takes; 0 for none
+   * @throws VarveError `NO_MEMORY`
+   */
   constructor(memory: Memory, budgetBytes: number) {
     this.#memory = memory;
     this.budgetBytes = budgetBytes;
+    this.#counters = memory.slabs.allocate(SLAB_BYTES_MIN, OWNER);
+    memory.u8.fill(0, this.counters, this.counters + COUNTERS_BYTES);
     this.#stopReclaim = memory.slabs.onPressure((bytes) => this.#shrink(bytes));
   }
 
-  /** Where a block is that is here. */
-  address(block: number): number {
-    this.#used[block] = this.#weights[block] as number;
-    return this.#addresses[block] as number;
+  /** Where lookups count (`COUNTER_*`). */
+  get counters(): number {
+    return this.#counters.address;
   }
 
-  /** How many bytes it has. */
-  bytesOf(block: number): number {
-    return this.#bytes[block] as number;
+  /** Counts one more. */
+  count(counter: number): void {
+    const at = (this.counters + counter) >> 3;
+    this.#memory.f64[at] = (this.#memory.f64[at] as number) + 1;
+  }
+
+  /**
+   * A block that is here, which counts as used; undefined where it is not.
+   *
+   * @param weight how many sweeps it stays
+   */
+  find({ address }: Places, slot: number, weight: number): LoadedBlock | undefined {
+    const { i32 } = this.#memory;
+    const at = (address + slot * PLACE_BYTES) >> 2;
+    const place = i32[at] as number;
+    if (place === 0) return undefined;
+    i32[at] = (place & -PLACE_ALIGN) | weight;
+    return { address: place & -PLACE_ALIGN, bytes: i32[at + 1] as number };
   }
 
   metrics(): BlockCacheMetrics {
-    const { budgetBytes, hits, misses, filterQuestions, filterMisses } = this;
-    const bytes = this.#pages.length * PAGE_BYTES + (this.#passing?.bytes ?? 0);
+    const { budgetBytes, misses, counters } = this;
+    const counted = (counter: number): number => this.#memory.f64[(counters + counter) >> 3] as number;
+    const pages = this.#pages.length * PAGE_BYTES;
     return {
       budgetBytes,
-      bytes,
+      bytes: pages + (this.#passing?.bytes ?? 0) + this.#counters.bytes,
       blocks: this.#count,
-      hits,
+      hits: counted(COUNTER_HITS),
       misses,
-      filterQuestions,
-      filterMisses,
+      filterQuestions: counted(COUNTER_QUESTIONS),
+      filterMisses: counted(COUNTER_SPARED),
       evicted: this.#evicted,
     };
   }
@@ -124,20 +154,21 @@ export class BlockCache {
   /**
    * Takes the block in that was written to where `reserve` said; nothing may have been allocated since.
    *
-   * @param slots where its number goes
+   * @param places those of its owner, and which of them is its
+   * @param weight how many sweeps it stays
    */
-  commit(slots: BlockSlots, slot: number, bytes: number, weight: number): void {
+  commit(places: Places, slot: number, bytes: number, weight: number): void {
     const page = this.#pages.at(-1) as Page;
     const block = this.#free.pop() ?? this.#newNumber();
-    this.#addresses[block] = page.slab.address + page.used;
+    const address = page.slab.address + page.used;
+    this.#addresses[block] = address;
     this.#bytes[block] = bytes;
-    this.#weights[block] = weight;
-    this.#used[block] = weight;
-    this.#owners[block] = slots;
+    this.#owners[block] = places;
     this.#slots[block] = slot;
+    places.numbers[slot] = block;
+    this.#place(places, slot, address | weight, bytes);
     page.used += roomOf(bytes);
     page.blocks.push(block);
-    slots[slot] = block;
     this.#count++;
   }
 
@@ -156,8 +187,8 @@ export class BlockCache {
   }
 
   /** Forgets the blocks of an owner; their room and their numbers are used again when their page is swept. */
-  forget(slots: BlockSlots): void {
-    for (const block of slots) if (block > 0) this.#disown(block);
+  forget(places: Places): void {
+    for (const block of places.numbers) if (block > 0) this.#disown(block);
   }
 
   /** Gives all memory back; it must not be used again. */
@@ -166,6 +197,7 @@ export class BlockCache {
     for (const page of this.#pages.splice(0)) this.#dropPage(page);
     this.#passing?.release();
     this.#passing = undefined;
+    this.#counters.release();
   }
 
   #newPage(room: number): Page | undefined {
@@ -192,15 +224,17 @@ export class BlockCache {
     for (const block of page.blocks) {
       const bytes = this.#bytes[block] as number;
       const room = roomOf(bytes);
-      if (this.#owners[block] === undefined || this.#used[block] === 0 || used + room > keptBytesMax) {
+      const places = this.#owners[block];
+      const uses = places === undefined ? 0 : this.#usesOf(places, this.#slots[block] as number);
+      if (places === undefined || uses === 0 || used + room > keptBytesMax) {
         this.#drop(block);
         continue;
       }
-      this.#used[block] = (this.#used[block] as number) - 1;
       const to = page.slab.address + used;
       const from = this.#addresses[block] as number;
       if (to !== from) kernels.moveBytes(to, from, bytes);
       this.#addresses[block] = to;
+      this.#place(places, this.#slots[block] as number, to | (uses - 1), bytes);
       kept.push(block);
       used += room;
     }
@@ -208,11 +242,23 @@ export class BlockCache {
     page.used = used;
   }
 
+  #usesOf({ address }: Places, slot: number): number {
+    return (this.#memory.i32[(address + slot * PLACE_BYTES) >> 2] as number) & (PLACE_ALIGN - 1);
+  }
+
+  #place({ address }: Places, slot: number, place: number, bytes: number): void {
+    const at = (address + slot * PLACE_BYTES) >> 2;
+    this.#memory.i32[at] = place;
+    this.#memory.i32[at + 1] = bytes;
+  }
+
   /** Takes a block from its owner. Its number stays that of its place in the page. */
   #disown(block: number): void {
-    const slots = this.#owners[block];
-    if (slots === undefined) return;
-    slots[this.#slots[block] as number] = 0;
+    const places = this.#owners[block];
+    if (places === undefined) return;
+    const slot = this.#slots[block] as number;
+    places.numbers[slot] = 0;
+    this.#place(places, slot, 0, 0);
     this.#owners[block] = undefined;
     this.#count--;
   }
@@ -238,16 +284,9 @@ export class BlockCache {
       larger.set(array);
       return larger;
     };
-    const growBytes = (array: Uint8Array): Uint8Array => {
-      const larger = new Uint8Array(array.length * 2);
-      larger.set(array);
-      return larger;
-    };
     this.#addresses = grow(this.#addresses);
     this.#bytes = grow(this.#bytes);
     this.#slots = grow(this.#slots);
-    this.#weights = growBytes(this.#weights);
-    this.#used = growBytes(this.#used);
     return number;
   }
 
@@ -260,5 +299,5 @@ export class BlockCache {
 
 /** What a block takes in a page. */
 function roomOf(bytes: number): number {
-  return (bytes + SLACK_BYTES + ALIGN - 1) & -ALIGN;
+  return (bytes + SLACK_BYTES + PLACE_ALIGN - 1) & -PLACE_ALIGN;
 }

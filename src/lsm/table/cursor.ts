@@ -6,43 +6,63 @@
  */
 
 import { VarveError } from '../../errors.ts';
+import {
+  CURSOR_BYTES,
+  CURSOR_ENTRY,
+  CURSOR_PART,
+  CURSOR_REST,
+  CURSOR_ROOM,
+  CURSOR_ROWS,
+} from '../../memory/lookup-layout.ts';
 import type { Slab } from '../../memory/slabs.ts';
-import { FORM_ROWS, ROW_ENTRY_BYTES } from '../../memory/table-layout.ts';
+import { BLOCK_TRAILER_BYTES, FORM_ROWS, ROW_ENTRY_BYTES, ROW_VALUE } from '../../memory/table-layout.ts';
 import { endSource, type MergeSource, setSource } from '../merge-source.ts';
+import { plainSlabs, type SlabSource } from '../spare-slabs.ts';
+import type { LoadedBlock } from './block-cache.ts';
 import { bytesExpanded, damagedBlock, expandTo, readStored } from './blocks.ts';
 import { CODEC_NONE } from './codecs.ts';
 import type { Handle, Part } from './format.ts';
 import type { Span } from './output-bytes.ts';
-import type { LoadedBlock, TableReader } from './reader.ts';
+import type { TableReader } from './reader.ts';
 import type { TagFilter } from './tags.ts';
 import { pieceBytes } from './work.ts';
 
 const OWNER = 'table cursor';
+/** What a seek takes besides the bytes of a block. */
+const SEEK_ROOM = 4096;
 
 export class TableCursor implements MergeSource {
   readonly #reader: TableReader;
   readonly #wanted: TagFilter | undefined;
+  readonly #slabs: SlabSource;
   #slab: Slab | undefined;
   #backward = false;
   /** The block that it is at, by its part and its number there. */
   #part = 0;
   #entry = 0;
   #rows = 0;
+  /** Where in its block what was not taken apart begins; 0 where there is nothing of it. */
+  #rest = 0;
 
   /**
    * @param reader open for as long as this is used
    * @param tags which blocks are wanted; all unless given
+   * @param slabs where its memory comes from
    */
-  constructor(reader: TableReader, tags?: TagFilter) {
+  constructor(reader: TableReader, tags?: TagFilter, slabs: SlabSource = plainSlabs(reader.memory)) {
     this.#reader = reader;
     this.#wanted = tags;
+    this.#slabs = slabs;
   }
 
   /** @returns whether there is an entry */
   start(source: number, backward: boolean, from: Span | undefined): boolean {
     const reader = this.#reader;
+    const mayBeAny = from !== undefined && !backward && this.#wanted === undefined;
+    if (mayBeAny && this.#seek(source, from)) return true;
     const parts = reader.parts();
     this.#backward = backward;
+    this.#rest = 0;
     this.#part = from === undefined ? (backward ? parts.length : 0) : reader.partOf(from.address, from.bytes);
     if (this.#part === parts.length) {
       if (!backward || parts.length === 0) return this.#end(source);
@@ -67,6 +87,7 @@ export class TableCursor implements MergeSource {
 
   /** @returns whether there is another entry */
   next(source: number): boolean {
+    if (this.#rest > 0) return this.#showRest(source);
     do {
       if (!this.#step()) return this.#end(source);
     } while (!this.#isWanted);
@@ -91,8 +112,38 @@ export class TableCursor implements MergeSource {
   }
 
   close(): void {
-    this.#slab?.release();
+    if (this.#slab !== undefined) this.#slabs.give(this.#slab);
     this.#slab = undefined;
+  }
+
+  /** Has a kernel take apart what lies around a key; false where it cannot. */
+  #seek(source: number, { address, bytes }: Span): boolean {
+    const { memory, address: table } = this.#reader;
+    const room = this.#room(0);
+    const cursor = (this.#slab as Slab).address;
+    const { i32 } = memory;
+    i32[(cursor + CURSOR_ROWS) >> 2] = room;
+    i32[(cursor + CURSOR_ROOM) >> 2] = this.#neededBytes(0) - CURSOR_BYTES;
+    if (memory.kernels.seekTable(table, address, bytes, cursor, source) !== 0) return false;
+    this.#backward = false;
+    this.#part = i32[(cursor + CURSOR_PART) >> 2] as number;
+    this.#entry = i32[(cursor + CURSOR_ENTRY) >> 2] as number;
+    this.#rest = i32[(cursor + CURSOR_REST) >> 2] as number;
+    return true;
+  }
+
+  /** Goes on in the block of which a part was taken apart. */
+  #showRest(source: number): boolean {
+    const rest = this.#rest;
+    this.#rest = 0;
+    const count = this.#load(false);
+    const { i32 } = this.#reader.memory;
+    const border = this.#room(0) + rest;
+    let first = 0;
+    const valueOf = (row: number): number =>
+      i32[(this.#rows + row * ROW_ENTRY_BYTES + ROW_VALUE) >> 2] as number;
+    while (first < count && valueOf(first) <= border) first++;
+    return this.#show(source, first, count - first);
   }
 
   #show(source: number, first: number, count: number): boolean {
@@ -118,7 +169,7 @@ export class TableCursor implements MergeSource {
     const { kernels } = reader.memory;
     const handle = reader.handle(this.#part, this.#entry);
     const block = this.#room(handle.bytes);
-    const isCacheable = isKept && handle.bytes <= reader.properties.largestBlockBytes;
+    const isCacheable = isKept && handle.bytes - BLOCK_TRAILER_BYTES <= reader.properties.largestBlockBytes;
     const cached = reader.cachedBlock(this.#part, this.#entry) ?? (isCacheable ? this.#keep() : undefined);
     const bytes = cached?.bytes ?? this.#read(handle, block);
     if (cached !== undefined) kernels.moveBytes(block, cached.address, bytes);
@@ -134,14 +185,18 @@ export class TableCursor implements MergeSource {
 
   /** Room for a block, as it is stored or expanded, and for its rows. */
   #room(storedBytes: number): number {
-    const { largestBlockBytes, decodedBlockBytes } = this.#reader.properties;
-    const needed = pieceBytes(Math.max(storedBytes, largestBlockBytes)) + pieceBytes(decodedBlockBytes);
+    const needed = this.#neededBytes(storedBytes);
     if (this.#slab === undefined || this.#slab.bytes < needed) {
-      this.#slab?.release();
-      this.#slab = undefined;
-      this.#slab = this.#reader.memory.slabs.allocate(needed, OWNER);
+      this.close();
+      this.#slab = this.#slabs.take(needed, OWNER);
     }
-    return this.#slab.address;
+    return this.#slab.address + CURSOR_BYTES;
+  }
+
+  #neededBytes(storedBytes: number): number {
+    const { largestBlockBytes, decodedBlockBytes } = this.#reader.properties;
+    const block = pieceBytes(Math.max(storedBytes, largestBlockBytes));
+    return CURSOR_BYTES + block + Math.max(pieceBytes(decodedBlockBytes), SEEK_ROOM);
   }
 
   /** Reads a block without the cache; returns how many bytes it has when it is expanded. */

@@ -9,35 +9,29 @@
  */
 
 import { VarveError } from '../../errors.ts';
+import {
+  COUNTER_HITS,
+  COUNTER_QUESTIONS,
+  COUNTER_SPARED,
+  WEIGHT_DATA,
+  WEIGHT_INDEX,
+} from '../../memory/lookup-layout.ts';
 import { FOUND_SEQUENCE, KIND_DELETE, KIND_NONE } from '../../memory/lsm-layout.ts';
 import type { Memory } from '../../memory/memory.ts';
 import type { Slab } from '../../memory/slabs.ts';
 import { FILTER_LINE_BYTES, FOUND_MORE } from '../../memory/table-layout.ts';
 import type { Vfs, VfsFile } from '../../vfs/vfs.ts';
 import { coveringSequence, type Fragment, fragmentsOf, type RangeTombstone } from '../range-tombstones.ts';
-import { type BlockCache, type BlockSlots, WEIGHT_DATA, WEIGHT_INDEX } from './block-cache.ts';
+import type { BlockCache, LoadedBlock } from './block-cache.ts';
 import { bytesExpanded, damagedBlock, expandTo, readStored } from './blocks.ts';
 import { CODEC_NONE } from './codecs.ts';
-import { EntriesBuilder } from './entries.ts';
 import type { Footer, Handle, Part } from './format.ts';
+import { OpenParts, setReady, tableHeadBytes, writeTableHead } from './open-parts.ts';
 import { OPEN_BYTES, readEnd, readParts, type TableEnd } from './open-table.ts';
 import type { TableProperties } from './table-file.ts';
 import { mayMatch, type TagFilter } from './tags.ts';
 
 const OWNER = 'table';
-
-/** A block in memory; where it is holds until the cache changes. */
-export interface LoadedBlock {
-  address: number;
-  bytes: number;
-}
-
-/** The names of the parts, for the kernels. */
-interface PartsIndex {
-  parts: Part[];
-  slab: Slab;
-  bytes: number;
-}
 
 export class TableReader {
   readonly number: number;
@@ -46,13 +40,14 @@ export class TableReader {
   readonly rangeTombstones: readonly RangeTombstone[];
   readonly memory: Memory;
   readonly file: VfsFile;
+  /** What lookups see of it (`LOOKUP_TABLE_*`). */
+  readonly address: number;
   readonly #cache: BlockCache;
   readonly #footer: Footer;
   readonly #fragments: Fragment[];
-  /** Blocks of data by number; then, for each part, its index and its filter. */
-  #slots: BlockSlots = new Int32Array(0);
-  #parts: PartsIndex | undefined;
-  readonly #fields: Slab;
+  #parts: OpenParts | undefined;
+  /** The numbers of an index entry, and what lookups see. */
+  readonly #head: Slab;
   #isClosed = false;
 
   private constructor(
@@ -61,7 +56,7 @@ export class TableReader {
     memory: Memory,
     cache: BlockCache,
     number: number,
-    fields: Slab,
+    head: Slab,
   ) {
     this.number = number;
     this.path = file.path;
@@ -72,7 +67,8 @@ export class TableReader {
     this.#footer = end.footer;
     this.#cache = cache;
     this.#fragments = fragmentsOf(end.rangeTombstones);
-    this.#fields = fields;
+    this.#head = head;
+    this.address = writeTableHead(memory, head.address, end.properties);
   }
 
   /**
@@ -92,7 +88,14 @@ export class TableReader {
     try {
       const bytes = await file.size();
       slab = memory.slabs.allocate(OPEN_BYTES, OWNER);
-      return new TableReader(file, readEnd(memory, file, bytes, slab.address), memory, cache, number, slab);
+      const end = readEnd(memory, file, bytes, slab.address);
+      const needed = tableHeadBytes(end.properties);
+      if (needed > slab.bytes) {
+        slab.release();
+        slab = undefined;
+        slab = memory.slabs.allocate(needed, OWNER);
+      }
+      return new TableReader(file, end, memory, cache, number, slab);
     } catch (error) {
       slab?.release();
       await file.close();
@@ -153,11 +156,8 @@ export class TableReader {
 
   /** The part that a key belongs to, if the table has it; how many there are, where it is behind them all. */
   partOf(key: number, keyLength: number): number {
-    const all = this.#loadParts();
-    const { address } = all.slab;
-    const part = this.memory.kernels.seekIndex(address, all.bytes, key, keyLength, 0);
-    if (part < 0) throw this.#damaged(this.#footer.parts, 'its entries are broken');
-    return part;
+    this.#loadParts();
+    return this.memory.kernels.seekPart(this.address, key, keyLength);
   }
 
   #mayHave(part: number, hash: number): boolean {
@@ -165,10 +165,10 @@ export class TableReader {
     if (filter.bytes === 0) return true;
     const cache = this.#cache;
     const { address, bytes } = this.#meta(this.properties.blocks + 2 * part + 1, filter);
-    cache.filterQuestions++;
-    if (this.memory.kernels.filterHas(address, Math.floor(bytes / FILTER_LINE_BYTES), hash) === 1)
-      return true;
-    cache.filterMisses++;
+    cache.count(COUNTER_QUESTIONS);
+    const lines = Math.floor(bytes / FILTER_LINE_BYTES);
+    if (this.memory.kernels.filterHas(address, lines, hash) === 1) return true;
+    cache.count(COUNTER_SPARED);
     return false;
   }
 
@@ -177,18 +177,19 @@ export class TableReader {
     return this.properties.entries === 0 ? [] : this.#loadParts().parts;
   }
 
-  #loadParts(): PartsIndex {
+  #loadParts(): OpenParts {
     if (this.#isClosed) throw new VarveError('CLOSED', `${this.path} is closed`, { file: this.path });
     if (this.#parts !== undefined) return this.#parts;
     const { memory, properties } = this;
-    const parts = readParts(memory, this.file, this.#footer, this.#fields.address);
-    const builder = new EntriesBuilder();
-    for (const { lastKey } of parts) builder.addNumbers(lastKey, [], 1);
-    const block = builder.finish();
-    const slab = memory.slabs.allocate(block.length, OWNER);
-    memory.u8.set(block, slab.address);
-    this.#slots = new Int32Array(properties.blocks + 2 * parts.length);
-    this.#parts = { parts, slab, bytes: block.length };
+    const scratch = memory.slabs.allocate(OPEN_BYTES, OWNER);
+    try {
+      const parts = readParts(memory, this.file, this.#footer, scratch.address);
+      this.#parts = new OpenParts(memory, this.address, parts, properties);
+    } finally {
+      scratch.release();
+    }
+    // What was deleted by ranges takes more than kernels look at.
+    setReady(memory, this.address, this.#fragments.length === 0);
     return this.#parts;
   }
 
@@ -200,7 +201,7 @@ export class TableReader {
   /** Where a block of data is, by its number in its part. */
   handle(part: number, entry: number): Handle {
     const index = this.index(part);
-    const fields = this.#fields.address;
+    const fields = this.#head.address;
     const count = this.memory.kernels.readIndex(index.address, index.bytes, entry, fields);
     const { f64 } = this.memory;
     const [position, bytes] = [f64[fields >> 3] as number, f64[(fields >> 3) + 1] as number];
@@ -214,7 +215,7 @@ export class TableReader {
   mayMatch(part: number, entry: number, filter: TagFilter): boolean {
     if (!this.#footer.isTagged) return true;
     const index = this.index(part);
-    const fields = this.#fields.address;
+    const fields = this.#head.address;
     const count = this.memory.kernels.readIndex(index.address, index.bytes, entry, fields);
     if (count !== 4) throw this.#damaged((this.parts()[part] as Part).index, 'its entries are broken');
     const { f64 } = this.memory;
@@ -223,29 +224,24 @@ export class TableReader {
 
   /** A block of data, which is kept in the cache. */
   block(part: number, entry: number): LoadedBlock {
+    const cached = this.cachedBlock(part, entry);
+    if (cached !== undefined) return cached;
+    this.#cache.misses++;
     const number = (this.parts()[part] as Part).firstBlock + entry;
-    const cache = this.#cache;
-    const cached = this.#slots[number] as number;
-    if (cached > 0) {
-      cache.hits++;
-      return { address: cache.address(cached), bytes: cache.bytesOf(cached) };
-    }
-    cache.misses++;
     return this.#load(number, this.handle(part, entry), WEIGHT_DATA);
   }
 
   /** A block of data, if it is in the cache. */
   cachedBlock(part: number, entry: number): LoadedBlock | undefined {
-    const cached = this.#slots[(this.parts()[part] as Part).firstBlock + entry] as number;
-    if (cached === 0) return undefined;
-    this.#cache.hits++;
-    return { address: this.#cache.address(cached), bytes: this.#cache.bytesOf(cached) };
+    const { parts, places } = this.#loadParts();
+    const cached = this.#cache.find(places, (parts[part] as Part).firstBlock + entry, WEIGHT_DATA);
+    if (cached !== undefined) this.#cache.count(COUNTER_HITS);
+    return cached;
   }
 
   #meta(slot: number, handle: Handle): LoadedBlock {
-    const cached = this.#slots[slot] as number;
-    if (cached === 0) return this.#load(slot, handle, WEIGHT_INDEX);
-    return { address: this.#cache.address(cached), bytes: this.#cache.bytesOf(cached) };
+    const { places } = this.#loadParts();
+    return this.#cache.find(places, slot, WEIGHT_INDEX) ?? this.#load(slot, handle, WEIGHT_INDEX);
   }
 
   /** Reads a block into the cache, or, where that does not take it, into memory that is used for the next one. */
@@ -256,7 +252,7 @@ export class TableReader {
     const address = reserved === 0 ? cache.passing(handle.bytes) : reserved;
     const stored = readStored(memory, file, handle, address);
     if (stored.codec === CODEC_NONE) {
-      if (reserved !== 0) cache.commit(this.#slots, slot, stored.bytes, weight);
+      if (reserved !== 0) cache.commit(this.#loadParts().places, slot, stored.bytes, weight);
       return { address, bytes: stored.bytes };
     }
     return this.#loadExpanded(slot, handle, weight);
@@ -273,7 +269,7 @@ export class TableReader {
       const reserved = cache.reserve(bytes);
       const address = reserved === 0 ? cache.passing(bytes) : reserved;
       expandTo(memory, file, handle, from.address, stored, address);
-      if (reserved !== 0) cache.commit(this.#slots, slot, bytes, weight);
+      if (reserved !== 0) cache.commit(this.#loadParts().places, slot, bytes, weight);
       return { address, bytes };
     } finally {
       from.release(true);
@@ -288,9 +284,11 @@ export class TableReader {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#cache.forget(this.#slots);
-    this.#parts?.slab.release();
-    this.#fields.release();
+    if (this.#parts !== undefined) {
+      this.#cache.forget(this.#parts.places);
+      this.#parts.release();
+    }
+    this.#head.release();
     await this.file.close();
   }
 }

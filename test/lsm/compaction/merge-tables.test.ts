@@ -38,15 +38,24 @@ const textsOf = (pairs: readonly { key: Uint8Array; value: Uint8Array }[]): stri
 
 /** What a snapshot sees in tables that do not overlap. */
 function scanLevel(readers: readonly TableReader[], snapshot: number, backward = false): TestPair[] {
-  const merge = new PageMerge(kit.memory, [new LevelSource(kit.memory, readers)], {
-    snapshot,
-    fragments: fragmentsOf(readers.flatMap((reader) => reader.rangeTombstones)),
-    backward,
-    lower: undefined,
-    upper: undefined,
-    withValues: true,
-    longestKeyBytes: 65_535,
-  });
+  const merge = new PageMerge(
+    kit.memory,
+    [
+      new LevelSource(
+        kit.memory,
+        readers.map((reader) => ({ reader })),
+      ),
+    ],
+    {
+      snapshot,
+      fragments: fragmentsOf(readers.flatMap((reader) => reader.rangeTombstones)),
+      backward,
+      lower: undefined,
+      upper: undefined,
+      withValues: true,
+      longestKeyBytes: 65_535,
+    },
+  );
   try {
     return pairsOf(kit.memory, merge);
   } finally {
