@@ -54,6 +54,8 @@ ${suites.map((suite) => `  ${suite.name.padEnd(10)} ${suite.title}`).join('\n')}
   --out FILE   write the JSON to a file as well
   --against FILE  compare with such a file from before; exit code 1 where something became slower
   --rounds N   how often each is measured (default: 5); to find what became slower, take 8 in both runs
+  --records N  how many records the bench \`tree\` has (default: a million)
+  --only TEXT  of the bench \`tree\`, only the rows whose names have this in them
   --dir DIR    write below DIR, which is made if it is missing (default: ${tmpdir()})
   --tiny       toy sizes and no peers: shows that the benches work
 `;
@@ -66,6 +68,8 @@ interface Arguments {
   /** Results from before. */
   readonly against: readonly Result[] | undefined;
   readonly rounds: number;
+  readonly records: number | undefined;
+  readonly only: string | undefined;
   readonly directory: string;
 }
 
@@ -80,6 +84,8 @@ function readArguments(): Arguments | string {
         out: { type: 'string' },
         against: { type: 'string' },
         rounds: { type: 'string', default: '5' },
+        records: { type: 'string' },
+        only: { type: 'string' },
         dir: { type: 'string', default: tmpdir() },
       },
     });
@@ -89,6 +95,9 @@ function readArguments(): Arguments | string {
     if (unknown !== undefined) return `there is no bench ${unknown}`;
     const rounds = Number(values.rounds);
     if (!Number.isSafeInteger(rounds) || rounds < 1) return '--rounds is a whole number, 1 or more';
+    const records = values.records === undefined ? undefined : Number(values.records);
+    if (records !== undefined && (!Number.isSafeInteger(records) || records < 1000))
+      return '--records is a whole number, 1000 or more';
     const directory = join(resolve(values.dir), `varve-bench-${process.pid}`);
     const chosen = suites.filter((suite) => names.includes(suite.name));
     const against = values.against === undefined ? undefined : readResults(values.against);
@@ -99,6 +108,8 @@ function readArguments(): Arguments | string {
       out: values.out,
       against,
       rounds,
+      records,
+      only: values.only,
       directory,
     };
   } catch (error) {
@@ -125,7 +136,7 @@ function keep(result: Result): void {
 }
 
 async function run(args: Arguments): Promise<void> {
-  const { directory, tiny, rounds } = args;
+  const { directory, tiny, rounds, records, only } = args;
   mkdirSync(directory, { recursive: true });
   const remove = (): void => rmSync(directory, { recursive: true, force: true, maxRetries: 3 });
   process.once('exit', remove);
@@ -136,7 +147,17 @@ async function run(args: Arguments): Promise<void> {
   const results: Result[] = [];
   for (const suite of args.suites) {
     const env = describeEnvironment(directory);
-    const result = await runSuite(suite, { engine, peers, tiny, rounds, directory, env, say });
+    const result = await runSuite(suite, {
+      engine,
+      peers,
+      tiny,
+      rounds,
+      records,
+      only,
+      directory,
+      env,
+      say,
+    });
     if (!tiny) keep(result);
     if (!args.json) process.stdout.write(`${results.length === 0 ? '' : '\n'}${formatResult(result)}`);
     results.push(result);

@@ -20,6 +20,10 @@ export interface Context {
   readonly tiny: boolean;
   /** How many rounds count, at least. */
   readonly rounds: number;
+  /** How many records there are, where a suite lets that be chosen; undefined for its own number. */
+  readonly records: number | undefined;
+  /** Whether a row was asked for, or one whose id begins like this: others need not be measured. */
+  wants(id: string): boolean;
   /** An empty directory of this suite's own, removed afterwards. */
   readonly directory: string;
   /** Says what is being done now, on stderr. */
@@ -59,6 +63,9 @@ export interface RunOptions {
   readonly tiny: boolean;
   /** How many rounds count, at least. */
   readonly rounds: number;
+  readonly records: number | undefined;
+  /** A part of the ids of the rows that are to be measured; undefined for all. */
+  readonly only: string | undefined;
   /** Where the suite's directory is made. */
   readonly directory: string;
   readonly env: Environment;
@@ -86,6 +93,10 @@ export async function runSuite(suite: Suite, options: RunOptions): Promise<Resul
       peers: options.peers,
       tiny: options.tiny,
       rounds: options.tiny ? 1 : options.rounds,
+      records: options.records,
+      wants: (id) =>
+        options.only === undefined ||
+        suite.rows.some((row) => row.id.startsWith(id) && row.id.includes(options.only as string)),
       directory,
       say: (text) => options.say(`${suite.name}: ${text}`),
       report(id, measurement) {

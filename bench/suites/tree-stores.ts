@@ -32,16 +32,16 @@ export interface Stores {
 }
 
 const BATCH = 1000;
-const KEY_BYTES = 16;
+export const KEY_BYTES = 16;
 
 /** The key of a record, as db_bench has it: a number in decimal digits. */
 export function keyAt(number: number): Buffer {
   return Buffer.from(String(number).padStart(KEY_BYTES, '0'), 'latin1');
 }
 
-/** A key that no record has, next to one that does. */
+/** A key that no record has, right behind one that does. */
 export function missingKeyAt(number: number): Buffer {
-  return Buffer.from(`${String(number).padStart(KEY_BYTES, '0').slice(1)}.`, 'latin1');
+  return Buffer.from(`${String(number).padStart(KEY_BYTES, '0')}.`, 'latin1');
 }
 
 function paths(

@@ -8,7 +8,8 @@
 import type { RowSpec } from '../rows.ts';
 import { type Contestant, inTurn } from '../statistics.ts';
 import type { Context, Suite } from '../suite.ts';
-import { perSecond, RECORD_BYTES, randomIntegers } from '../workload.ts';
+import { closedLoop, perSecond, RECORD_BYTES, randomIntegers } from '../workload.ts';
+import { diskRows, measureCompaction, measureOverwritten } from './tree-disk.ts';
 import {
   keyAt,
   levelTrees,
@@ -18,6 +19,9 @@ import {
   type Stores,
   varveTrees,
 } from './tree-stores.ts';
+
+/** What is read, in the order in which it is measured; opening comes with it. */
+const READS = ['open', 'readrandom', 'readmissing', 'readseq', 'readreverse', 'seekrandom'];
 
 type Name = 'varve' | 'lmdb' | 'level';
 
@@ -55,6 +59,18 @@ const rows = {
     unit,
     versus: 'lmdb put and flushed',
     target: '>= 1',
+  },
+  fillsync64VsLevel: {
+    id: 'tree/fillsync-64-clients vs classic-level-sync',
+    unit,
+    versus: 'classic-level put, sync',
+    target: '>= 10',
+  },
+  fillsync64VsLmdb: {
+    id: 'tree/fillsync-64-clients vs lmdb-flushed',
+    unit,
+    versus: 'lmdb put and flushed',
+    target: '>= 1.5',
   },
   readrandomVsLevel: {
     id: 'tree/readrandom vs classic-level-getSync',
@@ -106,6 +122,7 @@ const rows = {
     versus: 'classic-level open',
     target: null,
   },
+  ...diskRows,
 } as const satisfies Record<string, RowSpec>;
 
 /** Numbers in order. */
@@ -126,6 +143,7 @@ async function measureFills(context: Context, all: Record<Name, Stores>, count: 
     },
   };
   for (const [workload, fill] of Object.entries(fills)) {
+    if (!context.wants(`tree/${workload} `)) continue;
     context.say(`${workload}, ${count} records`);
     const contestants = contestantsOf(all, ({ open, remove }) => async () => {
       const store = await open(workload);
@@ -170,19 +188,19 @@ function report(
   }
 }
 
-async function measureSyncs(context: Context, all: Record<Name, Stores>): Promise<void> {
-  const count = context.tiny ? 20 : 500;
-  context.say(`fillsync, ${count} records`);
+/** Has clients write records that each waits for, one after the other. */
+async function measureSyncs(context: Context, all: Record<Name, Stores>, clients: number): Promise<void> {
+  const workload = clients === 1 ? 'fillsync' : `fillsync${clients}`;
+  const count = clients * (context.tiny ? 20 : clients === 1 ? 500 : 50);
+  context.say(`${workload}, ${count} records`);
   const contestants = contestantsOf(all, ({ open, remove }) => async () => {
-    const store = await open('fillsync');
-    const began = performance.now();
-    for (let i = 0; i < count; i++) await store.putSynced(i);
-    const rate = perSecond(count, began);
+    const store = await open(workload);
+    const rate = await closedLoop(clients, count, (i) => store.putSynced(i));
     await store.close();
-    remove('fillsync');
+    remove(workload);
     return rate;
   });
-  report(context, all, 'fillsync', await inTurn(Math.min(3, context.rounds), contestants));
+  report(context, all, workload, await inTurn(Math.min(3, context.rounds), contestants));
 }
 
 /** Reads stores that were filled in random order. */
@@ -215,15 +233,16 @@ async function measureReads(context: Context, all: Record<Name, Stores>, count: 
     readseq: (store) => scan(store, false, count),
     readreverse: (store) => scan(store, true, count),
     seekrandom: async (store) => {
-      const numbers = randomIntegers(seeks, count, ++seed);
+      const keys = Array.from(randomIntegers(seeks, count, ++seed), keyAt);
       const began = performance.now();
       let found = 0;
-      for (const number of numbers) if (await store.seek(keyAt(number))) found++;
+      for (const key of keys) if (await store.seek(key)) found++;
       if (found !== seeks) throw new Error('a seek finds nothing');
       return perSecond(seeks, began);
     },
   };
   for (const [workload, read] of Object.entries(reads)) {
+    if (!context.wants(`tree/${workload} `)) continue;
     context.say(workload);
     const contestants = contestantsOf(all, (_, name) => () => read(stores[name]));
     report(context, all, workload, await inTurn(context.rounds, contestants));
@@ -231,15 +250,17 @@ async function measureReads(context: Context, all: Record<Name, Stores>, count: 
   for (const store of Object.values(stores)) await store.close();
 }
 
+/** Looks keys up, which are made before: how long that takes has nothing to do with a store. */
 function look(
   store: OrderedStore,
   numbers: Float64Array,
-  key: (number: number) => Buffer,
+  keyOf: (number: number) => Buffer,
   expected: number,
 ): number {
+  const keys = Array.from(numbers, keyOf);
   const began = performance.now();
   let found = 0;
-  for (let i = 0; i < numbers.length; i++) if (store.get(key(numbers[i]!)) !== undefined) found++;
+  for (let i = 0; i < keys.length; i++) if (store.get(keys[i]!) !== undefined) found++;
   const rate = perSecond(numbers.length, began);
   if (found !== expected) throw new Error(`${found} keys were found, not ${expected}`);
   return rate;
@@ -254,11 +275,18 @@ async function scan(store: OrderedStore, isBackward: boolean, count: number): Pr
 }
 
 async function run(context: Context): Promise<void> {
-  const count = context.tiny ? 3000 : 1_000_000;
+  const count = context.tiny ? 3000 : (context.records ?? 1_000_000);
   const all = { varve: varveTrees(context), lmdb: lmdbTrees(context, false), level: levelTrees(context) };
   await measureFills(context, all, count);
-  await measureSyncs(context, { ...all, lmdb: lmdbTrees(context, true) });
-  await measureReads(context, all, count);
+  const synced = { ...all, lmdb: lmdbTrees(context, true) };
+  for (const clients of [1, 64]) {
+    if (context.wants(clients === 1 ? 'tree/fillsync vs' : 'tree/fillsync-64'))
+      await measureSyncs(context, synced, clients);
+  }
+  if (READS.some((workload) => context.wants(`tree/${workload} `))) await measureReads(context, all, count);
+  if ([diskRows.overwriteStall, diskRows.space, diskRows.openLarge].some(({ id }) => context.wants(id)))
+    await measureOverwritten(context, count);
+  if (context.wants(diskRows.compaction.id)) await measureCompaction(context);
 }
 
 export const treeSuite: Suite = {

@@ -20,11 +20,14 @@ export type TreeOperation =
 /** Gathers operations, which `write` writes together. Of several on one key, the last counts. */
 export class TreeBatch {
   readonly #trees: Trees;
-  readonly #encoder: OperationsEncoder = new OperationsEncoder();
+  readonly #encoder: OperationsEncoder;
+  readonly #maxValueBytes: number;
 
   /** Use `db.batch`. */
   constructor(trees: Trees) {
     this.#trees = trees;
+    this.#encoder = new OperationsEncoder(trees.usualBatchBytes);
+    this.#maxValueBytes = maxValueBytes(trees);
   }
 
   /** How many operations there are. */
@@ -43,7 +46,8 @@ export class TreeBatch {
    * @throws TypeError, RangeError where something is wrong; the batch is as it was then
    */
   put(tree: Tree, key: TreeBytes, value: TreeBytes): this {
-    const [keyBytes, valueBytes] = [checkKey(key), checkValue(value, maxValueBytes(this.#trees))];
+    const keyBytes = checkKey(key);
+    const valueBytes = checkValue(value, this.#maxValueBytes);
     this.#encoder.put(this.#treeId(tree), keyBytes, valueBytes);
     return this;
   }
@@ -102,6 +106,7 @@ export class TreeBatch {
         throw new RangeError(`a batch has at most ${maxBatchBytes} bytes, encoded, not ${length}`);
       }
       this.#trees.checkWritable();
+      this.#trees.wroteBatch(length);
       return this.#trees.writer.write(this.#encoder.bytes, level);
     } catch (error) {
       return Promise.reject(error);

@@ -39,9 +39,14 @@ export interface Operation {
 
 /** Encodes the operations of one batch, in private memory that it keeps for the next. */
 export class OperationsEncoder {
-  #bytes: Buffer = Buffer.from(new ArrayBuffer(INITIAL_BYTES));
+  #bytes: Buffer;
   #length = 0;
   #count = 0;
+
+  /** @param bytes so much is expected, encoded */
+  constructor(bytes = 0) {
+    this.#bytes = Buffer.allocUnsafeSlow(Math.max(INITIAL_BYTES, bytes));
+  }
 
   /** How many operations there are. */
   get count(): number {
@@ -123,7 +128,7 @@ export class OperationsEncoder {
   #reserve(more: number): void {
     const needed = this.#length + more + WORD_BYTES;
     if (needed <= this.#bytes.length) return;
-    const grown = Buffer.from(new ArrayBuffer(2 ** Math.ceil(Math.log2(needed))));
+    const grown = Buffer.allocUnsafeSlow(2 ** Math.ceil(Math.log2(needed)));
     grown.set(this.#bytes.subarray(0, this.#length));
     this.#bytes = grown;
   }

@@ -44,6 +44,8 @@ const MIB = 1024 * 1024;
 /** A batch has at most so much of the memory: it is held several times while it is written. */
 const BATCH_SHARE = 1 / 16;
 const BATCH_BYTES_MAX = 16 * MIB;
+/** A batch is given so much room at most before it needs it. */
+const USUAL_BATCH_BYTES_MAX = MIB;
 const WAL_SEGMENT_BYTES = 32 * MIB;
 const WAL_BUFFER_BYTES = MIB;
 /** How much of the memory blocks of tables may take, as long as nobody else needs it. */
@@ -75,6 +77,7 @@ export class Trees implements SharedParts {
   #list: TreeCore[] = [];
   #making: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | undefined;
+  #usualBatchBytes = 0;
 
   private constructor(parts: TreesParts, wal: Log, manifest: Manifest) {
     const { memory, clock, vfs } = parts;
@@ -170,6 +173,16 @@ export class Trees implements SharedParts {
   /** The most bytes that the operations of a batch have, encoded. */
   get maxBatchBytes(): number {
     return this.wal.maxRecordBytes;
+  }
+
+  /** What a batch is expected to have, encoded: somewhat more than the last one. */
+  get usualBatchBytes(): number {
+    return this.#usualBatchBytes;
+  }
+
+  /** Notes how large a batch was. */
+  wroteBatch(bytes: number): void {
+    this.#usualBatchBytes = Math.min(bytes + (bytes >> 3), USUAL_BATCH_BYTES_MAX);
   }
 
   /** @throws VarveError `CLOSED` */

@@ -67,7 +67,7 @@ describe('verifying a table', () => {
     }
   });
 
-  it('notices every flipped byte, and a reader never gives a wrong entry', async () => {
+  it('notices every flipped byte, and a reader never gives a wrong entry', { timeout: 120_000 }, async () => {
     const { path, number, bytes, entries } = await smallTable();
     const random = createRandom(632);
     const keys = [...new Set(entries.map(({ key }) => Buffer.from(key).toString('hex')))];
