@@ -27,6 +27,7 @@ import { type Contestant, inTurn } from '../statistics.ts';
 import type { Context, Suite } from '../suite.ts';
 import { RECORD_BYTES, randomIntegers, recordAt } from '../workload.ts';
 import { decodeInJs, encodeInJs, lowerBoundInJs } from './js-batches.ts';
+import { compareTableKernels, filterRow, mergeRow } from './kernels-lsm.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -115,6 +116,7 @@ async function run(context: Context): Promise<void> {
     }
     await compareBatches(context, arena, bytes, memory);
     await compareSearch(context, arena, memory);
+    await compareTableKernels(context, memory, (count, once) => nanoseconds(context.tiny, count, once));
   } finally {
     slab.release();
     await runtime.close();
@@ -193,6 +195,6 @@ async function compareSearch(context: Context, arena: Arena, memory: Memory): Pr
 export const kernelsSuite: Suite = {
   name: 'kernels',
   title: 'the kernels of the hot path, call by call',
-  rows: [encodeRow, decodeRow, searchRow],
+  rows: [encodeRow, decodeRow, searchRow, filterRow, mergeRow],
   run,
 };
