@@ -50,7 +50,12 @@ export default {
     { from: { path: '^src/' }, to: { path: packages.map(outsidePattern) } },
     {
       from: { path: '^assembly/' },
-      to: { path: ['^assembly/', '^src/memory/(layout|program-layout|lsm-layout|table-layout|lookup-layout)\\.ts$'] },
+      to: {
+        path: [
+          '^assembly/',
+          '^src/memory/(layout|program-layout|lsm-layout|table-layout|lookup-layout)\\.ts$',
+        ],
+      },
     },
     { from: { path: '^(?:test|bench|scripts)/|^[^/]+$' }, to: {} },
   ],
