@@ -53,7 +53,7 @@ export default {
       to: {
         path: [
           '^assembly/',
-          '^src/memory/(layout|program-layout|lsm-layout|table-layout|lookup-layout)\\.ts$',
+          '^src/memory/(layout|program-layout|lsm-layout|table-layout|lookup-layout|key-map-layout)\\.ts$',
         ],
       },
     },

@@ -18,6 +18,7 @@ export { countFeeds, countFound, examineText, findFeedBack, findLines } from './
 export { parseHdfs, plainFields } from './hdfs';
 export { encodeBatches, keepEntries, makeEntries } from './ingest';
 export { parseJson } from './json';
+export { findKeys, gatherRecords, mapKeys, wholeRecords } from './key-map';
 export { indexLines } from './lines';
 export { parseLogfmt } from './logfmt';
 export { lookup, seekPart } from './lookup';

@@ -20,6 +20,7 @@ import { installedPeers, noPeers } from './peers.ts';
 import { formatResult } from './print.ts';
 import { type Result, runSuite, type Suite } from './suite.ts';
 import { appendSuite } from './suites/append.ts';
+import { compactionSuite } from './suites/compaction.ts';
 import { compressionSuite } from './suites/compression.ts';
 import { crc32cSuite } from './suites/crc32c.ts';
 import { ingestSuite } from './suites/ingest.ts';
@@ -43,6 +44,7 @@ const suites: readonly Suite[] = [
   treeSuite,
   compressionSuite,
   storesSuite,
+  compactionSuite,
 ];
 
 const usage = `usage: npm run bench -- NAME... [options]

@@ -121,6 +121,7 @@ async function buildKernels(withDebug) {
     'src/memory/program-layout.ts',
     'src/memory/lookup-layout.ts',
     'src/memory/lsm-layout.ts',
+    'src/memory/key-map-layout.ts',
     'src/memory/table-layout.ts',
     'asconfig.json',
     'scripts/build.mjs',

@@ -22,11 +22,15 @@ export type { KvStats } from './kv/stats.ts';
 export type { KvEntry, KvReadOptions, KvStore } from './kv/store.ts';
 export type { SetOptions, TouchOptions, WriteLevel } from './kv/writes.ts';
 export type { Level } from './levels.ts';
+export type { CompactOptions, DeduplicateOptions } from './log/compaction/compact-options.ts';
+export type { CleanablePlan } from './log/compaction/policy.ts';
+export type { CompactionReport, SkippedSegment } from './log/compaction/report.ts';
 export type { Compression, CompressionOptions } from './log/compression-options.ts';
 export type { DurableState } from './log/core.ts';
-export type { AppendOptions, FramedBatches, Log, LogInfo, SegmentInfo } from './log/log.ts';
+export type { LogInfo, SegmentInfo } from './log/info.ts';
+export type { AppendOptions, FramedBatches, Log } from './log/log.ts';
 export type { LatencySnapshot, LogMetricsSnapshot } from './log/metrics.ts';
-export type { LogOptions, RecoveryMode } from './log/options.ts';
+export type { CleanupPolicy, LogOptions, RecoveryMode } from './log/options.ts';
 export type { ReadOptions } from './log/read-options.ts';
 export type { Damage, RecoveryReport } from './log/recovery.ts';
 export type { LogRepairReport, RepairAction, RepairMode } from './log/repair-report.ts';
@@ -61,7 +65,18 @@ export type { TreeSnapshot } from './lsm/snapshot.ts';
 export type { GetOptions, Tree, WriteOptions } from './lsm/tree.ts';
 export type { TreeOptions } from './lsm/tree-options.ts';
 export type { LevelStats, TreeStats, TreesMetrics } from './lsm/tree-stats.ts';
-export { type Database, type MetricsSnapshot, type OpenOptions, open, type WalOptions } from './open.ts';
+export type {
+  Maintenance,
+  MaintenanceMetrics,
+  MaintenanceOptions,
+  MaintenanceReport,
+  MaintenanceRunOptions,
+  MaintenanceTask,
+  MaintenanceTaskMetrics,
+} from './maintenance.ts';
+export type { MetricsSnapshot } from './metrics-snapshot.ts';
+export { type Database, open } from './open.ts';
+export type { OpenOptions, WalOptions } from './open-options.ts';
 export type { Entry } from './parse/entry.ts';
 export type { LineFormat } from './parse/formats.ts';
 export type { FormatSpec, PatternFormat } from './parse/parser.ts';

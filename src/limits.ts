@@ -46,6 +46,14 @@ export const SYNC_BATCH_BYTES_DEFAULT: number = MIB;
 export const SYNC_BATCH_DELAY_MS_DEFAULT = 10;
 export const SYNC_ADAPTIVE_DELAY_MS_DEFAULT = 5;
 
+/** How long deletions are kept in a compacted log, after they were first rewritten. */
+export const DELETE_RETENTION_MS_DEFAULT: number = DAY_MS;
+/** The share of a log that is not compacted, from which on it is. */
+export const CLEANABLE_RATIO_DEFAULT = 0.5;
+/** Memory for the keys of a log that is being compacted. */
+export const KEY_MAP_BYTES_DEFAULT: number = 64 * MIB;
+export const KEY_MAP_BYTES_MIN: number = 64 * KIB;
+
 /** What a reader asks the disk for at once. */
 export const READ_WINDOW_BYTES: number = MIB;
 

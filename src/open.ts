@@ -27,59 +27,30 @@ import {
   type ResolvedLogOptions,
   resolveLogOptions,
 } from './log/options.ts';
-import { resolveSyncPolicy, type SyncPolicy } from './log/sync-policy.ts';
+import { resolveSyncPolicy } from './log/sync-policy.ts';
 import type { VerifyOptions } from './log/verify.ts';
-import type { LogWork } from './log/work.ts';
 import { TreeBatch, type TreeOperation } from './lsm/batch.ts';
 import { Tree, type WriteOptions } from './lsm/tree.ts';
 import { checkTreeName } from './lsm/tree-names.ts';
 import type { TreeOptions } from './lsm/tree-options.ts';
-import { type TreesMetrics, treesMetrics } from './lsm/tree-stats.ts';
+import { treesMetrics } from './lsm/tree-stats.ts';
 import { MANIFEST_DIRECTORY, Trees } from './lsm/trees.ts';
+import { type MaintainedLog, Maintenance, resolveMaintenanceOptions } from './maintenance.ts';
+import type { MetricsSnapshot } from './metrics-snapshot.ts';
+import type { OpenOptions, WalOptions } from './open-options.ts';
 import { booleanOption, checkOneOf, checkOptions } from './options.ts';
-import type { PoolMetrics } from './pool/pool.ts';
+import { createPoolWork } from './pool/log-work.ts';
 import { Runtime, sharedRuntime } from './runtime.ts';
 import { type VerifyReport, verifyDirectory } from './verify.ts';
 import { nodeVfs } from './vfs/node.ts';
 import { joinPath, type Vfs, type VfsLock } from './vfs/vfs.ts';
 
-export interface OpenOptions {
-  /** Memory and threads; those that the process shares unless given. */
-  runtime?: Runtime;
-  /** Read beside a process that writes: takes no lock and changes nothing. */
-  readOnly?: boolean;
-  /** Make the directory where there is none; true unless it is opened read-only. */
-  create?: boolean;
-  /** What logs do about damage, unless their own options say. */
-  recovery?: RecoveryMode;
-  /** The disk; the real one unless given. */
-  vfs?: Vfs;
-  wal?: WalOptions;
-}
-
-/** Of the write-ahead log that all trees share. */
-export interface WalOptions {
-  /** When it calls fdatasync; `always` unless given. */
-  sync?: SyncPolicy;
-  /**
-   * Fill its next segment (32 MiB) with zeros ahead of its use, so that fdatasync has less to do; off unless given.
-   */
-  preallocate?: boolean;
-}
-
-/** Everything that is counted, at one moment. */
-export interface MetricsSnapshot {
-  logs: Record<string, LogMetricsSnapshot>;
-  /** Of all trees together; undefined before one was asked for. */
-  trees: TreesMetrics | undefined;
-  memory: { budgetBytes: number; inUseBytes: number };
-  pool: PoolMetrics;
-}
-
 export class Database {
   readonly directory: string;
   readonly runtime: Runtime;
   readonly readOnly: boolean;
+  /** Retention and compaction of the logs that are open, from time to time and by hand. */
+  readonly maintenance: Maintenance;
   readonly #vfs: Vfs;
   readonly #lock: VfsLock | undefined;
   readonly #recovery: RecoveryMode | undefined;
@@ -101,8 +72,7 @@ export class Database {
     runtime: Runtime,
     vfs: Vfs,
     lock: VfsLock | undefined,
-    recovery: RecoveryMode | undefined,
-    wal: WalOptions,
+    { recovery, wal, maintenance }: OpenOptions,
   ) {
     this.directory = directory;
     this.runtime = runtime;
@@ -110,7 +80,9 @@ export class Database {
     this.#vfs = vfs;
     this.#lock = lock;
     this.#recovery = recovery;
-    this.#wal = wal;
+    this.#wal = wal ?? {};
+    const parts = { clock: runtime.clock, logs: () => this.#maintained() };
+    this.maintenance = new Maintenance(parts, resolveMaintenanceOptions(maintenance), this.readOnly);
     this.#kv = new KvStores(runtime, this);
   }
 
@@ -277,7 +249,8 @@ export class Database {
     for (const [key, log] of this.#opened) logs[key] = log.metrics();
     const { budgetBytes, inUseBytes } = memory.slabs;
     const trees = this.#openTrees === undefined ? undefined : treesMetrics(this.#openTrees);
-    return { logs, trees, memory: { budgetBytes, inUseBytes }, pool: pool.metrics() };
+    const maintenance = this.maintenance.metrics();
+    return { logs, trees, maintenance, memory: { budgetBytes, inUseBytes }, pool: pool.metrics() };
   }
 
   /**
@@ -311,6 +284,7 @@ export class Database {
 
   async #close(): Promise<void> {
     const failures: unknown[] = [];
+    await this.maintenance.close();
     this.#kv.close();
     try {
       await (await this.#trees)?.close();
@@ -326,6 +300,12 @@ export class Database {
     }
     await this.#lock?.release();
     if (failures.length > 0) throw failures[0];
+  }
+
+  #maintained(): MaintainedLog[] {
+    return [...this.#opened].map(([key, log]) => {
+      return { key, log, options: this.#options.get(key) as ResolvedLogOptions };
+    });
   }
 
   /** All trees, opened with the first call. */
@@ -376,20 +356,12 @@ export class Database {
     }
     // Also where it was there: whoever made it may have ended before its name was durable.
     if (!this.readOnly) await vfs.syncDir(joinPath(this.directory, LOGS_DIRECTORY));
-    const work = this.#logWork;
+    const work = createPoolWork(this.runtime.pool, vfs);
     const parts = { name, directory, memory, vfs, clock, readOnly: this.readOnly, work };
     const log = await Log.open(parts, options);
     this.#opened.set(key, log);
+    this.maintenance.schedule();
     return log;
-  }
-
-  /** Where the heavy work of logs runs. */
-  get #logWork(): LogWork {
-    const { pool } = this.runtime;
-    return {
-      idleThreads: () => pool.idleThreads,
-      compressBatches: (args) => pool.run('compressBatches', args),
-    };
   }
 
   #checkOpen(): void {
@@ -408,17 +380,25 @@ export class Database {
  */
 export async function open(directory: string, options: OpenOptions = {}): Promise<Database> {
   if (typeof directory !== 'string' || directory === '') throw new TypeError('directory must be a path');
-  checkOptions('options', options, ['runtime', 'readOnly', 'create', 'recovery', 'vfs', 'wal']);
+  checkOptions('options', options, [
+    'runtime',
+    'readOnly',
+    'create',
+    'recovery',
+    'vfs',
+    'wal',
+    'maintenance',
+  ]);
   const readOnly = booleanOption('readOnly', options.readOnly, false);
   const canCreate = booleanOption('create', options.create, !readOnly) && !readOnly;
   if (options.recovery !== undefined) checkOneOf('recovery', options.recovery, RECOVERY_MODES);
   if (options.runtime !== undefined && !(options.runtime instanceof Runtime)) {
     throw new TypeError('runtime must be what createRuntime returned');
   }
-  const wal = { ...options.wal };
   checkOptions('wal', options.wal ?? {}, ['sync', 'preallocate']);
-  if (wal.sync !== undefined) resolveSyncPolicy(wal.sync);
-  booleanOption('wal.preallocate', wal.preallocate, false);
+  if (options.wal?.sync !== undefined) resolveSyncPolicy(options.wal.sync);
+  booleanOption('wal.preallocate', options.wal?.preallocate, false);
+  resolveMaintenanceOptions(options.maintenance);
   const vfs = options.vfs ?? nodeVfs;
   const runtime = options.runtime ?? sharedRuntime();
   const stat = await vfs.stat(directory);
@@ -433,14 +413,14 @@ export async function open(directory: string, options: OpenOptions = {}): Promis
   await checkOwn(vfs, directory, canCreate);
   if (readOnly) {
     await checkVersion(vfs, directory, false);
-    return new Database(directory, runtime, vfs, undefined, options.recovery, wal);
+    return new Database(directory, runtime, vfs, undefined, options);
   }
   const lock = await vfs.lock(directory);
   try {
     await checkVersion(vfs, directory, canCreate);
     await vfs.mkdir(joinPath(directory, LOGS_DIRECTORY));
     await vfs.syncDir(directory);
-    return new Database(directory, runtime, vfs, lock, options.recovery, wal);
+    return new Database(directory, runtime, vfs, lock, options);
   } catch (error) {
     await lock.release();
     throw error;

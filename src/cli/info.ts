@@ -5,7 +5,8 @@
  * @module
  */
 
-import type { Log, LogInfo } from '../log/log.ts';
+import type { LogInfo } from '../log/info.ts';
+import type { Log } from '../log/log.ts';
 import type { Database } from '../open.ts';
 import type { Context, ExitCode } from './context.ts';
 import { findLog, logTitle, openNamed, type RecoveryChoice, withDatabase } from './database.ts';

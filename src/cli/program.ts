@@ -10,6 +10,7 @@ import { RECOVERY_MODES } from '../log/options.ts';
 import { parseBytes, parseSyncPolicy, SYNC_POLICY_FORMS } from './arguments.ts';
 import { addBench } from './bench-commands.ts';
 import { checked, count, seconds, TIMES, time } from './checked.ts';
+import { addCompactionCommands } from './compaction-commands.ts';
 import { execute, report } from './context.ts';
 import type { DemoCommandOptions } from './demo.ts';
 import { addEventCommands } from './event-commands.ts';
@@ -51,6 +52,7 @@ export async function runProgram(version: string, argv: readonly string[]): Prom
   addInspect(program);
   addVerify(program);
   addRepair(program);
+  addCompactionCommands(program);
   addKv(program);
   addLogReadingCommands(program);
   addEventCommands(program);

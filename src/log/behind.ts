@@ -44,6 +44,8 @@ import { BatchScan } from './scan.ts';
 
 const WINDOW_BYTES = 4 * 1024 * 1024;
 const MAGIC = 2;
+/** Offsets are counted from the first of their segment, as 32-bit integers. */
+const SEGMENT_OFFSETS_MAX = 2 ** 31 - 1;
 /** No record has fewer bytes. */
 const RECORD_BYTES_MIN = 7;
 /** So many records a byte there can be, and in batches that are compressed. */
@@ -223,8 +225,9 @@ class BehindSearch {
 
   /** The greatest base offset that a batch at a position can have: so many records fit in between. */
   #greatestAt(position: number, isBatchCompressed: boolean): number {
-    const { due, position: start } = this.#search;
+    const { due, position: start, landmarks } = this.#search;
     if (due === undefined) return Number.MAX_SAFE_INTEGER;
+    if (landmarks.isSparse) return due + SEGMENT_OFFSETS_MAX;
     const density = isBatchCompressed || this.#isDense ? COMPRESSED_DENSITY_MAX : DENSITY_MAX;
     return due + Math.floor((position - start) * density);
   }

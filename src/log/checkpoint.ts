@@ -17,7 +17,7 @@
  *
  *     0        8        16        24         32        40       44       48       52       56      60    64
  *     +--------+--------+---------+----------+---------+--------+--------+--------+--------+-------+------+
- *     |  base  |  next  |   max   |offset of | created | bytes  | offset |  time  | offset | time  | zero |
+ *     |  base  |  next  |   max   |offset of | created | bytes  | offset |  time  | offset | time  |absent|
  *     | offset | offset |timestamp| that one |  at ms  |  u32   |entries |entries |  CRC   |  CRC  | u32  |
  *     +--------+--------+---------+----------+---------+--------+--------+--------+--------+-------+------+
  *
@@ -59,6 +59,8 @@ export interface SegmentState {
   timeEntries: number;
   offsetCrc: number;
   timeCrc: number;
+  /** Offsets that have no record any more, since compaction removed it. */
+  absentOffsets: number;
 }
 
 export interface Checkpoint {
@@ -113,6 +115,7 @@ export function encodeCheckpoint(memory: Memory, checkpoint: Checkpoint): Uint8A
     data.setUint32(at + 48, segment.timeEntries);
     data.setUint32(at + 52, segment.offsetCrc);
     data.setUint32(at + 56, segment.timeCrc);
+    data.setUint32(at + 60, segment.absentOffsets);
     at += SEGMENT_BYTES;
   }
   data.setUint32(CRC_POSITION, checksum(memory, bytes));
@@ -151,6 +154,7 @@ export function decodeCheckpoint(memory: Memory, bytes: Uint8Array): Checkpoint 
       timeEntries: data.getUint32(at + 48),
       offsetCrc: data.getUint32(at + 52),
       timeCrc: data.getUint32(at + 56),
+      absentOffsets: data.getUint32(at + 60),
     });
   }
   return { firstOffset: readInt64(data, 16), isClean: (data.getUint16(6) & FLAG_CLEAN) !== 0, segments };

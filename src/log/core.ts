@@ -5,12 +5,15 @@
  * @module
  */
 
-import type { Cancel, Clock } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import { codecs } from '../codec/registry.ts';
 import { isVarveError, VarveError } from '../errors.ts';
 import type { Memory } from '../memory/memory.ts';
 import { Flights } from '../vfs/flights.ts';
 import type { Vfs } from '../vfs/vfs.ts';
+import { openCleanerPoint } from './compaction/cleaner-point.ts';
+import { type CompactionRequest, Compactor } from './compaction/compactor.ts';
+import type { CompactionReport } from './compaction/report.ts';
 import { ExtentCache } from './extent-cache.ts';
 import type { Known } from './judge.ts';
 import { LogMetrics } from './metrics.ts';
@@ -24,6 +27,7 @@ import type { Segment, SegmentContext } from './segment.ts';
 import { Segments } from './segments.ts';
 import { ownLevel } from './sync-policy.ts';
 import { Syncer } from './syncer.ts';
+import { offsetBefore } from './time-lookup.ts';
 import { type LogWork, workHere } from './work.ts';
 import { Writer } from './writer.ts';
 
@@ -49,8 +53,6 @@ export interface DurableState {
 }
 
 const READ_ONLY_POLL_MS = 100;
-/** How often a log that removes segments by age looks for some. */
-const RETENTION_CHECK_MS = 60_000;
 /** How much of the memory the extents of one log may take. */
 const CACHE_SHARE = 0.5;
 
@@ -77,7 +79,8 @@ export class LogCore {
   #closing: Promise<void> | undefined;
   #poison: VarveError | undefined;
   #refreshing: Promise<void> | undefined;
-  #retentionTimer: Cancel | undefined;
+  #compactor: Compactor | undefined;
+  #compacting: Promise<unknown> = Promise.resolve();
 
   private constructor(
     parts: LogParts,
@@ -105,6 +108,7 @@ export class LogCore {
       visibleBytes: (segment) => this.visibleBytes(segment),
       waitVisible: (offset, signal) => this.#waitVisible(offset, signal),
       check: () => this.checkOpen(),
+      wasReplaced: (segment, error) => this.wasReplaced(segment, error),
       onMissing: (segment, offset, error) => this.explainMissing(segment, offset, error),
       onCorrupt: () => {
         this.metrics.corruptions++;
@@ -132,8 +136,10 @@ export class LogCore {
         );
       }
       await core.segments.start();
+      core.#compactor = core.#createCompactor(
+        await openCleanerPoint(context, core.segments.active.baseOffset),
+      );
       await core.segments.retain();
-      core.#scheduleRetention();
       return core;
     } catch (error) {
       await core.#release();
@@ -213,7 +219,10 @@ export class LogCore {
     if (fromOffset < firstOffset || (fromOffset > this.visibleOffset && !follow))
       throw this.outOfRange(fromOffset);
     if (fromTimestamp !== -Infinity)
-      fromOffset = Math.max(fromOffset, await this.#offsetBefore(fromTimestamp));
+      fromOffset = Math.max(
+        fromOffset,
+        (await offsetBefore(this.segments.list, fromTimestamp)) ?? this.visibleOffset,
+      );
     const reader = new LogReader(this.#source, { fromOffset, toOffset, follow, signal });
     this.#readers.add(reader);
     return reader;
@@ -246,6 +255,14 @@ export class LogCore {
     throw error;
   }
 
+  /** Whether compaction by another process explains an error that was met in a segment. */
+  async wasReplaced(segment: Segment, error: unknown): Promise<boolean> {
+    const isSuspect = isVarveError(error, 'CORRUPT') || isVarveError(error, 'NOT_FOUND');
+    if (!this.parts.readOnly || !isSuspect || this.#closing !== undefined) return false;
+    await this.refresh();
+    return !this.segments.list.includes(segment);
+  }
+
   /** Picks up what another process has done to a log that is open read-only. */
   async refresh(): Promise<void> {
     this.checkOpen();
@@ -257,6 +274,20 @@ export class LogCore {
     this.#wakeReaders();
   }
 
+  /** What compacts it. @throws VarveError `READ_ONLY` */
+  get compactor(): Compactor {
+    this.writer.check();
+    return this.#compactor as Compactor;
+  }
+
+  /** Compacts it; one after the other. */
+  compact(request: CompactionRequest): Promise<CompactionReport> {
+    const { compactor } = this;
+    const running = this.#compacting.then(() => compactor.run(request));
+    this.#compacting = running.catch(() => undefined);
+    return this.calls.during(running);
+  }
+
   /** Closes once; every call gets the same promise. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -264,7 +295,6 @@ export class LogCore {
   }
 
   async #close(): Promise<void> {
-    this.#retentionTimer?.();
     const failure = this.#writer === undefined ? undefined : await this.#finishWriting(this.#writer);
     this.#wakeReaders();
     for (const reader of [...this.#readers]) await reader.close();
@@ -319,6 +349,24 @@ export class LogCore {
     );
   }
 
+  #createCompactor(cleanedTo: number): Compactor {
+    const { memory, vfs, clock, work } = this.parts;
+    return new Compactor(
+      {
+        context: this.context,
+        options: this.options,
+        segments: this.segments,
+        clock,
+        work: work ?? workHere(memory, vfs),
+        check: () => {
+          this.checkOpen();
+          if (this.#poison !== undefined) throw this.#poison;
+        },
+      },
+      cleanedTo,
+    );
+  }
+
   #createSyncer(start: { offset: number; bytes: number }): Syncer {
     return new Syncer(
       {
@@ -337,27 +385,13 @@ export class LogCore {
 
   #createWriter(start: { offset: number; bytes: number }): Writer {
     const { memory, clock } = this.parts;
-    const work = this.parts.work ?? workHere(memory);
+    const work = this.parts.work ?? workHere(memory, this.parts.vfs);
     const { options, metrics, segments, syncer } = this;
     const onWritten = (): void => {
       if (!this.isOwnLevelSynced) this.#wakeReaders();
     };
     const onFatal = (error: unknown): VarveError => this.#onFatal(error);
     return new Writer({ memory, clock, options, metrics, segments, syncer, work, onWritten, onFatal }, start);
-  }
-
-  /** A log that is not written to any more still grows old. */
-  #scheduleRetention(): void {
-    if (this.options.retention.ageMs === Number.MAX_SAFE_INTEGER) return;
-    this.#retentionTimer = this.parts.clock.after(RETENTION_CHECK_MS, () => {
-      if (this.#closing !== undefined || this.#poison !== undefined) return;
-      this.segments
-        .retain()
-        .catch((error: unknown) => {
-          this.backgroundError = error;
-        })
-        .finally(() => this.#scheduleRetention());
-    });
   }
 
   /** Nothing can be promised any more: everything pending and later fails. */
@@ -398,20 +432,5 @@ export class LogCore {
       });
       if (readOnly && this.#closing === undefined) await this.refresh();
     }
-  }
-
-  /** An offset before which every record is older than the timestamp. */
-  async #offsetBefore(timestamp: number): Promise<number> {
-    for (const segment of this.segments.list) {
-      if (segment.maxTimestamp < timestamp) continue;
-      segment.pin();
-      try {
-        const index = await segment.loadIndex();
-        return Math.min(segment.baseOffset + index.offsetBefore(timestamp), this.visibleOffset);
-      } finally {
-        await segment.unpin();
-      }
-    }
-    return this.visibleOffset;
   }
 }

@@ -9,6 +9,7 @@ import {
   BATCH_HEADER_BYTES,
   BATCH_PREFIX_BYTES,
   COLUMN_BYTES,
+  COLUMN_KEY_LENGTH,
   COLUMN_TIMESTAMP,
   ROW_BYTES,
   SCAN_STATUS_ADDRESS,
@@ -52,7 +53,13 @@ function refuse(position: number, reason: string): RangeError {
   return new RangeError(`the batch at byte ${position} cannot be appended: ${reason}`);
 }
 
-function checkRow(memory: Memory, stored: BatchRow, position: number, expander: Expander): void {
+function checkRow(
+  memory: Memory,
+  stored: BatchRow,
+  position: number,
+  expander: Expander,
+  needsKeys: boolean,
+): void {
   if ((stored.attributes & CONTROL_BIT) !== 0) {
     throw new VarveError('UNSUPPORTED', `the batch at byte ${position} holds the markers of a transaction`);
   }
@@ -70,6 +77,9 @@ function checkRow(memory: Memory, stored: BatchRow, position: number, expander: 
     for (let i = 0; i < row.recordCount; i++) {
       const timestamp = memory.f64[(columns.address + i * COLUMN_BYTES + COLUMN_TIMESTAMP) >> 3] as number;
       if (timestamp > row.maxTimestamp) throw refuse(position, 'it has a record newer than its header says');
+      const keyLength = memory.i32[(columns.address + i * COLUMN_BYTES + COLUMN_KEY_LENGTH) >> 2] as number;
+      if (needsKeys && keyLength < 0)
+        throw refuse(position, 'the log is compacted, and it has a record without key');
     }
   } finally {
     columns.release();
@@ -105,10 +115,16 @@ export function settleCodecs(bytes: Uint8Array): Promise<void> | undefined {
  * Checks batches from elsewhere, once and for all: lengths, checksums and every record.
  *
  * @param address of the bytes, in the shared memory
+ * @param needsKeys whether each record must have a key
  * @throws RangeError where one is not valid
  * @throws VarveError `UNSUPPORTED` where one is valid but cannot be taken, or its codec is not to be had
  */
-export function checkForeign(memory: Memory, address: number, bytes: number): FramedBatch[] {
+export function checkForeign(
+  memory: Memory,
+  address: number,
+  bytes: number,
+  needsKeys: boolean,
+): FramedBatch[] {
   const slab = memory.slabs.allocate(ROWS_MAX * ROW_BYTES + SCAN_STATUS_BYTES, 'foreign batches');
   const status = slab.address + ROWS_MAX * ROW_BYTES;
   const batches: FramedBatch[] = [];
@@ -118,7 +134,7 @@ export function checkForeign(memory: Memory, address: number, bytes: number): Fr
       const count = memory.kernels.scanBatches(at, address + bytes - at, slab.address, ROWS_MAX, status);
       for (let i = 0; i < count; i++) {
         const row = readRow(memory, slab.address + i * ROW_BYTES);
-        checkRow(memory, row, row.address - address, expander);
+        checkRow(memory, row, row.address - address, expander, needsKeys);
         batches.push({ size: row.size, records: row.recordCount, maxTimestamp: row.maxTimestamp });
       }
       at = memory.i32[(status + SCAN_STATUS_ADDRESS) >> 2] as number;

@@ -42,6 +42,8 @@ export class GroupWriter {
 
   /** Writes a group. If it fails, a part of it may be written; `cutBack` removes what is torn. */
   async write(group: Group): Promise<void> {
+    const { segments } = this.#parts;
+    if (group.mustRoll && segments.active.bytes > 0) await segments.roll(group.firstOffset);
     for (let from = 0; from < group.batches.length; ) from = await this.#writeRun(group, from);
   }
 

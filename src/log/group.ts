@@ -104,6 +104,8 @@ export class Group {
   readonly synced: WaiterList = new WaiterList();
   /** Somebody waits for more than the log's policy promises. */
   isSyncDemanded = false;
+  /** A new segment is begun before it. */
+  mustRoll = false;
   /** Records that nobody waits for: if they are lost, the next call must say so. */
   hasUnwatched = false;
   /** Where it failed: the first offset that is lost. */

@@ -33,6 +33,7 @@ export class Intake {
   readonly #options: ResolvedLogOptions;
   readonly #builder: BatchBuilder;
   readonly #ordinaryMax: number;
+  readonly #needsKeys: boolean;
   readonly #measured: Measured = createMeasured();
   readonly #stopReclaim: () => void;
   /** A double from the start, so that it is never boxed. */
@@ -44,6 +45,7 @@ export class Intake {
     this.#memory = memory;
     this.#clock = clock;
     this.#options = options;
+    this.#needsKeys = options.cleanup !== 'delete';
     this.#ordinaryMax = Math.min(options.batchBytes, options.maxRecordBytes);
     this.#builder = new BatchBuilder(memory, options.batchBytes);
     this.#stopReclaim = memory.slabs.onPressure(() => this.#builder.release());
@@ -76,6 +78,7 @@ export class Intake {
     const hasKey = key !== undefined && key !== null;
     const hasValue = value !== null;
     if ((hasKey && !(key instanceof Uint8Array)) || (hasValue && !(value instanceof Uint8Array))) return -1;
+    if (!hasKey && this.#needsKeys) return -1;
     const bytes = (hasKey ? key.length : 0) + (hasValue ? value.length : 0);
     if (bytes > this.#ordinaryMax || !this.#builder.hasRoom(bytes)) return -1;
     if (this.#stampUses === STAMP_USES_MAX) this.#renewStamp();
@@ -92,6 +95,9 @@ export class Intake {
    */
   measure(record: RecordInput): void {
     measure(record, this.#measured);
+    if (this.#needsKeys && this.#measured.key === null) {
+      throw new TypeError('a record of a log that is compacted must have a key');
+    }
     const { maxRecordBytes } = this.#options;
     if (this.#measured.bytes > maxRecordBytes) {
       throw new RangeError(
@@ -132,6 +138,17 @@ export class Intake {
     this.nextOffset = group.nextOffset;
     this.queue.push(group);
     return group;
+  }
+
+  /** Takes in that a new segment is to be begun, as a group without records. Resolves when that is so. */
+  acceptRoll(): Promise<void> {
+    this.closeFilling();
+    const group = new Group(this.nextOffset, 0, undefined);
+    group.mustRoll = true;
+    this.queue.push(group);
+    return new Promise((resolve, reject) => {
+      group.written.add({ offset: group.nextOffset, resolve: () => resolve(), reject });
+    });
   }
 
   /** Ends the filling group, so that it waits for the disk. */

@@ -15,10 +15,17 @@ export interface Landmarks {
   readonly gaps: readonly DamagedRange[];
   /** The last offset of the batch that begins at a position, where an index names it. */
   readonly lastOffsetAt: (position: number) => number | undefined;
+  /** Whether compaction has removed records, so that few bytes may stand for many offsets. */
+  readonly isSparse: boolean;
 }
 
 /** Of a segment that is being read for the first time. */
-export const NO_LANDMARKS: Landmarks = { endOffset: undefined, gaps: [], lastOffsetAt: () => undefined };
+export const NO_LANDMARKS: Landmarks = {
+  endOffset: undefined,
+  gaps: [],
+  lastOffsetAt: () => undefined,
+  isSparse: false,
+};
 
 /**
  * Of a segment that is open.
@@ -29,6 +36,7 @@ export function landmarksOf(segment: Segment, limit: number): Landmarks {
   return {
     endOffset: limit === segment.bytes ? segment.nextOffset : undefined,
     gaps: segment.damaged,
+    isSparse: segment.absentOffsets > 0,
     lastOffsetAt(position) {
       const last = segment.index?.lastOffsetAt(position);
       return last === undefined ? undefined : segment.baseOffset + last;

@@ -8,9 +8,19 @@ import { VarveError } from '../errors.ts';
 import { booleanOption, checkInteger, checkOneOf, checkOptions } from '../options.ts';
 import type { RecordBatch } from '../record/batch.ts';
 import type { LogRecord, RecordInput } from '../record/record.ts';
+import { removedError } from './absent.ts';
+import {
+  type CompactOptions,
+  type DeduplicateOptions,
+  resolveCompactOptions,
+  resolveDeduplicateOptions,
+} from './compaction/compact-options.ts';
+import type { CleanablePlan } from './compaction/policy.ts';
+import type { CompactionReport } from './compaction/report.ts';
 import { type DurableState, LogCore, type LogParts } from './core.ts';
-import { checkKept, countLost } from './damage.ts';
+import { checkKept } from './damage.ts';
 import { checkForeign, type FramedBatch, settleCodecs, walkFramed } from './foreign.ts';
+import { describeLog, type LogInfo } from './info.ts';
 import type { LogMetricsSnapshot } from './metrics.ts';
 import type { LogOptions } from './options.ts';
 import { type ReadOptions, resolveReadOptions } from './read-options.ts';
@@ -19,30 +29,6 @@ import { corruptSegment, type Segment } from './segment.ts';
 import { BatchStream, RecordStream } from './streams.ts';
 import type { Durability } from './sync-policy.ts';
 import { type LogVerifyReport, type VerifyOptions, verifyLog } from './verify.ts';
-
-/** What a log knows of one of its segments. */
-export interface SegmentInfo {
-  baseOffset: number;
-  nextOffset: number;
-  bytes: number;
-  indexBytes: number;
-  /** The newest timestamp, or undefined where there is no record. */
-  maxTimestamp: number | undefined;
-  isSealed: boolean;
-}
-
-export interface LogInfo {
-  name: string;
-  partition: number;
-  firstOffset: number;
-  nextOffset: number;
-  records: number;
-  /** Records that are known to be lost: a repair has noted them, or the recovery mode goes on without them. */
-  lostRecords: number;
-  bytes: number;
-  indexBytes: number;
-  segments: SegmentInfo[];
-}
 
 /** Batches that our own kernels have framed, in the shared memory. */
 export interface FramedBatches {
@@ -55,6 +41,7 @@ export interface AppendOptions {
   durability?: Durability;
 }
 
+const NO_KEY = 'a record of a log that is compacted must have a key';
 const LEVELS = ['accepted', 'written', 'synced'] as const;
 
 export class Log {
@@ -197,7 +184,7 @@ export class Log {
       memory.u8.set(bytes, slab.address);
       const settling = settleCodecs(bytes);
       if (settling !== undefined) await settling;
-      batches = checkForeign(memory, slab.address, bytes.length);
+      batches = checkForeign(memory, slab.address, bytes.length, this.#core.options.cleanup !== 'delete');
       writer.check();
     } catch (error) {
       slab.release();
@@ -212,6 +199,7 @@ export class Log {
    * must not change until the promise settles, which is when they are written.
    */
   async appendFramed(source: FramedBatches): Promise<{ firstOffset: number; lastOffset: number }> {
+    if (this.#core.options.cleanup !== 'delete') throw new TypeError(NO_KEY);
     const batches = walkFramed(this.#core.parts.memory, source.address, source.bytes);
     const lastOffset = await this.#core.writer.appendFramed(source.address, batches, undefined, 'written');
     return { firstOffset: lastOffset - countRecords(batches) + 1, lastOffset };
@@ -295,7 +283,7 @@ export class Log {
   /**
    * Reads one record.
    *
-   * @throws VarveError `OUT_OF_RANGE`, `CORRUPT`, `CLOSED`, `UNSUPPORTED`, `IO`
+   * @throws VarveError `OUT_OF_RANGE`, also where compaction has removed it; `CORRUPT`, `CLOSED`, `UNSUPPORTED`, `IO`
    */
   get(offset: number): Promise<LogRecord> {
     try {
@@ -327,13 +315,15 @@ export class Log {
       this.#core.segments.touch(segment);
       if (record !== undefined) return record;
     } catch (error) {
-      await this.#core.explainMissing(segment, offset, error);
+      if (!(await this.#core.wasReplaced(segment, error)))
+        await this.#core.explainMissing(segment, offset, error);
     } finally {
       await segment.unpin();
       calls.end();
     }
     // What lies around damage is as good as ever; how to get there is a reader's business.
     for await (const found of this.read({ fromOffset: offset, toOffset: offset + 1 })) return found;
+    if (offset >= this.firstOffset) throw removedError(offset);
     throw this.#core.outOfRange(offset);
   }
 
@@ -357,6 +347,45 @@ export class Log {
     return await calls.during(segments.retain());
   }
 
+  /**
+   * Begins a new segment, if anything was written to the active one: then that one can be compacted, and removed.
+   *
+   * @throws VarveError `NO_SPACE`, `IO`, ...
+   */
+  async roll(): Promise<void> {
+    const { calls, writer, segments } = this.#core;
+    await calls.during(writer.roll().then(() => segments.settle()));
+  }
+
+  /**
+   * Compacts the log, if it is time, or at once: of sealed segments, the newest record of each key stays.
+   *
+   * @throws TypeError, RangeError where an option is wrong, or the log is not one that is compacted (`cleanup`)
+   * @throws VarveError `NO_SPACE`, `IO`, `NO_MEMORY`: what was not replaced by then stays as it was
+   */
+  async compact(options: CompactOptions = {}): Promise<CompactionReport> {
+    const request = resolveCompactOptions(options);
+    if (this.#core.options.cleanup === 'delete') {
+      throw new TypeError(`the log ${this.name} is not compacted: open it with cleanup 'compact' or 'both'`);
+    }
+    return await this.#core.compact(request);
+  }
+
+  /**
+   * Removes records from sealed segments that are there more than once: key, value, headers and time, byte for byte.
+   * The first of them stays.
+   *
+   * @throws TypeError, RangeError where an option is wrong; VarveError as `compact`
+   */
+  async deduplicate(options: DeduplicateOptions): Promise<CompactionReport> {
+    return await this.#core.compact(resolveDeduplicateOptions(options));
+  }
+
+  /** How much of the log is not compacted, and whether it is time to do that. */
+  get compaction(): CleanablePlan {
+    return this.#core.compactor.plan();
+  }
+
   /** For a read-only log: picks up what was appended, rolled and removed since. */
   async refresh(): Promise<void> {
     await this.#core.refresh();
@@ -364,28 +393,9 @@ export class Log {
 
   /** Sizes and bounds of the log and its segments. */
   info(): LogInfo {
-    const segments = this.#core.segments.list.map((segment) => ({
-      baseOffset: segment.baseOffset,
-      nextOffset: segment.nextOffset,
-      bytes: segment.bytes,
-      indexBytes: segment.indexBytes,
-      maxTimestamp: segment.maxTimestamp === -Infinity ? undefined : segment.maxTimestamp,
-      isSealed: segment.isSealed,
-    }));
-    const { firstOffset } = this;
+    const { name, partition, firstOffset } = this;
     const nextOffset = this.#core.visibleOffset;
-    const lostRecords = countLost(this.#core.segments.list, firstOffset, nextOffset);
-    return {
-      name: this.name,
-      partition: this.partition,
-      firstOffset,
-      nextOffset,
-      records: nextOffset - firstOffset - lostRecords,
-      lostRecords,
-      bytes: segments.reduce((sum, { bytes }) => sum + bytes, 0),
-      indexBytes: segments.reduce((sum, { indexBytes }) => sum + indexBytes, 0),
-      segments,
-    };
+    return describeLog(this.#core.segments.list, { name, partition, firstOffset, nextOffset });
   }
 
   /** Counters and latencies so far. */
@@ -403,8 +413,13 @@ export class Log {
     const deep = booleanOption('deep', options.deep, false);
     this.#core.checkOpen();
     const check = (): void => this.#core.checkOpen();
-    const verifying = verifyLog(this.#core.context, { deep, known: this.#core.known(), check });
-    return await this.#core.calls.during(verifying);
+    const letGo = this.#core.segments.hold();
+    try {
+      const verifying = verifyLog(this.#core.context, { deep, known: this.#core.known(), check });
+      return await this.#core.calls.during(verifying);
+    } finally {
+      letGo();
+    }
   }
 
   /**

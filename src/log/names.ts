@@ -12,6 +12,16 @@ export const SPARE_FILE = 'spare.tmp';
 export const GAPS_FILE = 'gaps';
 /** Where they are written before the file is renamed. */
 export const GAPS_TEMPORARY_FILE = 'gaps.tmp';
+/** Where compaction got to; see cleaner-point.ts. */
+export const CLEANER_FILE = 'cleaner-point';
+/** Where that is written before it is renamed. */
+export const CLEANER_TEMPORARY_FILE = 'cleaner-point.tmp';
+/** A segment that is being rewritten has this behind its name. */
+export const CLEANED_SUFFIX = '.cleaned';
+/** One that was rewritten, and takes the place of others from now on; see swap.ts. */
+export const SWAP_SUFFIX = '.swap';
+/** The old one, which is about to be removed. */
+export const DELETED_SUFFIX = '.deleted';
 /** Bytes that recovery took out of a log. */
 export const QUARANTINE_DIRECTORY = 'quarantine';
 
@@ -65,4 +75,20 @@ export function parseLogDirectoryName(directory: string): { name: string; partit
   // Another spelling of a partition would be another directory.
   if (!LOG_NAME.test(name) || logDirectoryName(name, partition) !== directory) return undefined;
   return { name, partition };
+}
+
+/** The base offset of the segment whose file has this name and suffix behind it, or undefined where it is none. */
+export function parseSuffixedName(
+  name: string,
+  suffix: string,
+): { baseOffset: number; kind: SegmentFileKind } | undefined {
+  return name.endsWith(suffix) ? parseSegmentFileName(name.slice(0, -suffix.length)) : undefined;
+}
+
+/** Whether a file of a segment's was left behind by a rewrite that is over, one way or the other. */
+export function isRewriteLeftover(name: string): boolean {
+  return (
+    parseSuffixedName(name, CLEANED_SUFFIX) !== undefined ||
+    parseSuffixedName(name, DELETED_SUFFIX) !== undefined
+  );
 }

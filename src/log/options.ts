@@ -6,13 +6,18 @@ import {
   BATCH_BYTES_DEFAULT,
   BUFFER_BYTES_COMPRESSED_DEFAULT,
   BUFFER_BYTES_DEFAULT,
+  CLEANABLE_RATIO_DEFAULT,
+  DELETE_RETENTION_MS_DEFAULT,
   INDEX_INTERVAL_BYTES_DEFAULT,
+  KEY_MAP_BYTES_DEFAULT,
+  KEY_MAP_BYTES_MIN,
   RECORD_BYTES_DEFAULT,
   RECORD_BYTES_MAX,
   ROLL_MS_DEFAULT,
   SEGMENT_BYTES_DEFAULT,
   SEGMENT_BYTES_MAX,
   SEGMENT_BYTES_MIN,
+  SLAB_BYTES_MAX,
 } from '../limits.ts';
 import { booleanOption, checkOneOf, checkOptions, integerOption } from '../options.ts';
 import {
@@ -45,6 +50,10 @@ export const RECOVERY_MODES: readonly RecoveryMode[] = [
   'skipAnyCorrupted',
 ];
 
+export type CleanupPolicy = 'delete' | 'compact' | 'both';
+
+export const CLEANUP_POLICIES: readonly CleanupPolicy[] = ['delete', 'compact', 'both'];
+
 export interface LogOptions {
   /** Which partition of the log; 0 unless given. */
   partition?: number;
@@ -64,6 +73,21 @@ export interface LogOptions {
   maxRecordBytes?: number;
   /** What old segments are removed by; nothing is unless given. */
   retention?: { bytes?: number; ageMs?: number };
+  /**
+   * What becomes of old records: `delete` (default) removes whole segments, by `retention`; `compact` keeps the newest
+   * record of each key; `both` does both. Compacted logs take no record without key.
+   */
+  cleanup?: CleanupPolicy;
+  /** How long deletions (records with a key and no value) are kept after compaction first met them; 1 day unless given. */
+  deleteRetentionMs?: number;
+  /** Compaction touches no segment with a younger record; 0 unless given. */
+  minCompactionLagMs?: number;
+  /** Compaction is due where a segment that was not compacted is older, whatever the ratio; never unless given. */
+  maxCompactionLagMs?: number;
+  /** Compaction is due when this share of the log was not compacted yet, from 0 to 1; 0.5 unless given. */
+  minCleanableRatio?: number;
+  /** The memory for keys while the log is compacted; what does not fit takes another pass. 64 MiB unless given. */
+  keyMapBytes?: number;
   /** Fill the next segment with zeros ahead of its use, so that fdatasync has less to do; off unless given. */
   preallocate?: boolean;
   /** What to do about damage when the log is opened. */
@@ -82,6 +106,12 @@ export interface ResolvedLogOptions {
   bufferBytes: number;
   maxRecordBytes: number;
   retention: { bytes: number; ageMs: number };
+  cleanup: CleanupPolicy;
+  deleteRetentionMs: number;
+  minCompactionLagMs: number;
+  maxCompactionLagMs: number;
+  minCleanableRatio: number;
+  keyMapBytes: number;
   preallocate: boolean;
   recovery: RecoveryMode;
   compression: ResolvedCompression;
@@ -97,6 +127,12 @@ const OPTION_NAMES: (keyof LogOptions)[] = [
   'bufferBytes',
   'maxRecordBytes',
   'retention',
+  'cleanup',
+  'deleteRetentionMs',
+  'minCompactionLagMs',
+  'maxCompactionLagMs',
+  'minCleanableRatio',
+  'keyMapBytes',
   'preallocate',
   'recovery',
   'compression',
@@ -162,10 +198,76 @@ export function resolveLogOptions(options: LogOptions = {}): ResolvedLogOptions 
       bytes: integerOption('retention.bytes', retention.bytes, Number.MAX_SAFE_INTEGER, 0),
       ageMs: integerOption('retention.ageMs', retention.ageMs, Number.MAX_SAFE_INTEGER, 0),
     },
+    ...resolveCleanup(options),
     preallocate: booleanOption('preallocate', options.preallocate, false),
     recovery: checkOneOf('recovery', options.recovery ?? 'tolerateCorruptedTail', RECOVERY_MODES),
     compression,
   };
+}
+
+type Cleanup = Pick<
+  ResolvedLogOptions,
+  | 'cleanup'
+  | 'deleteRetentionMs'
+  | 'minCompactionLagMs'
+  | 'maxCompactionLagMs'
+  | 'minCleanableRatio'
+  | 'keyMapBytes'
+>;
+
+const COMPACTION_NAMES = [
+  'deleteRetentionMs',
+  'minCompactionLagMs',
+  'maxCompactionLagMs',
+  'minCleanableRatio',
+  'keyMapBytes',
+] as const;
+
+/** @throws TypeError, RangeError with the name of the option that is wrong, or that does nothing with the others */
+function resolveCleanup(options: LogOptions): Cleanup {
+  const cleanup = checkOneOf('cleanup', options.cleanup ?? 'delete', CLEANUP_POLICIES);
+  const idle = COMPACTION_NAMES.find((name) => options[name] !== undefined);
+  if (cleanup === 'delete' && idle !== undefined) {
+    throw new TypeError(
+      `${idle} is about compaction, which cleanup 'delete' does not do: use 'compact' or 'both'`,
+    );
+  }
+  const { retention } = options;
+  if (cleanup === 'compact' && (retention?.bytes !== undefined || retention?.ageMs !== undefined)) {
+    throw new TypeError(`retention removes segments, which cleanup 'compact' does not do: use 'both'`);
+  }
+  const minCompactionLagMs = integerOption('minCompactionLagMs', options.minCompactionLagMs, 0, 0);
+  return {
+    cleanup,
+    deleteRetentionMs: integerOption(
+      'deleteRetentionMs',
+      options.deleteRetentionMs,
+      DELETE_RETENTION_MS_DEFAULT,
+      0,
+    ),
+    minCompactionLagMs,
+    maxCompactionLagMs: integerOption(
+      'maxCompactionLagMs',
+      options.maxCompactionLagMs,
+      Number.MAX_SAFE_INTEGER,
+      Math.max(1, minCompactionLagMs),
+    ),
+    minCleanableRatio: ratioOption('minCleanableRatio', options.minCleanableRatio, CLEANABLE_RATIO_DEFAULT),
+    keyMapBytes: integerOption(
+      'keyMapBytes',
+      options.keyMapBytes,
+      KEY_MAP_BYTES_DEFAULT,
+      KEY_MAP_BYTES_MIN,
+      SLAB_BYTES_MAX,
+    ),
+  };
+}
+
+function ratioOption(name: string, value: unknown, fallback: number): number {
+  if (value === undefined) return fallback;
+  if (typeof value !== 'number') throw new TypeError(`${name} must be a number`);
+  if (!(value >= 0 && value <= 1)) throw new RangeError(`${name} must be a number from 0 to 1, not ${value}`);
+  return value;
 }
 
 /**

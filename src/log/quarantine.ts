@@ -90,6 +90,19 @@ export async function quarantineTail(
   return { file: path, from: file.path, position, bytes: end - position };
 }
 
+/** Moves a file aside under its own name. The caller syncs the directory. */
+export async function quarantineFile(vfs: Vfs, directory: string, from: string): Promise<Quarantined> {
+  const folder = joinPath(directory, QUARANTINE_DIRECTORY);
+  await vfs.mkdir(folder);
+  await vfs.syncDir(directory);
+  const name = from.slice(from.lastIndexOf('/') + 1);
+  const path = joinPath(folder, freeName(name, new Set(await vfs.readdir(folder))));
+  const bytes = (await vfs.stat(from))?.bytes ?? 0;
+  await vfs.rename(from, path);
+  await vfs.syncDir(folder);
+  return { file: path, from, position: 0, bytes };
+}
+
 /** Moves a whole segment aside. The caller syncs the directory. */
 export async function quarantineSegment(
   vfs: Vfs,

@@ -31,6 +31,8 @@ export interface ReaderSource {
   /** Resolves when more than `offset` is visible; rejects when the log closes or the signal aborts. */
   waitVisible: (offset: number, signal: AbortSignal | undefined) => Promise<void>;
   check: () => void;
+  /** Whether a log that is open read-only has other segments by now, so that an error about one means nothing. */
+  wasReplaced: (segment: Segment, error: unknown) => Promise<boolean>;
   /** The file of a segment cannot be opened; throws what that means. */
   onMissing: (segment: Segment, offset: number, error: unknown) => Promise<never>;
   onCorrupt: () => void;
@@ -84,9 +86,18 @@ export class LogReader {
    * @returns its row, or undefined at the end
    */
   next(): Promise<BatchRow | undefined> {
-    const step = this.#advance();
+    const step = this.#advance().catch((error: unknown) => this.#tryAgain(error));
     this.#step = step.catch(() => undefined);
     return step;
+  }
+
+  /** Goes on in the segment that has taken the place of the one in which something went wrong. */
+  async #tryAgain(error: unknown): Promise<BatchRow | undefined> {
+    const segment = this.#segment;
+    if (segment === undefined || !(await this.#source.wasReplaced(segment, error))) throw error;
+    await this.#leave();
+    this.#row = this.#rowCount = 0;
+    return await this.next();
   }
 
   async #advance(): Promise<BatchRow | undefined> {
@@ -275,7 +286,8 @@ export class LogReader {
     }
     segment.pin();
     this.#segment = segment;
-    this.#position = previous === undefined ? undefined : 0;
+    // One that was put together of several may begin before what is to be read.
+    this.#position = previous === undefined || this.#offset > segment.baseOffset ? undefined : 0;
     this.#expected = undefined;
   }
 

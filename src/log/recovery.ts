@@ -1,7 +1,8 @@
 /**
  * Opens the segments of a log's directory, after a clean close or a crash.
  *
- * 1. Read the checkpoint, and list the segment files.
+ * 1. Read the checkpoint, carry on with rewritten segments that were taking the place of others (swap.ts), and list
+ *    the segment files.
  * 2. In the default mode, segments that the checkpoint knows are taken as they are, if their size is
  *    right; their batches are checked when they are read.
  * 3. The others (after a crash the active one, and one before it that was being sealed) are scanned:
@@ -19,11 +20,12 @@ import { type Checkpoint, readCheckpoint, type SegmentState, writeCheckpoint } f
 import type { Gap } from './gaps.ts';
 import { KnownGaps } from './known-gaps.ts';
 import type { Landmarks } from './landmarks.ts';
-import { parseSegmentFileName, segmentFileName } from './names.ts';
+import { segmentFileName } from './names.ts';
 import type { RecoveryMode } from './options.ts';
 import { type Quarantined, quarantineSegment, quarantineTail } from './quarantine.ts';
 import { corruptSegment, Segment, type SegmentContext } from './segment.ts';
 import { type Break, isZero, scanSegment } from './segment-scan.ts';
+import { settleSwaps } from './swap.ts';
 
 /** How often a log that is open read-only is looked at anew, because its writer was just removing segments. */
 const TRIES_MAX = 10;
@@ -82,6 +84,8 @@ class Recovery {
   /** None where any loss is to be refused. */
   #gaps: KnownGaps | undefined;
   #hasChanged = false;
+  /** Paths of segments that have not got their own names. */
+  #paths: ReadonlyMap<number, string> = new Map();
 
   constructor(context: SegmentContext, options: RecoveryOptions) {
     this.#context = context;
@@ -116,8 +120,8 @@ class Recovery {
     if (this.#options.mode !== 'absoluteConsistency') {
       this.#gaps = await KnownGaps.open(this.#context, (segment, gap) => this.#noteGap(segment, gap));
     }
-    const known = new Map(this.#checkpoint?.segments.map((state) => [state.baseOffset, state]));
     const bases = await this.#listBases();
+    const known = new Map(this.#checkpoint?.segments.map((state) => [state.baseOffset, state]));
     this.#checkMissing(bases);
     const lastKnown = this.#checkpoint?.segments.at(-1)?.baseOffset ?? -1;
     for (const [i, base] of bases.entries()) {
@@ -148,12 +152,12 @@ class Recovery {
 
   async #listBases(): Promise<number[]> {
     const { vfs, directory } = this.#context;
-    const bases: number[] = [];
-    for (const name of await vfs.readdir(directory)) {
-      const parsed = parseSegmentFileName(name);
-      if (parsed?.kind === 'log') bases.push(parsed.baseOffset);
-    }
-    bases.sort((a, b) => a - b);
+    const settled = await settleSwaps(this.#context, this.#options.readOnly, this.#checkpoint);
+    const { bases } = settled;
+    this.#checkpoint = settled.checkpoint;
+    this.#paths = settled.paths;
+    this.#hasChanged ||= settled.hasChanged;
+    this.#report.quarantined.push(...settled.quarantined);
     const firstOffset = this.#checkpoint?.firstOffset ?? 0;
     // Retention was dropping these when the crash came: the checkpoint that says so was durable. That it does
     // not name a segment says nothing: it may not have been sealed yet.
@@ -186,6 +190,7 @@ class Recovery {
   /** Takes a segment as the checkpoint describes it, if the file has the size that it should. */
   async #takeKnown(state: SegmentState, isActive: boolean): Promise<boolean> {
     const segment = Segment.fromState(this.#context, state, !isActive);
+    segment.swapPath = this.#paths.get(state.baseOffset);
     const bytes = (await this.#context.vfs.stat(segment.path))?.bytes ?? 0;
     if (bytes !== state.bytes && (isActive || bytes < state.bytes)) return false;
     this.#segments.push(segment);
@@ -207,7 +212,7 @@ class Recovery {
   ): Promise<boolean> {
     const { vfs } = this.#context;
     const { clock, readOnly } = this.#options;
-    const segment = new Segment(this.#context, base, state?.createdAtMs ?? clock.now());
+    const segment = this.#segmentAt(base, state?.createdAtMs ?? clock.now());
     this.#segments.push(segment);
     const file = await vfs.open(segment.path, readOnly ? 'read' : 'write');
     segment.file = file;
@@ -226,6 +231,7 @@ class Recovery {
     const landmarks: Landmarks = {
       endOffset: state?.bytes === fileBytes ? state.nextOffset : undefined,
       gaps: this.#gaps?.inside(base) ?? [],
+      isSparse: (state?.absentOffsets ?? 0) > 0,
       lastOffsetAt: () => undefined,
     };
     for (;;) {
@@ -350,7 +356,7 @@ class Recovery {
   /** Whether a segment behind says that anything was synced since it was begun: then all before it was too. */
   async #isSyncWitness(later: number[]): Promise<boolean> {
     for (const base of later) {
-      const probe = new Segment(this.#context, base, 0);
+      const probe = this.#segmentAt(base, 0);
       const file = await probe.open();
       try {
         const bytes = await file.size();
@@ -363,9 +369,15 @@ class Recovery {
     return false;
   }
 
+  #segmentAt(base: number, createdAtMs: number): Segment {
+    const segment = new Segment(this.#context, base, createdAtMs);
+    segment.swapPath = this.#paths.get(base);
+    return segment;
+  }
+
   /** Whether nothing was ever written to a segment's file. */
   async #isBlank(base: number): Promise<boolean> {
-    const segment = new Segment(this.#context, base, 0);
+    const segment = this.#segmentAt(base, 0);
     try {
       const file = await segment.open();
       return await isZero(this.#context.memory, file, 0, await file.size());

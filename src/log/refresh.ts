@@ -5,11 +5,12 @@
  */
 
 import { isVarveError } from '../errors.ts';
-import { readCheckpoint } from './checkpoint.ts';
-import { parseSegmentFileName } from './names.ts';
+import { type Checkpoint, readCheckpoint } from './checkpoint.ts';
+import { parseSegmentFileName, SWAP_SUFFIX, segmentFileName } from './names.ts';
 import { Segment, type SegmentContext } from './segment.ts';
 import { scanSegment } from './segment-scan.ts';
 import type { Segments } from './segments.ts';
+import { suffixedPath } from './swap.ts';
 
 /** How often it is looked anew, because the writer was just removing segments. */
 const TRIES_MAX = 10;
@@ -59,6 +60,40 @@ async function extend(context: SegmentContext, segments: Segments, bases: readon
   }
 }
 
+/**
+ * Takes in segments that were rewritten: the recovery point says of them what was not so before. As long as they
+ * have not got their own names, they are read under the others.
+ */
+async function takeRewritten(
+  context: SegmentContext,
+  segments: Segments,
+  checkpoint: Checkpoint | undefined,
+): Promise<void> {
+  const names = new Set(await context.vfs.readdir(context.directory));
+  const swapPath = (base: number): string | undefined =>
+    names.has(`${segmentFileName(base, 'log')}${SWAP_SUFFIX}`)
+      ? suffixedPath(context, base, SWAP_SUFFIX)
+      : undefined;
+  for (const segment of segments.list) {
+    if (segment.isSwap && swapPath(segment.baseOffset) === undefined) segment.swapPath = undefined;
+  }
+  for (const state of checkpoint?.segments ?? []) {
+    const at = segments.list.findIndex(({ baseOffset }) => baseOffset === state.baseOffset);
+    const old = segments.list[at];
+    if (old === undefined || !old.isSealed) continue;
+    if (old.bytes === state.bytes && old.nextOffset === state.nextOffset) continue;
+    const gone = segments.list.filter(
+      (one) => one.baseOffset >= state.baseOffset && one.nextOffset <= state.nextOffset && one.isSealed,
+    );
+    // The recovery point of a writer that has not come so far says nothing new.
+    if (gone[0] !== old || gone.at(-1)?.nextOffset !== state.nextOffset) continue;
+    const segment = Segment.fromState(context, state, true);
+    segment.swapPath = swapPath(state.baseOffset);
+    segments.list.splice(at, gone.length, segment);
+    for (const one of gone) await one.retire();
+  }
+}
+
 /** Brings the list of segments up to date. */
 export async function refreshSegments(context: SegmentContext, segments: Segments): Promise<void> {
   const { vfs, directory, memory } = context;
@@ -66,6 +101,7 @@ export async function refreshSegments(context: SegmentContext, segments: Segment
     const checkpoint = await readCheckpoint(memory, vfs, directory);
     const bases = await listBases(context);
     try {
+      await takeRewritten(context, segments, checkpoint);
       await extend(context, segments, bases);
     } catch (error) {
       if (isVarveError(error, 'NOT_FOUND') && tries < TRIES_MAX) continue;

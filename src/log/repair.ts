@@ -15,9 +15,9 @@
  */
 
 import type { Clock } from '../clock.ts';
-import { VarveError } from '../errors.ts';
+import { isVarveError, VarveError } from '../errors.ts';
 import { joinPath } from '../vfs/vfs.ts';
-import { type SegmentState, writeCheckpoint } from './checkpoint.ts';
+import { readCheckpoint, type SegmentState, writeCheckpoint } from './checkpoint.ts';
 import { writeGaps } from './gaps.ts';
 import { QUARANTINE_DIRECTORY } from './names.ts';
 import type { PlannedSegment } from './planned-segment.ts';
@@ -27,6 +27,7 @@ import { problemsOf } from './repair-problems.ts';
 import type { LogRepairReport, RepairMode } from './repair-report.ts';
 import { Segment, type SegmentContext } from './segment.ts';
 import { type LogSurvey, surveyLog } from './survey.ts';
+import { settleSwaps } from './swap.ts';
 
 export interface LogRepairOptions {
   mode: RepairMode;
@@ -121,6 +122,11 @@ class Repair {
     segment.maxTimestampOffset = contents.maxTimestampOffset;
     segment.isSealed = isSealed;
     segment.damaged = [...gaps];
+    const lost = gaps.reduce(
+      (sum, gap) => sum + (gap.end > gap.start ? gap.lastOffset + 1 - gap.firstOffset : 0),
+      0,
+    );
+    segment.absentOffsets = Math.max(0, contents.nextOffset - baseOffset - contents.records - lost);
     try {
       await segment.loadIndex();
       await segment.writeIndex();
@@ -166,6 +172,17 @@ function checkReadable({ judgement, unreadable: metadata }: LogSurvey): void {
   );
 }
 
+/** Carries on with segments that were taking the place of others, as opening the log would. */
+async function settle(context: SegmentContext): Promise<void> {
+  const { memory, vfs, directory } = context;
+  try {
+    await settleSwaps(context, false, await readCheckpoint(memory, vfs, directory));
+  } catch (error) {
+    // What cannot be read is told by the survey.
+    if (!isVarveError(error, 'IO')) throw error;
+  }
+}
+
 /**
  * Repairs the log in a directory, which nobody may have open.
  *
@@ -175,6 +192,7 @@ export async function repairLog(
   context: SegmentContext,
   options: LogRepairOptions,
 ): Promise<LogRepairReport> {
+  if (!options.dryRun) await settle(context);
   const survey = await surveyLog(context);
   checkReadable(survey);
   const plan = planRepair(survey, options.mode);

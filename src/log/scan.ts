@@ -34,6 +34,14 @@ const ROWS_MAX = 256;
 const FIRST_SLAB_BYTES = 64 * 1024;
 /** Up to this size a read on the calling thread is cheaper than a trip to another. */
 const SYNC_READ_BYTES = 64 * 1024;
+/** What a thread that may be blocked reads at once: so much is in its cache still when it is looked at. */
+const BLOCKING_SLAB_BYTES = 256 * 1024;
+
+/**
+ * How a scan reads: small windows first; large ones ahead, for one who will read all; or on the calling thread,
+ * which may be blocked.
+ */
+export type ScanPace = 'small first' | 'ahead' | 'blocking';
 
 /** Why a scan came to its end. */
 export type ScanStop = 'end' | 'incomplete' | 'invalid';
@@ -73,19 +81,27 @@ export class BatchScan {
   #readPosition: number;
   #large: Window | undefined;
   #isReadAhead: boolean;
+  readonly #isBlocking: boolean;
 
   /**
    * @param position where in the file a batch begins
    * @param limit where the bytes to be looked at end
-   * @param isReadAhead whether to start with large windows, for one who will read all
+   * @param pace how it reads; true and false stand for `ahead` and `small first`
    * @throws VarveError `NO_MEMORY`
    */
-  constructor(memory: Memory, file: VfsFile, position: number, limit: number, isReadAhead = false) {
+  constructor(
+    memory: Memory,
+    file: VfsFile,
+    position: number,
+    limit: number,
+    pace: ScanPace | boolean = 'small first',
+  ) {
     this.#memory = memory;
     this.#file = file;
     this.#limit = limit;
     this.#readPosition = position;
-    this.#isReadAhead = isReadAhead;
+    this.#isReadAhead = pace === true || pace === 'ahead';
+    this.#isBlocking = pace === 'blocking';
     this.#rowSlab = memory.slabs.allocate(ROWS_MAX * ROW_BYTES + SCAN_STATUS_BYTES, 'scan rows');
     this.rows = this.#rowSlab.address;
     this.#status = this.rows + ROWS_MAX * ROW_BYTES;
@@ -189,7 +205,7 @@ export class BatchScan {
       this.#next = this.#read(this.#readPosition);
       this.#next.catch(() => undefined);
     }
-    this.#isReadAhead = true;
+    this.#isReadAhead = !this.#isBlocking;
     return true;
   }
 
@@ -219,6 +235,8 @@ export class BatchScan {
 
   #allocate(isSmall: boolean, need: number): Slab {
     const { slabs } = this.#memory;
+    if (this.#isBlocking && need <= BLOCKING_SLAB_BYTES / 2)
+      return slabs.allocate(BLOCKING_SLAB_BYTES, 'scan window');
     const slab = isSmall ? undefined : slabs.tryAllocate(READ_WINDOW_BYTES, 'scan window');
     if (slab !== undefined) return slab;
     return slabs.allocate(need <= FIRST_SLAB_BYTES / 2 ? FIRST_SLAB_BYTES : READ_WINDOW_BYTES, 'scan window');
@@ -249,7 +267,7 @@ export class BatchScan {
     try {
       const target = this.#target(slab, Math.min(left, windowBytes(slab)));
       const bytes =
-        target.length <= SYNC_READ_BYTES
+        this.#isBlocking || target.length <= SYNC_READ_BYTES
           ? this.#file.readSync(target, position)
           : await this.#file.read(target, position);
       return { slab, position, bytes };

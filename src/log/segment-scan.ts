@@ -47,7 +47,8 @@ async function walk(segment: Segment, scan: BatchScan, index: SegmentIndex): Pro
     for (let i = 0; i < count; i++) {
       const row = readRow(segment.context.memory, scan.rows + i * ROW_BYTES);
       if (row.baseOffset !== segment.nextOffset) return;
-      segment.observe(scan.positionOf(row.address), row.size, row.lastOffset, row.maxTimestamp);
+      const absent = row.lastOffset + 1 - row.baseOffset - row.recordCount;
+      segment.observe(scan.positionOf(row.address), row.size, row.lastOffset, row.maxTimestamp, absent);
       if (row.leaderEpoch > segment.syncedPosition)
         segment.syncedPosition = Math.min(row.leaderEpoch, segment.bytes);
     }
@@ -96,7 +97,7 @@ export async function scanSegment(
     due: offset,
     least: offset,
     limit: fileBytes,
-    landmarks,
+    landmarks: segment.absentOffsets > 0 ? { ...landmarks, isSparse: true } : landmarks,
     isThorough: !wasKnown,
   });
   const isDamaged = wasKnown || search.syncedPosition > position;

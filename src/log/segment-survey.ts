@@ -81,6 +81,8 @@ class Walk {
   #offset: number;
   #columns: Slab | undefined;
   readonly #expander: Expander;
+  /** A batch has fewer records than offsets. */
+  #isSparse = false;
 
   constructor(options: SegmentSurveyOptions, file: VfsFile) {
     const { segment, fileBytes, limit } = options;
@@ -160,6 +162,7 @@ class Walk {
     found.nextOffset = this.#offset;
     found.batches++;
     found.records += row.recordCount;
+    this.#isSparse ||= row.recordCount <= row.lastOffset - row.baseOffset;
     if (row.maxTimestamp > found.maxTimestamp) {
       found.maxTimestamp = row.maxTimestamp;
       found.maxTimestampOffset = lastOffset;
@@ -218,6 +221,7 @@ class Walk {
     const { segment, limit, gaps, index } = this.#options;
     const { state } = segment;
     return {
+      isSparse: segment.absentOffsets > 0 || this.#isSparse,
       endOffset: state !== undefined && state.bytes === limit ? state.nextOffset : undefined,
       gaps: gaps.filter(({ baseOffset, start, end }) => baseOffset === segment.baseOffset && end > start),
       lastOffsetAt(position) {

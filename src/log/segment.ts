@@ -49,6 +49,8 @@ export class Segment {
   maxTimestampOffset = 0;
   isSealed = false;
   damaged: DamagedRange[] = [];
+  /** Offsets in it that have no record, since compaction removed it. */
+  absentOffsets = 0;
   /** How far it is known to be synced: by this handle, or by what its batches say. */
   syncedPosition = 0;
   /** Entries and checksums that the index files must have, once they are not to change any more. */
@@ -62,6 +64,8 @@ export class Segment {
   #isLeaving = false;
   #opening: Promise<VfsFile> | undefined;
   #loading: Promise<SegmentIndex> | undefined;
+  /** The path of the `.log`, as long as that has not its own name. */
+  #swapPath: string | undefined;
 
   constructor(context: SegmentContext, baseOffset: number, createdAtMs: number) {
     this.context = context;
@@ -78,6 +82,7 @@ export class Segment {
     segment.syncedPosition = state.bytes;
     segment.maxTimestamp = state.maxTimestamp;
     segment.maxTimestampOffset = state.maxTimestampOffset;
+    segment.absentOffsets = state.absentOffsets;
     segment.isSealed = isSealed;
     segment.state = state;
     return segment;
@@ -85,7 +90,17 @@ export class Segment {
 
   /** The path of the `.log`. */
   get path(): string {
-    return this.pathOf('log');
+    return this.#swapPath ?? this.pathOf('log');
+  }
+
+  /** Says that the `.log` has another name for now, or its own again. */
+  set swapPath(path: string | undefined) {
+    this.#swapPath = path;
+  }
+
+  /** Whether the `.log` has another name for now. */
+  get isSwap(): boolean {
+    return this.#swapPath !== undefined;
   }
 
   /** The path of one of its files. */
@@ -105,8 +120,12 @@ export class Segment {
     return this.#pins > 0;
   }
 
-  /** Notes a batch that was written or recovered; the index has room for it. */
-  observe(position: number, size: number, lastOffset: number, maxTimestamp: number): void {
+  /**
+   * Notes a batch that was written or recovered; the index has room for it.
+   *
+   * @param absent offsets of it that have no record
+   */
+  observe(position: number, size: number, lastOffset: number, maxTimestamp: number, absent = 0): void {
     assert(this.index !== undefined, 'a segment that grows has its index');
     const relativeOffset = lastOffset - this.baseOffset;
     this.index.observe(position, size, relativeOffset, maxTimestamp);
@@ -116,6 +135,7 @@ export class Segment {
     }
     this.bytes = position + size;
     this.nextOffset = lastOffset + 1;
+    this.absentOffsets += absent;
   }
 
   /** Opens the file for reading, unless it is open. */
@@ -161,10 +181,17 @@ export class Segment {
     try {
       if (this.#pins > 0) await this.open();
       // The log goes last: without it, nobody would look for the others.
-      for (const kind of ['index', 'timeindex', 'log'] as const) await vfs.remove(this.pathOf(kind));
+      for (const kind of ['index', 'timeindex'] as const) await vfs.remove(this.pathOf(kind));
+      await vfs.remove(this.path);
     } finally {
       if (this.#pins === 0) await this.release();
     }
+  }
+
+  /** Another one has taken its place; who has pinned it reads on, from the file that is open. */
+  async retire(): Promise<void> {
+    this.#isLeaving = true;
+    if (this.#pins === 0) await this.release();
   }
 
   /** Gives back memory and the file; they are taken again when they are needed. */
@@ -203,6 +230,7 @@ export class Segment {
       timeEntries: index.timeCount,
       offsetCrc: index.offsetCrc(),
       timeCrc: index.timeCrc(),
+      absentOffsets: this.absentOffsets,
     };
   }
 

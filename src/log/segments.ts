@@ -9,11 +9,12 @@
 import { assert } from '../assert.ts';
 import type { Clock } from '../clock.ts';
 import { joinPath, type VfsFile } from '../vfs/vfs.ts';
-import { writeCheckpoint } from './checkpoint.ts';
+import { type SegmentState, writeCheckpoint } from './checkpoint.ts';
 import type { LogMetrics } from './metrics.ts';
 import { SPARE_FILE } from './names.ts';
 import type { ResolvedLogOptions } from './options.ts';
 import { quarantineSegment } from './quarantine.ts';
+import { Replacement } from './replacement.ts';
 import { chooseExpired } from './retention.ts';
 import { Segment, type SegmentContext } from './segment.ts';
 import { SegmentIndex } from './segment-index.ts';
@@ -47,6 +48,15 @@ export class Segments {
   #checkpointing: Promise<void> = Promise.resolve();
   #spare: Promise<VfsFile | undefined> | undefined;
   #openSealed: Segment[] = [];
+  /** What changes which segments there are, other than a roll: one at a time. */
+  #changing: Promise<void> | undefined;
+  /** Who wants the segments to stay as they are, as long as that takes. */
+  #holders = 0;
+  #onLetGo: (() => void)[] = [];
+  /** Files of old segments that are being removed. */
+  #removing: Promise<void> = Promise.resolve();
+  /** Files of replacements that were taken back. */
+  #stale: string[] = [];
   readonly #stopReclaim: () => void;
 
   constructor(parts: SegmentsOptions, list: Segment[], firstOffset: number) {
@@ -86,7 +96,10 @@ export class Segments {
     const { options, clock } = this.#parts;
     const { active } = this;
     if (active.bytes === 0) return false;
-    return active.bytes + bytes > options.segmentBytes || clock.now() - active.createdAtMs >= options.rollMs;
+    return (
+      active.bytes + bytes > options.segmentBytes ||
+      clock.now() - active.createdAtMs >= Math.min(options.rollMs, options.maxCompactionLagMs)
+    );
   }
 
   /**
@@ -118,9 +131,16 @@ export class Segments {
     return this.list[low] as Segment;
   }
 
-  /** The segment behind another, or undefined where that is the last. */
+  /**
+   * The segment in which to go on behind another, or undefined where that is the last. It need not begin there:
+   * several may have been put together since.
+   */
   after(segment: Segment): Segment | undefined {
-    return this.list.find(({ baseOffset }) => baseOffset > segment.baseOffset);
+    return this.list.find(
+      (other) =>
+        other !== segment &&
+        (other.nextOffset > segment.nextOffset || other.baseOffset >= segment.nextOffset),
+    );
   }
 
   /** Notes that a segment's file is in use, and closes one that has not been for long. */
@@ -139,20 +159,108 @@ export class Segments {
   }
 
   /** Removes what retention no longer keeps. Returns how many segments went. */
-  async retain(): Promise<number> {
+  retain(): Promise<number> {
     const { options, clock } = this.#parts;
-    const limits = { ...options.retention, firstOffset: this.firstOffset };
-    const count = chooseExpired(this.#settled(), limits, clock.now());
-    if (count > 0) await this.#drop(count, this.list[count]?.baseOffset ?? 0);
-    return count;
+    return this.#exclusively(async () => {
+      const limits = { ...options.retention, firstOffset: this.firstOffset };
+      const count = chooseExpired(this.#settled(), limits, clock.now());
+      if (count > 0) await this.#drop(count, this.list[count]?.baseOffset ?? 0);
+      return count;
+    });
   }
 
   /** Removes what lies before an offset: it is gone for readers at once, its segments as far as they are sealed. */
-  async truncateBefore(offset: number): Promise<void> {
-    const count = this.#settled().filter(
-      (segment) => segment.isSealed && segment.nextOffset <= offset,
-    ).length;
-    await this.#drop(count, offset);
+  truncateBefore(offset: number): Promise<void> {
+    return this.#exclusively(async () => {
+      const count = this.#settled().filter(
+        (segment) => segment.isSealed && segment.nextOffset <= offset,
+      ).length;
+      await this.#drop(count, offset);
+    });
+  }
+
+  /** The sealed segments that can be rewritten: no more is to be done about them, and nothing is known to be lost. */
+  get sealed(): Segment[] {
+    return this.#settled().filter(({ isSealed }) => isSealed);
+  }
+
+  /**
+   * Puts a rewritten segment in the place of others, which lie one behind the other. Its `.log`, synced, and its
+   * indexes have the names of the first of them and `.cleaned` behind; see swap.ts. Who reads one of the old ones
+   * reads on in it.
+   *
+   * @param state what a checkpoint is to say of it; it has the offsets of all of them together
+   * @returns the new one, or undefined where the log has not got those segments any more: then nothing was done
+   * @throws VarveError `IO`, `NO_SPACE`, ...: the old ones stay
+   */
+  async replace(sources: readonly Segment[], state: SegmentState): Promise<Segment | undefined> {
+    for (;;) {
+      while (this.#holders > 0) await new Promise<void>((resolve) => this.#onLetGo.push(resolve));
+      const replaced = await this.#exclusively(async () => {
+        if (this.#holders > 0) return 'held';
+        await this.#clearStale();
+        return await new Replacement(this.#replacementParts(), sources, state).run();
+      });
+      if (replaced !== 'held') return replaced;
+    }
+  }
+
+  /**
+   * Removes what replacements left that were taken back. Where it stayed, opening the log would go on with one of
+   * them, which is as good as long as nothing else was put in the place of its segments.
+   */
+  async #clearStale(): Promise<void> {
+    if (this.#stale.length === 0) return;
+    const { vfs, directory } = this.#parts.context;
+    // Whatever was made known of the new segment, that of the old ones is to be known.
+    await this.checkpoint(false);
+    for (const path of this.#stale) await vfs.remove(path);
+    await this.#guard(() => vfs.syncDir(directory));
+    this.#stale = [];
+  }
+
+  /** Keeps the segments from being replaced until what is returned is called. */
+  hold(): () => void {
+    this.#holders++;
+    return () => {
+      if (--this.#holders > 0) return;
+      for (const wake of this.#onLetGo.splice(0)) wake();
+    };
+  }
+
+  #replacementParts(): ConstructorParameters<typeof Replacement>[0] {
+    const { context, onDropped, onBackgroundError } = this.#parts;
+    return {
+      context,
+      segments: this,
+      syncDir: () => this.#guard(() => context.vfs.syncDir(context.directory)),
+      forget: (segments) => {
+        this.#openSealed = this.#openSealed.filter((segment) => !segments.includes(segment));
+      },
+      onTakenBack: (path) => this.#stale.push(path),
+      onOld: (path) => {
+        const removing = this.#removing.then(() => context.vfs.remove(path));
+        this.#removing = removing.catch(onBackgroundError);
+      },
+      onDropped,
+      onBackgroundError,
+    };
+  }
+
+  /** Runs a change of which segments there are, at once where no other is under way. */
+  async #exclusively<T>(change: () => Promise<T>): Promise<T> {
+    while (this.#changing !== undefined) await this.#changing;
+    const run = change();
+    const done = run.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#changing = done;
+    try {
+      return await run;
+    } finally {
+      if (this.#changing === done) this.#changing = undefined;
+    }
   }
 
   /** Writes the checkpoint; one at a time, in the order of the calls. */
@@ -166,6 +274,7 @@ export class Segments {
   async settle(): Promise<void> {
     await this.#sealing;
     await this.#checkpointing;
+    await this.#removing;
     await this.#spare;
   }
 

@@ -15,19 +15,26 @@ import { type Judgement, judge, type Known } from './judge.ts';
 import {
   CHECKPOINT_FILE,
   CHECKPOINT_TEMPORARY_FILE,
+  CLEANER_FILE,
+  CLEANER_TEMPORARY_FILE,
   GAPS_FILE,
   GAPS_TEMPORARY_FILE,
+  isRewriteLeftover,
   parseSegmentFileName,
+  parseSuffixedName,
   QUARANTINE_DIRECTORY,
   SPARE_FILE,
+  SWAP_SUFFIX,
   segmentFileName,
 } from './names.ts';
 import { Segment, type SegmentContext } from './segment.ts';
 import { isZero } from './segment-scan.ts';
 import { type SegmentSurvey, surveySegment } from './segment-survey.ts';
+import { settleSwaps } from './swap.ts';
 import { readWhole } from './whole-file.ts';
 
-const TEMPORARY_FILES = [CHECKPOINT_TEMPORARY_FILE, GAPS_TEMPORARY_FILE, SPARE_FILE];
+const TEMPORARY_FILES = [CHECKPOINT_TEMPORARY_FILE, GAPS_TEMPORARY_FILE, CLEANER_TEMPORARY_FILE, SPARE_FILE];
+const OWN_FILES = [CHECKPOINT_FILE, GAPS_FILE, CLEANER_FILE];
 /** How often a log is looked at that changes meanwhile. A look ends early where a segment has been removed. */
 const LOOKS_MAX = 20;
 
@@ -84,6 +91,10 @@ class Survey {
   #checkpoint: Checkpoint | undefined;
   #gaps: Gap[] | undefined;
   #unreadable: VarveError | undefined;
+  /** Paths of segments that have not got their own names. */
+  #paths: ReadonlyMap<number, string> = new Map();
+  /** Where it may be that nothing is said of segments. */
+  #ranges: readonly { from: number; to: number }[] = [];
 
   constructor(context: SegmentContext, options: SurveyOptions) {
     this.#context = context;
@@ -96,7 +107,12 @@ class Survey {
     const gaps = await readSmall(vfs, joinPath(directory, GAPS_FILE));
     this.#gaps = gaps.bytes === undefined ? [] : decodeGaps(memory, gaps.bytes);
     this.#unreadable = point.unreadable ?? gaps.unreadable;
-    const bases = await this.#list();
+    await this.#list();
+    const settled = await settleSwaps(this.#context, true, this.#checkpoint);
+    const { bases } = settled;
+    this.#checkpoint = settled.checkpoint;
+    this.#paths = settled.paths;
+    this.#ranges = settled.ranges;
     const expired = await this.#expired(bases);
     const surveys = await this.#surveySegments(bases.slice(expired.length));
     const judgement = judge({
@@ -128,28 +144,27 @@ class Survey {
    */
   async #checkThere(base: number): Promise<void> {
     const { vfs, directory } = this.#context;
-    const file = joinPath(directory, segmentFileName(base, 'log'));
+    const file = this.#paths.get(base) ?? joinPath(directory, segmentFileName(base, 'log'));
     if ((await vfs.stat(file)) !== undefined) return;
     throw new VarveError('NOT_FOUND', `${file} has been removed`, { file });
   }
 
-  /** Sorts the files of the directory. Returns the base offsets of the segments. */
-  async #list(): Promise<number[]> {
+  /** Sorts the files of the directory that are no segments. */
+  async #list(): Promise<void> {
     const { vfs, directory } = this.#context;
     const names = await vfs.readdir(directory);
-    const bases: number[] = [];
     for (const name of names) {
       const parsed = parseSegmentFileName(name);
       const path = joinPath(directory, name);
-      if (parsed?.kind === 'log') bases.push(parsed.baseOffset);
-      else if (TEMPORARY_FILES.includes(name)) this.#files.temporaries.push(await this.#sized(path));
+      if (parsed?.kind === 'log' || parseSuffixedName(name, SWAP_SUFFIX)?.kind === 'log') continue;
+      if (TEMPORARY_FILES.includes(name) || isRewriteLeftover(name))
+        this.#files.temporaries.push(await this.#sized(path));
       else if (name === QUARANTINE_DIRECTORY) await this.#listQuarantine(path);
       else if (parsed !== undefined) {
         const isOrphan = !names.includes(segmentFileName(parsed.baseOffset, 'log'));
         if (isOrphan) this.#files.orphans.push(await this.#sized(path));
-      } else if (name !== CHECKPOINT_FILE && name !== GAPS_FILE) this.#files.strangers.push(path);
+      } else if (!OWN_FILES.includes(name)) this.#files.strangers.push(path);
     }
-    return bases.sort((a, b) => a - b);
   }
 
   async #listQuarantine(directory: string): Promise<void> {
@@ -174,6 +189,7 @@ class Survey {
   /** Whether nothing was ever written to a segment's file. */
   async #isBlank(base: number): Promise<boolean> {
     const segment = new Segment(this.#context, base, 0);
+    segment.swapPath = this.#paths.get(base);
     try {
       const file = await segment.open();
       return await isZero(this.#context.memory, file, 0, await file.size());
@@ -190,7 +206,9 @@ class Survey {
   #unnamed({ links }: Judgement): number[] {
     const named = new Set(this.#checkpoint?.segments.map(({ baseOffset }) => baseOffset));
     const settled = links.slice(0, -2).map(({ survey }) => survey.baseOffset);
-    return settled.filter((base) => !named.has(base));
+    const isForgotten = (base: number): boolean =>
+      this.#ranges.some(({ from, to }) => base >= from && base < to);
+    return settled.filter((base) => !named.has(base) && !isForgotten(base));
   }
 
   async #surveySegments(bases: readonly number[]): Promise<SegmentSurvey[]> {
@@ -210,6 +228,7 @@ class Survey {
       state === undefined
         ? new Segment(this.#context, base, 0)
         : Segment.fromState(this.#context, state, !isActive);
+    segment.swapPath = this.#paths.get(base);
     try {
       const fileBytes = await (await segment.open()).size();
       // A sealed segment has the length that it was sealed with. The active one may have grown since.

@@ -106,7 +106,6 @@ export class Writer {
     return this.#intake.nextOffset;
   }
 
-  /** What is written. */
   get written(): Readonly<End> {
     return this.#disk.written;
   }
@@ -237,6 +236,14 @@ export class Writer {
     });
   }
 
+  /** Begins a new segment behind all that was accepted so far. */
+  roll(): Promise<void> {
+    this.check();
+    const rolled = this.#intake.acceptRoll();
+    this.#loop.arm();
+    return rolled;
+  }
+
   /** Resolves when `enqueue` has room; rejects where an earlier record that nobody waited for was lost. */
   async ready(): Promise<void> {
     this.check();
@@ -274,11 +281,7 @@ export class Writer {
     }
   }
 
-  /**
-   * Refuses everything from now on; what is accepted but not written is given up.
-   *
-   * @param error what callers are told
-   */
+  /** Refuses everything from now on; what is accepted but not written is given up. */
   refuse(error: VarveError): void {
     this.#refusal = error;
     this.#isDead = true;
@@ -298,7 +301,6 @@ export class Writer {
     return error;
   }
 
-  /** Gives the memory back. */
   release(): void {
     this.#intake.release();
   }

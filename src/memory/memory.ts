@@ -123,9 +123,21 @@ export class MemoryView {
 export class Memory extends MemoryView {
   readonly slabs: SlabAllocator;
 
-  private constructor(shared: SharedMemory, kernels: AllKernels) {
+  private constructor(shared: SharedMemory, kernels: AllKernels, base?: number, bytes?: number) {
     super(shared, kernels);
-    this.slabs = new SlabAllocator(PAGE_BYTES, this.bytes.byteLength - PAGE_BYTES - SLAB_BYTES_MIN);
+    const end = this.bytes.byteLength - SLAB_BYTES_MIN;
+    this.slabs = new SlabAllocator(base ?? PAGE_BYTES, bytes ?? end - PAGE_BYTES);
+  }
+
+  /**
+   * A part of a memory, as if it were one: slabs come from there. For a task that allocates as it goes.
+   *
+   * @param view the memory as this thread sees it
+   * @param address of a slab that is nobody else's meanwhile
+   * @param bytes how large it is
+   */
+  static over(view: MemoryView, address: number, bytes: number): Memory {
+    return new Memory(view, view.kernels, address, bytes);
   }
 
   /**

@@ -11,6 +11,7 @@
  */
 
 import type { Kernels } from './kernels.ts';
+import type { KeyMapKernels } from './key-map-kernels.ts';
 import type { LookupKernels } from './lookup-kernels.ts';
 import type { MemtableKernels } from './memtable-kernels.ts';
 import type { SearchKernels } from './search-kernels.ts';
@@ -173,4 +174,5 @@ export type AllKernels = Kernels &
   MemtableKernels &
   SearchKernels &
   TableKernels &
-  LookupKernels;
+  LookupKernels &
+  KeyMapKernels;

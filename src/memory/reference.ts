@@ -223,7 +223,7 @@ export function createReferenceKernels(memory: SharedArrayBuffer | ArrayBuffer):
 }
 
 /** A zigzag varint: seven bits a byte, low bits first. */
-function varint(value: bigint): number[] {
+export function varint(value: bigint): number[] {
   let zigzag = value < 0n ? -value * 2n - 1n : value * 2n;
   const bytes: number[] = [];
   while (zigzag >= 0x80n) {

@@ -74,6 +74,10 @@ const NAMES = [
   'lookup',
   'seekPart',
   'seekTable',
+  'mapKeys',
+  'findKeys',
+  'wholeRecords',
+  'gatherRecords',
 ] as const satisfies readonly (keyof AllKernels)[];
 
 let compiled: WasmModule | undefined;

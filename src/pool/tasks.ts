@@ -6,7 +6,10 @@
  * @module
  */
 
+import { isMainThread } from 'node:worker_threads';
 import type { Clock } from '../clock.ts';
+import { type MappedSegment, type MapSegmentArgs, mapSegment } from '../log/compaction/map-segment.ts';
+import { type RewriteArgs, type Rewritten, rewriteSegments } from '../log/compaction/rewrite-segments.ts';
 import { type MergeTablesArgs, mergeTables, mergeTablesBytes } from '../lsm/compaction/merge-tables.ts';
 import type { OutputResult } from '../lsm/compaction/output.ts';
 import { type WriteRunArgs, writeRun, writeRunBytes } from '../lsm/compaction/write-run.ts';
@@ -48,6 +51,10 @@ interface TaskTypes {
   compressBatches: { args: CompressBatchesArgs; result: number[] };
   /** Tables into tables; see `mergeTables`. */
   mergeTables: { args: MergeTablesArgs; result: OutputResult };
+  /** Keys of a segment into a map; see `mapSegment`. */
+  mapSegment: { args: MapSegmentArgs; result: MappedSegment };
+  /** Segments into one; see `rewriteSegments`. */
+  rewriteSegments: { args: RewriteArgs; result: Rewritten };
 }
 
 export type TaskName = keyof TaskTypes;
@@ -55,7 +62,7 @@ export type TaskArgs<N extends TaskName> = TaskTypes[N]['args'];
 export type TaskResult<N extends TaskName> = TaskTypes[N]['result'];
 
 /** The tasks that wait for something, so that they cannot be run in the middle of something else. */
-type AsynchronousTaskName = 'compressBatches' | 'writeRun' | 'mergeTables';
+type AsynchronousTaskName = 'compressBatches' | 'writeRun' | 'mergeTables' | 'mapSegment' | 'rewriteSegments';
 export type SynchronousTaskName = Exclude<TaskName, AsynchronousTaskName>;
 
 interface Task<N extends TaskName, R> {
@@ -69,6 +76,11 @@ type Tasks = {
 } & {
   [N in AsynchronousTaskName]: Task<N, Promise<TaskResult<N>>>;
 };
+
+/** A thread of the pool may wait for the disk; that of the program may not. */
+function blocking<T extends object>(context: T): T & { isBlocking: boolean } {
+  return { ...context, isBlocking: !isMainThread };
+}
 
 const TASKS: Tasks = {
   encodeWindow: {
@@ -94,6 +106,8 @@ const TASKS: Tasks = {
   compressBatches: { workBytes: 0, run: ({ memory }, args) => compressBatches(memory, args) },
   writeRun: { workBytes: writeRunBytes, run: writeRun },
   mergeTables: { workBytes: mergeTablesBytes, run: mergeTables },
+  mapSegment: { workBytes: 0, run: (context, args) => mapSegment(blocking(context), args) },
+  rewriteSegments: { workBytes: 0, run: (context, args) => rewriteSegments(blocking(context), args) },
 };
 
 /** How much working memory a task needs. */

@@ -42,6 +42,11 @@ export const RECORD_COUNT_POSITION = 57;
 export const COMPRESSION_MASK = 7;
 /** Attributes: the timestamps are those of the append, and all equal the maximum. */
 export const LOG_APPEND_TIME_BIT = 8;
+/**
+ * Attributes: the base timestamp is the time at which deletions in the batch may be forgotten, which compaction has
+ * set when it first met them (Kafka's delete horizon). Times of records are counted from it as from any other.
+ */
+export const DELETE_HORIZON_BIT = 64;
 /** Attributes: the batch holds markers of a transaction, not data. */
 export const CONTROL_BIT = 32;
 

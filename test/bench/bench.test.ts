@@ -12,7 +12,19 @@ import type { Row } from '../../bench/rows.ts';
 import type { Result } from '../../bench/suite.ts';
 import { ROOT } from '../kit/sources.ts';
 
-const names = ['crc32c', 'kernels', 'append', 'read', 'recover', 'ingest', 'peers', 'logs', 'tree', 'stores'];
+const names = [
+  'crc32c',
+  'kernels',
+  'append',
+  'read',
+  'recover',
+  'ingest',
+  'peers',
+  'logs',
+  'tree',
+  'compaction',
+  'stores',
+];
 
 function bench(...args: string[]): { status: number | null; stdout: string; stderr: string } {
   return spawnSync(process.execPath, ['--import', 'tsx', 'bench/run.ts', ...args], {

@@ -347,6 +347,7 @@ describe('varve inspect of a recovery-point', () => {
           timeEntries: 0,
           offsetCrc: crc32cOf(indexBytes),
           timeCrc: 0,
+          absentOffsets: 0,
         },
       ],
     };

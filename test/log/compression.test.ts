@@ -7,8 +7,10 @@ import { VarveError } from '../../src/errors.ts';
 import type { Log } from '../../src/log/log.ts';
 import type { LogOptions } from '../../src/log/options.ts';
 import { repairLog } from '../../src/log/repair.ts';
+import { type LogWork, workHere } from '../../src/log/work.ts';
 import { compressBatches } from '../../src/record/compression.ts';
 import type { RecordInput } from '../../src/record/record.ts';
+import { createMemoryVfs } from '../../src/vfs/memory.ts';
 import { joinPath } from '../../src/vfs/vfs.ts';
 import { batchBytes, recordBytes } from '../kit/batch-bytes.ts';
 import { CODECS_HERE } from '../kit/codecs.ts';
@@ -250,7 +252,8 @@ describe('compression of a log', () => {
     const gzip = { compression: { codec: 'gzip' }, sync: { mode: 'never' }, batchBytes: 8192 } as const;
     let mode: 'work' | 'refuse' | 'fail' = 'work';
     let parts = 0;
-    const work = {
+    const work: LogWork = {
+      ...workHere(kit.memory, createMemoryVfs()),
       idleThreads: () => 3,
       compressBatches: (args: Parameters<typeof compressBatches>[1]) => {
         parts++;

@@ -229,6 +229,7 @@ describe('the format of the recovery point', () => {
     timeEntries: 8,
     offsetCrc: 0xffffffff,
     timeCrc: 1,
+    absentOffsets: 0,
   };
 
   test.each([0, 1, 1000])('keeps all of %i segments', (count) => {

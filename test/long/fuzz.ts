@@ -103,6 +103,7 @@ export function fuzzMetadata(memory: Memory, seed: number, { metadata }: FuzzCou
       timeEntries: number(),
       offsetCrc: number(),
       timeCrc: number(),
+      absentOffsets: number(),
     }));
     const gaps = segments.map(({ baseOffset, bytes }) => ({
       baseOffset,

@@ -7,6 +7,7 @@
 
 import { describe } from 'vitest';
 
+import { createKeyMapReference } from '../../src/memory/key-map-reference.ts';
 import { createLookupReference } from '../../src/memory/lookup-reference.ts';
 import { createMemtableReference } from '../../src/memory/memtable-reference.ts';
 import type { AllKernels } from '../../src/memory/parse-kernels.ts';
@@ -37,6 +38,7 @@ export function referenceOf(memory: WasmMemory): AllKernels {
     ...memtables,
     ...tables,
     ...createLookupReference(memory.buffer, { ...memtables, ...tables }),
+    ...createKeyMapReference(memory.buffer),
   };
 }
 

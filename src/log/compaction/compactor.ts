@@ -1,0 +1,424 @@
+/**
+ * Compacts a log: the newest record of each key stays, with its offset. Kafka's cleaner is what it does:
+ *
+ * 1. The keys of what was not compacted yet are taken into a map, which marks each record that a later one
+ *    supersedes. What does not fit is left for another pass.
+ * 2. Segments are rewritten from the first on, several small ones into one, without the records that are marked,
+ *    and without those of earlier compactions whose key the map has.
+ * 3. Each takes the place of its sources at once (swap.ts), and the cleaner point says how far that went.
+ *
+ * Deletions stay until their time has come: it is set when they are first rewritten, since only then is nothing
+ * older left of their key. A segment that cannot be read is left as it is, and since it may hold what deletions
+ * behind it delete, those are not forgotten.
+ *
+ * The work is done in steps of one segment, each of which may run on another thread.
+ *
+ * @module
+ */
+
+import type { Clock } from '../../clock.ts';
+import { isVarveError, VarveError } from '../../errors.ts';
+import { KEEP_FIRST, KEEP_LAST } from '../../memory/key-map-layout.ts';
+import type { Slab } from '../../memory/slabs.ts';
+import type { ResolvedLogOptions } from '../options.ts';
+import type { Segment, SegmentContext } from '../segment.ts';
+import type { Segments } from '../segments.ts';
+import type { LogWork } from '../work.ts';
+import { writeCleanerPoint } from './cleaner-point.ts';
+import { countMarked, keyMapBytes, keysOf, layOutKeyMap, type Region } from './key-map.ts';
+import { type CleanablePlan, groupSegments, planCompaction } from './policy.ts';
+import { type CompactionReport, createReport } from './report.ts';
+import { type RewriteArgs, type Rewritten, removeCleaned, syncCleaned } from './rewrite-segments.ts';
+import { meanKeyBytes } from './sample-keys.ts';
+import type { SourceFile, SourceProblem } from './source.ts';
+
+const MIB = 1024 * 1024;
+const WORK_BYTES = [8 * MIB, 4 * MIB];
+/** What a key is taken to have where nothing is known. */
+const MEAN_KEY_BYTES = 24;
+
+export interface CompactorParts {
+  context: SegmentContext;
+  options: ResolvedLogOptions;
+  segments: Segments;
+  clock: Clock;
+  work: LogWork;
+  /** Throws where the log is closed, or poisoned. */
+  check: () => void;
+}
+
+/** What is asked of a run, checked. */
+export interface CompactionRequest {
+  /** Compact what may be touched, whether it is time or not. */
+  force: boolean;
+  dryRun: boolean;
+  /** Instead of keys: whole records that are there more than once, within this many. */
+  duplicatesWithin: number | undefined;
+  signal: AbortSignal | undefined;
+  onProgress: ((doneBytes: number, totalBytes: number) => void) | undefined;
+}
+
+/** A segment that takes part, with the number of its first record in the map. */
+interface Part extends SourceFile {
+  segment: Segment;
+  createdAtMs: number;
+  number: number;
+  /** How many of its records were taken into the map. */
+  mapped: number;
+  /** How many bytes will be left of it, about. */
+  estimatedBytes: number;
+}
+
+export class Compactor {
+  /** Up to where the log was compacted. */
+  cleanedTo: number;
+  readonly #parts: CompactorParts;
+  /** The end of what was looked at last, where some of it had to be left as it is. */
+  #skippedEnd = -1;
+
+  constructor(parts: CompactorParts, cleanedTo: number) {
+    this.#parts = parts;
+    this.cleanedTo = cleanedTo;
+  }
+
+  /** What there is to do now. */
+  plan(): CleanablePlan {
+    const { options, segments, clock } = this.#parts;
+    const plan = planCompaction(segments.sealed, this.cleanedTo, options, clock.now());
+    // What could not be read will not be read the next time: not before there is something new.
+    return plan.end === this.#skippedEnd ? { ...plan, isDue: false } : plan;
+  }
+
+  async run(request: CompactionRequest): Promise<CompactionReport> {
+    const { context, segments } = this.#parts;
+    const report = createReport(segments.list, request.dryRun);
+    const plan = this.plan();
+    const isDue = plan.count > 0 && (plan.isDue || request.force || request.duplicatesWithin !== undefined);
+    if (!isDue) return report.done(segments.list, this.cleanedTo);
+    const { slabs } = context.memory;
+    const work = takeSlab(slabs, WORK_BYTES);
+    let map: Slab | undefined;
+    let run: Run | undefined;
+    try {
+      run = new Run(this.#parts, request, plan, report, work);
+      await run.sample();
+      map = run.takeMap();
+      report.mapBytes = map.bytes;
+      await run.all(map, this.cleanedTo, async (offset) => {
+        if (request.dryRun || request.duplicatesWithin !== undefined) return;
+        if (offset > this.cleanedTo) await writeCleanerPoint(context, offset);
+        this.cleanedTo = Math.max(this.cleanedTo, offset);
+      });
+    } finally {
+      await run?.settle();
+      map?.release();
+      work.release();
+    }
+    this.#skippedEnd = report.skipped.length > 0 ? plan.end : -1;
+    return report.done(segments.list, this.cleanedTo);
+  }
+}
+
+type Slabs = SegmentContext['memory']['slabs'];
+
+/** The first of some sizes that there is room for. */
+function takeSlab(slabs: Slabs, sizes: readonly number[]): Slab {
+  for (const bytes of sizes) {
+    const slab = slabs.tryAllocate(bytes, 'compaction');
+    if (slab !== undefined) return slab;
+  }
+  return slabs.allocate(sizes.at(-1) as number, 'compaction');
+}
+
+/** One compaction under way. */
+class Run {
+  readonly #parts: CompactorParts;
+  readonly #request: CompactionRequest;
+  readonly #plan: CleanablePlan;
+  readonly #report: ReturnType<typeof createReport>;
+  readonly #work: Region;
+  readonly #skipped = new Set<Segment>();
+  /** What is being put in place. */
+  #putting: Promise<void> = Promise.resolve();
+  #meanKeyBytes = MEAN_KEY_BYTES;
+  #doneBytes = 0;
+
+  constructor(
+    parts: CompactorParts,
+    request: CompactionRequest,
+    plan: CleanablePlan,
+    report: ReturnType<typeof createReport>,
+    work: Slab,
+  ) {
+    this.#parts = parts;
+    this.#request = request;
+    this.#plan = plan;
+    this.#report = report;
+    this.#work = { address: work.address, bytes: work.bytes };
+  }
+
+  /** Looks at the first keys, to know about how long they are. */
+  async sample(): Promise<void> {
+    const first = this.#parts.segments.sealed.find(({ nextOffset }) => nextOffset > this.#firstOffset);
+    if (first === undefined || !this.#isKeyed) return;
+    const { context } = this.#parts;
+    const mean = await meanKeyBytes(context, first);
+    if (mean !== undefined) this.#meanKeyBytes = mean;
+  }
+
+  /** Waits for what is being put in place. */
+  async settle(): Promise<void> {
+    await this.#putting.catch(() => undefined);
+  }
+
+  /** Memory for the map: what it takes, or what there is. */
+  takeMap(): Slab {
+    const { options, context } = this.#parts;
+    const records = this.#countFrom(this.#firstOffset);
+    let bytes = Math.min(options.keyMapBytes, keyMapBytes(records, this.#meanKeyBytes));
+    const sizes: number[] = [];
+    for (; bytes > 64 * 1024; bytes /= 2) sizes.push(Math.ceil(bytes));
+    return takeSlab(context.memory.slabs, [...sizes, 64 * 1024]);
+  }
+
+  get #isKeyed(): boolean {
+    return this.#request.duplicatesWithin === undefined;
+  }
+
+  /** Where what is to be taken into the map begins. */
+  get #firstOffset(): number {
+    return this.#isKeyed ? this.#plan.firstDirty : (this.#parts.segments.sealed[0]?.baseOffset ?? 0);
+  }
+
+  /** Passes until everything was compared. */
+  async all(map: Slab, cleanedTo: number, onDone: (offset: number) => Promise<void>): Promise<void> {
+    const region = { address: map.address, bytes: map.bytes };
+    let from = this.#firstOffset;
+    const isAgain = from >= this.#plan.end;
+    for (let pass = 0; pass === 0 || from < this.#plan.end; pass++) {
+      const parts = this.#take();
+      const to = await this.#mapFrom(region, parts, from);
+      if (to === from && !isAgain) {
+        throw new VarveError(
+          'NO_MEMORY',
+          `there is no room for a single key in ${map.bytes} bytes (keyMapBytes)`,
+        );
+      }
+      this.#report.passes++;
+      this.#report.keys += keysOf(this.#parts.context.memory, region);
+      await this.#rewriteAll(region, parts, from, to);
+      await onDone(Math.max(cleanedTo, Math.min(to, ...this.#skippedFrom())));
+      const overlap = to - (this.#request.duplicatesWithin ?? 0);
+      from = to < this.#plan.end && overlap > from ? overlap : to;
+    }
+  }
+
+  /** Where segments begin that were left as they are: what they may hold has been compared with nothing. */
+  #skippedFrom(): number[] {
+    return [...this.#skipped].map(({ baseOffset }) => baseOffset);
+  }
+
+  /** The segments that may be touched, as they are now. */
+  #take(): Part[] {
+    const parts: Part[] = [];
+    for (const segment of this.#parts.segments.sealed) {
+      if (segment.nextOffset > this.#plan.end) break;
+      const { path, baseOffset, nextOffset, bytes, createdAtMs } = segment;
+      if (segment.damaged.length > 0 && !this.#skipped.has(segment)) {
+        const message = `${path} is not compacted: something in it is known to be lost`;
+        this.#skip(segment, { file: path, position: segment.damaged[0]?.start ?? 0, message });
+      }
+      const file = { path, baseOffset, nextOffset, bytes };
+      parts.push({ ...file, segment, createdAtMs, number: 0, mapped: 0, estimatedBytes: bytes });
+    }
+    return parts;
+  }
+
+  #skip(segment: Segment, problem: SourceProblem): void {
+    this.#skipped.add(segment);
+    const { baseOffset, nextOffset } = segment;
+    this.#report.skipped.push({ ...problem, offsets: { first: baseOffset, last: nextOffset - 1 } });
+  }
+
+  #countFrom(from: number): number {
+    let records = 0;
+    for (const { baseOffset, nextOffset, absentOffsets } of this.#parts.segments.sealed) {
+      if (nextOffset <= from) continue;
+      records += Math.max(
+        0,
+        nextOffset - Math.max(from, baseOffset) - (baseOffset >= from ? absentOffsets : 0),
+      );
+    }
+    return Math.max(1, records);
+  }
+
+  /**
+   * Takes the keys from an offset on into the map.
+   *
+   * @returns the offset behind the last record that was taken in
+   */
+  async #mapFrom(map: Region, parts: Part[], from: number): Promise<number> {
+    const { work } = this.#parts;
+    const within = this.#request.duplicatesWithin ?? Infinity;
+    let layOut: { records: number; meanKeyBytes: number } | undefined = {
+      // Windows overlap by one half: so none that is near enough to another is missed.
+      records: Math.min(this.#countFrom(from), 2 * within),
+      meanKeyBytes: this.#meanKeyBytes,
+    };
+    let number = 0;
+    let to = from;
+    // Where nothing is new, the map stays empty, and only the time of deletions may have come.
+    const dirty = parts.filter(({ nextOffset }) => nextOffset > from);
+    for (const part of dirty) {
+      this.#check();
+      if (this.#skipped.has(part.segment)) {
+        to = part.nextOffset;
+        continue;
+      }
+      part.number = number;
+      const { path, baseOffset, nextOffset, bytes } = part;
+      const mapped = await work.mapSegment({
+        map,
+        work: this.#work,
+        source: { path, baseOffset, nextOffset, bytes },
+        fromOffset: to,
+        number,
+        of: this.#isKeyed ? 'keys' : 'records',
+        keep: this.#isKeyed ? KEEP_LAST : KEEP_FIRST,
+        layOut,
+      });
+      layOut = undefined;
+      number += mapped.records;
+      part.mapped = mapped.records;
+      to = mapped.nextOffset;
+      this.#progress(bytes);
+      if (mapped.isFull) return to;
+      if (mapped.problem !== undefined) this.#skip(part.segment, mapped.problem);
+      to = part.nextOffset;
+    }
+    if (layOut !== undefined) layOutKeyMap(this.#parts.context.memory, map, 1, this.#meanKeyBytes);
+    return to;
+  }
+
+  async #rewriteAll(map: Region, parts: Part[], from: number, to: number): Promise<void> {
+    const { options } = this.#parts;
+    let mayForget = true;
+    let run: Part[] = [];
+    this.#estimate(map, parts);
+    const flush = async (): Promise<void> => {
+      for (const group of groupSegments(run, options.segmentBytes)) {
+        mayForget = await this.#rewriteGroup(map, group, from, to, mayForget);
+      }
+      run = [];
+    };
+    for (const part of parts) {
+      if (part.baseOffset >= to && to > from) break;
+      // What is the same lies in what was compared.
+      if (!this.#isKeyed && part.nextOffset <= from) continue;
+      if (this.#skipped.has(part.segment)) {
+        await flush();
+        // What deletions behind it delete may be in it.
+        mayForget = false;
+      } else {
+        run.push(part);
+      }
+    }
+    await flush();
+    await this.#putting;
+  }
+
+  /** Tells from what was marked how large segments will be. */
+  #estimate(map: Region, parts: readonly Part[]): void {
+    const { memory } = this.#parts.context;
+    for (const part of parts) {
+      const { baseOffset, nextOffset, absentOffsets } = part.segment;
+      const records = nextOffset - baseOffset - absentOffsets;
+      // Of one that was compacted before nobody knows what has been superseded since.
+      if (part.mapped < records) continue;
+      const left = part.mapped - countMarked(memory, map, part.number, part.number + part.mapped);
+      part.estimatedBytes = Math.ceil((part.bytes * left) / Math.max(1, part.mapped));
+    }
+  }
+
+  /** @returns whether deletions behind the group may be forgotten */
+  async #rewriteGroup(
+    map: Region,
+    group: readonly Part[],
+    from: number,
+    to: number,
+    mayForget: boolean,
+  ): Promise<boolean> {
+    if (group.length === 0) return mayForget;
+    this.#check();
+    const args = this.#argsOf(map, group, from, to, mayForget);
+    const rewritten = await this.#parts.work.rewriteSegments(args).catch((error: unknown) => {
+      // Retention was faster.
+      if (isVarveError(error, 'NOT_FOUND')) return undefined;
+      throw error;
+    });
+    if (rewritten === undefined) return mayForget;
+    if (rewritten.broken !== undefined) {
+      const { source, problem } = rewritten.broken;
+      this.#skip((group[source] as Part).segment, problem);
+      const before = await this.#rewriteGroup(map, group.slice(0, source), from, to, mayForget);
+      return (await this.#rewriteGroup(map, group.slice(source + 1), from, to, false)) && before;
+    }
+    for (const { bytes } of group) this.#progress(bytes);
+    // While it is put in place, the next one is written.
+    const before = this.#putting;
+    this.#putting = before.then(() => this.#put(group, args, rewritten));
+    this.#putting.catch(() => undefined);
+    await before;
+    return mayForget;
+  }
+
+  #argsOf(map: Region, group: readonly Part[], from: number, to: number, mayForget: boolean): RewriteArgs {
+    const { options, context, clock } = this.#parts;
+    return {
+      map,
+      work: this.#work,
+      sources: group.map(({ path, baseOffset, nextOffset, bytes, number }) => {
+        return { path, baseOffset, nextOffset, bytes, number };
+      }),
+      mappedFrom: from,
+      mappedTo: to,
+      isKeyed: this.#isKeyed,
+      nowMs: clock.now(),
+      deleteRetentionMs: options.deleteRetentionMs,
+      mayForget,
+      directory: context.directory,
+      batchBytes: options.batchBytes,
+      indexIntervalBytes: options.indexIntervalBytes,
+      createdAtMs: Math.max(...group.map(({ createdAtMs }) => createdAtMs)),
+      dryRun: this.#request.dryRun,
+    };
+  }
+
+  async #put(group: readonly Part[], args: RewriteArgs, rewritten: Rewritten): Promise<void> {
+    const { segments } = this.#parts;
+    const { superseded, forgotten, begun, state } = rewritten;
+    const before = group.reduce((sum, { bytes }) => sum + bytes, 0);
+    const isWorthIt = superseded + forgotten + begun > 0 || (group.length > 1 && state.bytes <= before);
+    if (isWorthIt && !this.#request.dryRun) {
+      await syncCleaned(this.#parts.context.vfs, args);
+      const sources = group.map(({ segment }) => segment);
+      if ((await segments.replace(sources, state)) === undefined) return;
+    }
+    if (!isWorthIt) {
+      if (!this.#request.dryRun) await removeCleaned(this.#parts.context.vfs, args);
+      return;
+    }
+    this.#report.rewrote(group.length, before, rewritten, this.#isKeyed);
+  }
+
+  #progress(bytes: number): void {
+    this.#doneBytes += bytes;
+    const total = this.#parts.segments.list.reduce((sum, segment) => sum + segment.bytes, 0);
+    this.#request.onProgress?.(this.#doneBytes, Math.max(this.#doneBytes, total + this.#plan.dirtyBytes));
+  }
+
+  #check(): void {
+    this.#parts.check();
+    this.#request.signal?.throwIfAborted();
+  }
+}

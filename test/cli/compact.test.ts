@@ -1,0 +1,85 @@
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { open } from '../../src/open.ts';
+import { jsonLines, temporaryDirectory, varve } from './command.ts';
+
+/** A log of 300 records over three keys, in several segments. */
+async function makeDatabase(): Promise<string> {
+  const directory = join(temporaryDirectory(), 'data');
+  const database = await open(directory);
+  const log = await database.log('states', { segmentBytes: 4096, batchBytes: 512, sync: { mode: 'never' } });
+  await log.appendMany(
+    Array.from({ length: 300 }, (_, i) => ({
+      key: `key-${i % 3}`,
+      value: `${i}`.padEnd(50),
+      timestamp: 1000 + i,
+    })),
+  );
+  await database.close();
+  return directory;
+}
+
+function logBytes(directory: string): number {
+  const folder = join(directory, 'logs', 'states-0');
+  const names = readdirSync(folder).filter((name) => name.endsWith('.log'));
+  return names.reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
+}
+
+describe('varve compact', () => {
+  test('says what would go, and then keeps the newest record of each key', async () => {
+    const directory = await makeDatabase();
+    const before = logBytes(directory);
+    const dry = await varve(['compact', directory, 'states', '--dry-run', '--json']);
+    expect(dry.stderr).toBe('');
+    expect(dry.code).toBe(1);
+    expect(logBytes(directory)).toBe(before);
+    const [plan] = jsonLines(dry.stdout) as [{ supersededRecords: number; isDryRun: boolean }];
+    expect(plan.isDryRun).toBe(true);
+    expect(plan.supersededRecords).toBeGreaterThan(200);
+    const real = await varve(['compact', directory, 'states', '--all']);
+    expect(real.stderr).toBe('');
+    expect(real.code).toBe(0);
+    expect(real.stdout).toContain('states: 297 records went: 297 superseded');
+    expect(real.stdout).toMatch(/3 keys in 1 pass/);
+    const { stdout } = await varve(['read', directory, 'states', '--json']);
+    expect(jsonLines(stdout).map(({ offset }) => offset)).toEqual([297, 298, 299]);
+    expect((await varve(['verify', directory, '--deep'])).code).toBe(0);
+    const again = await varve(['compact', directory, 'states', '--dry-run']);
+    expect([again.code, again.stdout]).toEqual([0, expect.stringContaining('nothing to remove')]);
+  });
+
+  test('says in one sentence what is wrong', async () => {
+    const directory = await makeDatabase();
+    const missing = await varve(['compact', directory, 'nothing']);
+    expect([missing.code, missing.stderr]).toEqual([2, expect.stringContaining('there is no log "nothing"')]);
+    const lag = await varve(['compact', directory, 'states', '--min-lag', 'soon']);
+    expect([lag.code, lag.stderr]).toEqual([2, expect.stringContaining('--min-lag')]);
+  });
+});
+
+describe('varve retain', () => {
+  test('removes the oldest segments by size, by age and by offset', async () => {
+    const directory = await makeDatabase();
+    const dry = await varve(['retain', directory, 'states', '--bytes', '8k', '--dry-run']);
+    expect([dry.code, dry.stdout]).toEqual([1, expect.stringMatching(/segments? would go/)]);
+    const before = logBytes(directory);
+    const size = await varve(['retain', directory, 'states', '--bytes', '12k', '--json']);
+    expect([size.code, size.stderr]).toEqual([0, '']);
+    const [report] = jsonLines(size.stdout) as [
+      { segments: number; bytesAfter: number; firstOffset: number },
+    ];
+    expect(report.segments).toBeGreaterThan(0);
+    expect(logBytes(directory)).toBe(report.bytesAfter);
+    expect(logBytes(directory)).toBeLessThan(before);
+    const offset = await varve(['retain', directory, 'states', '--before', '290']);
+    expect(offset.code).toBe(0);
+    const { stdout } = await varve(['info', directory, 'states', '--json']);
+    expect(jsonLines(stdout)).toMatchObject([{ firstOffset: 290, nextOffset: 300 }]);
+    const nothing = await varve(['retain', directory, 'states']);
+    expect([nothing.code, nothing.stderr]).toEqual([
+      2,
+      expect.stringContaining('--bytes, --age or --before'),
+    ]);
+  });
+});
