@@ -10,6 +10,7 @@ export type { EventEntry, EventJson } from './events/entry.ts';
 export type { Events } from './events/events.ts';
 export type { EventHistogram, HistogramOptions } from './events/histogram.ts';
 export type { EventInput } from './events/input.ts';
+export type { EventRetention, EventsOptions, RetentionLimits } from './events/retention.ts';
 export type { EventFilter, EventReadOptions } from './events/selection.ts';
 export { type IngestOptions, ingestFile } from './ingest/ingest.ts';
 export { IngestError, type IngestReport, type UnparsedLine } from './ingest/report.ts';

@@ -13,6 +13,7 @@ import { checkOwn, checkVersion, LOGS_DIRECTORY, listLogs } from './directory.ts
 import { VarveError } from './errors.ts';
 import { Events } from './events/events.ts';
 import { EVENTS_TREE_OPTIONS, eventStoresOf, eventsTreeName } from './events/names.ts';
+import type { EventsOptions } from './events/retention.ts';
 import type { KvOptions } from './kv/kv-options.ts';
 import type { KvStore } from './kv/store.ts';
 import { type InputOf, type KeyOf, KvStores, type ValueOf } from './kv/stores.ts';
@@ -155,21 +156,27 @@ export class Database {
    * where there is none. Asked again for the same, it returns the same handle.
    *
    * @param name letters, digits, dashes, underscores and dots
-   * @throws TypeError, RangeError where the name is wrong
+   * @throws TypeError, RangeError where the name or an option is wrong
    * @throws VarveError as `tree`; `VERSION` where a newer build wrote it
    */
-  events(name: string): Promise<Events> {
-    const known = this.#events.get(name);
-    if (known !== undefined) return known;
-    const opening = this.#openEvents(name);
-    this.#events.set(name, opening);
-    opening.catch(() => this.#events.delete(name));
-    return opening;
+  async events(name: string, options: EventsOptions = {}): Promise<Events> {
+    checkOptions('options', options, ['retention']);
+    let opening = this.#events.get(name);
+    if (opening === undefined) {
+      opening = this.#openEvents(name);
+      this.#events.set(name, opening);
+      opening.catch(() => this.#events.delete(name));
+    }
+    const events = await opening;
+    if (options.retention !== undefined) await events.retain(options.retention);
+    return events;
   }
 
   async #openEvents(name: string): Promise<Events> {
     const tree = await this.tree(eventsTreeName(name), this.readOnly ? {} : EVENTS_TREE_OPTIONS);
-    return new Events(name, await this.#allTrees(), tree);
+    const events = new Events(name, await this.#allTrees(), tree);
+    await events.recover();
+    return events;
   }
 
   /** The names of the stores of log entries that there are, sorted. */
@@ -286,6 +293,13 @@ export class Database {
     const failures: unknown[] = [];
     await this.maintenance.close();
     this.#kv.close();
+    for (const opening of this.#events.values()) {
+      try {
+        await (await opening).close();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
     try {
       await (await this.#trees)?.close();
     } catch (error) {

@@ -10,13 +10,17 @@
 import type { Tree, WriteOptions } from '../lsm/tree.ts';
 import { levelOf } from '../lsm/tree.ts';
 import type { TreeStats } from '../lsm/tree-stats.ts';
-import type { Trees } from '../lsm/trees.ts';
+import { TREES_DIRECTORY, type Trees } from '../lsm/trees.ts';
 import { checkOptions } from '../options.ts';
+import { joinPath } from '../vfs/vfs.ts';
 import type { EventEntry } from './entry.ts';
 import { STATE_KEY } from './format.ts';
+import { Handover, replayJournals } from './handover.ts';
 import { countEntries, type EventHistogram, type HistogramOptions, histogramOf } from './histogram.ts';
 import type { EventInput } from './input.ts';
+import { Journal } from './journal.ts';
 import { EventReader, SyncEventReader } from './reader.ts';
+import { Cutoffs, checkRetention, cutoffsOf, type EventRetention, retainedTable } from './retention.ts';
 import {
   type EventFilter,
   type EventReadOptions,
@@ -32,6 +36,8 @@ export class Events {
   readonly #trees: Trees;
   readonly #tree: Tree;
   readonly #writer: EventWriter;
+  #past: Cutoffs = new Cutoffs();
+  #handover: Promise<Handover> | undefined;
 
   /**
    * Use `db.events`.
@@ -95,7 +101,7 @@ export class Events {
   read(options: EventReadOptions = {}): AsyncIterableIterator<EventEntry, undefined, undefined> {
     const reading = resolveReading(options);
     this.#trees.check();
-    return new EventReader(this.#trees, this.#tree, reading, undefined);
+    return new EventReader(this.#trees, this.#tree, reading, () => this.#cutoffs());
   }
 
   /** Like `read`, at once: blocks of tables that are not in the cache are read on the calling thread. */
@@ -105,7 +111,7 @@ export class Events {
     const reading = resolveReading(options);
     if (reading.isFollowing) throw new TypeError('readSync cannot follow');
     this.#trees.check();
-    return new SyncEventReader(this.#tree, reading, undefined);
+    return new SyncEventReader(this.#tree, reading, this.#cutoffs());
   }
 
   /**
@@ -117,7 +123,7 @@ export class Events {
     checkOptions('options', options, FILTER_OPTIONS);
     const selection = resolveSelection(options);
     this.#trees.check();
-    return await countEntries(this.#trees.parts.clock, this.#tree, selection, undefined);
+    return await countEntries(this.#trees.parts.clock, this.#tree, selection, this.#cutoffs());
   }
 
   /**
@@ -127,7 +133,76 @@ export class Events {
    */
   async histogram(options: HistogramOptions = {}): Promise<EventHistogram> {
     this.#trees.check();
-    return await histogramOf(this.#trees.parts.clock, this.#tree, options, undefined);
+    return await histogramOf(this.#trees.parts.clock, this.#tree, options, this.#cutoffs());
+  }
+
+  /**
+   * A way in for those who cannot wait, such as loggers: when its `take` returns, entries are in a journal beside the
+   * store, and outlive the process; from there they go into the store. What was in the journal when a process
+   * ended is in the store when it is opened the next time. There is one; it is closed with the database.
+   *
+   * @throws VarveError `IO`, `NO_SPACE`, `READ_ONLY`, `CLOSED`
+   */
+  handover(): Promise<Handover> {
+    try {
+      this.#trees.checkWritable();
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    this.#handover ??= this.#openHandover();
+    return this.#handover;
+  }
+
+  async #openHandover(): Promise<Handover> {
+    const { vfs } = this.#trees.parts;
+    const journal = await Journal.create(vfs, this.#directory);
+    return new Handover(this.#trees, this.#writer, journal);
+  }
+
+  /**
+   * Has the store keep entries so long; see `EventsOptions.retention`.
+   *
+   * @throws TypeError, RangeError where a limit is wrong; VarveError as `write`
+   */
+  async retain(retention: EventRetention | false): Promise<void> {
+    const limits = retention === false ? undefined : checkRetention(retention);
+    this.#trees.checkWritable();
+    if (JSON.stringify(limits) !== JSON.stringify(this.#writer.state.retention))
+      await this.#writer.changeState({ retention: limits });
+    this.#past = new Cutoffs();
+    await this.#drop();
+  }
+
+  /** Has the tree drop what is past its retention. */
+  async #drop(): Promise<void> {
+    const { retention } = this.#writer.state;
+    const cutoffs = (): bigint[] => (this.#cutoffs() ?? []).map((ms) => BigInt(ms) * 1_000_000n);
+    const dropExpired = retention !== undefined && ({ kind: 'retention', cutoffs } as const);
+    await this.#trees.tree(this.#tree.name, { dropExpired });
+  }
+
+  /** The times before which entries are past their retention, by level; undefined where none is. */
+  #cutoffs(): readonly number[] | undefined {
+    const { retention } = this.#writer.state;
+    if (retention === undefined) return undefined;
+    const tables = [...this.#tree.tables()].map(retainedTable).filter((table) => table !== undefined);
+    return this.#past.advance(cutoffsOf(retention, this.#trees.parts.clock.now(), tables));
+  }
+
+  /** Writes what a journal of a process that ended still has; see `handover`. */
+  async recover(): Promise<void> {
+    if (this.#trees.parts.readOnly) return;
+    if (this.#writer.state.retention !== undefined) await this.#drop();
+    await replayJournals(this.#directory, this.#trees, this.#writer);
+  }
+
+  /** Ends what it has begun; the database does it when it is closed. */
+  async close(): Promise<void> {
+    await (await this.#handover)?.close();
+  }
+
+  get #directory(): string {
+    return joinPath(this.#trees.parts.directory, TREES_DIRECTORY, this.#tree.name);
   }
 
   /** Writes what is in memory to tables. */

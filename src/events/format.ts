@@ -43,11 +43,16 @@ export const STATE_KEY: Buffer = Buffer.from('\xffstate', 'latin1');
 const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
 
+/** The FNV-1a hash, of 32 bits, of some bytes. */
+export function fnv1a(bytes: Uint8Array, from: number, to: number): number {
+  let hash = FNV_OFFSET;
+  for (let i = from; i < to; i++) hash = Math.imul(hash ^ (bytes[i] as number), FNV_PRIME);
+  return hash >>> 0;
+}
+
 /** A component's hash: FNV-1a of its bytes, modulo `TAG_HASHES`. None at all is like an empty one. */
 export function componentHash(bytes: Uint8Array): number {
-  let hash = FNV_OFFSET;
-  for (let i = 0; i < bytes.length; i++) hash = Math.imul(hash ^ (bytes[i] as number), FNV_PRIME);
-  return (hash >>> 0) % TAG_HASHES;
+  return fnv1a(bytes, 0, bytes.length) % TAG_HASHES;
 }
 
 /** How many bytes a varint takes. */

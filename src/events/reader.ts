@@ -57,7 +57,7 @@ export class EventReader implements AsyncIterableIterator<EventEntry, undefined,
   readonly #tree: Tree;
   readonly #reading: Reading;
   readonly #scan: EventScan;
-  readonly #cutoffs: (() => Cutoffs) | undefined;
+  readonly #cutoffs: () => Cutoffs | undefined;
   readonly #snapshot: TreeSnapshot | undefined;
   readonly #matcher: Matcher;
   #changes: AsyncIterableIterator<TreeChange> | undefined;
@@ -67,7 +67,7 @@ export class EventReader implements AsyncIterableIterator<EventEntry, undefined,
   #isDone = false;
 
   /** @param cutoffs as they are at the moment */
-  constructor(trees: Trees, tree: Tree, reading: Reading, cutoffs: (() => Cutoffs) | undefined) {
+  constructor(trees: Trees, tree: Tree, reading: Reading, cutoffs: () => Cutoffs | undefined) {
     this.#trees = trees;
     this.#tree = tree;
     this.#reading = reading;
@@ -77,7 +77,7 @@ export class EventReader implements AsyncIterableIterator<EventEntry, undefined,
     this.#turnMs = trees.parts.clock.monotonic();
     this.#snapshot = reading.isFollowing ? tree.snapshot() : undefined;
     const { isBackward } = reading;
-    this.#scan = new EventScan(tree, reading, { isBackward, snapshot: this.#snapshot, cutoffs: cutoffs?.() });
+    this.#scan = new EventScan(tree, reading, { isBackward, snapshot: this.#snapshot, cutoffs: cutoffs() });
   }
 
   [Symbol.asyncIterator](): this {
@@ -161,7 +161,8 @@ export class EventReader implements AsyncIterableIterator<EventEntry, undefined,
     if (start !== undefined && Buffer.compare(key, start) < 0) return false;
     if (end !== undefined && Buffer.compare(key, end) >= 0) return false;
     const value = PAGE_ENTRY_HEADER_BYTES + KEY_BYTES;
-    if (this.#cutoffs !== undefined && isPast(this.#cutoffs(), bytes, value)) return false;
+    const cutoffs = this.#cutoffs();
+    if (cutoffs !== undefined && isPast(cutoffs, bytes, value)) return false;
     return this.#matcher.matches(bytes, value, bytes.length);
   }
 

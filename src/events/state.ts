@@ -7,6 +7,8 @@
 
 import { VarveError } from '../errors.ts';
 
+import type { EventRetention } from './retention.ts';
+
 const FORMAT = 1;
 /** As in an entry, a level and a component's hash: so that blocks with it are passed over like others. */
 const MARK: Buffer = Buffer.from([0, 0]);
@@ -14,6 +16,8 @@ const MARK: Buffer = Buffer.from([0, 0]);
 export interface StoreState {
   /** How often it was opened, and then written to. */
   opened: number;
+  /** How long it keeps entries. */
+  retention?: EventRetention | undefined;
 }
 
 /** The state of a store that nobody has written to. */
@@ -42,8 +46,8 @@ export function decodeState(bytes: Buffer, store: string): StoreState {
       `the store ${store} has format ${String(read.format)}; this build knows ${FORMAT}`,
     );
   }
-  const { opened } = read;
+  const { opened, retention } = read;
   if (!Number.isSafeInteger(opened))
     throw new VarveError('CORRUPT', `the state of the store ${store} is broken`);
-  return { opened: opened as number };
+  return { opened: opened as number, ...(retention !== undefined && { retention }) };
 }

@@ -23,72 +23,109 @@ const OPENED_SCALE = 256;
 const OPENED_MAX = 2 ** 24 - 1;
 const COUNT_MAX = 2 ** 40;
 
-type Level = WriteOptions['durability'];
+/** What a promise waits for; the level of the write-ahead log where it is undefined. */
+export type WriteLevel = WriteOptions['durability'];
 
 export class EventWriter {
+  /** A batch has at most about so many bytes. */
+  readonly batchBytes: number;
+  /** The number of the store's tree. */
+  readonly tree: number;
   readonly #trees: Trees;
-  readonly #tree: number;
   readonly #encoder: EventEncoder;
-  readonly #batchBytes: number;
   #state: StoreState;
   /** Whether the store's state says that it was opened: before, every batch says so. */
   #isBegun = false;
   #isNumbered = false;
   #count = 0;
 
-  /** @param tree the number of the store's tree */
   constructor(trees: Trees, tree: number, state: StoreState) {
     this.#trees = trees;
-    this.#tree = tree;
+    this.tree = tree;
     this.#state = state;
-    this.#batchBytes = Math.min(BATCH_BYTES_MAX, trees.maxBatchBytes / 2);
-    this.#encoder = new EventEncoder(trees.maxBatchBytes - SPARE_BYTES);
+    this.batchBytes = Math.min(BATCH_BYTES_MAX, trees.maxBatchBytes / 2);
+    this.#encoder = this.newEncoder();
+  }
+
+  /** What the store keeps of itself. */
+  get state(): StoreState {
+    return this.#state;
+  }
+
+  /** Changes what the store keeps of itself. */
+  async changeState(change: Partial<StoreState>): Promise<void> {
+    this.#state = { ...this.#state, ...change };
+    this.#encoder.clear();
+    this.#encoder.operations.put(this.tree, STATE_KEY, encodeState(this.#state));
+    await this.#trees.writer.write(this.#encoder.operations.bytes, undefined);
+  }
+
+  /** Takes note of a number of openings that another keeps beside the store. */
+  noteOpened(opened: number): void {
+    if (opened > this.#state.opened) this.#state = { ...this.#state, opened };
+  }
+
+  newEncoder(): EventEncoder {
+    return new EventEncoder(this.#trees.maxBatchBytes - SPARE_BYTES);
   }
 
   /** Writes one entry; see `Events.write`. */
-  async write(entry: EventInput, level: Level): Promise<void> {
+  async write(entry: EventInput, level: WriteLevel): Promise<void> {
     const { clock } = this.#trees.parts;
-    this.#begin();
-    this.#add(entry, clock.now());
-    await this.#send(level);
+    this.#encoder.clear();
+    this.add(this.#encoder, entry, clock.now());
+    await this.send(this.#encoder, level);
   }
 
   /** Writes entries in their order; see `Events.writeMany`. */
-  async writeMany(entries: Iterable<EventInput>, level: Level): Promise<number> {
+  async writeMany(entries: Iterable<EventInput>, level: WriteLevel): Promise<number> {
     const nowMs = this.#trees.parts.clock.now();
-    const { operations } = this.#encoder;
+    const encoder = this.#encoder;
+    const { operations } = encoder;
     const flights: Promise<unknown>[] = [];
     let count = 0;
-    this.#begin();
+    encoder.clear();
     try {
       for (const entry of entries) {
-        this.#add(entry, nowMs);
+        this.add(encoder, entry, nowMs);
         count++;
-        if (operations.length < this.#batchBytes) continue;
-        flights.push(this.#send(level));
-        if (flights.length >= FLIGHTS_MAX) await flights.shift();
-        this.#begin();
+        if (operations.length < this.batchBytes) continue;
+        const sent = this.send(encoder, level);
+        // A failure is told of when its turn has come.
+        sent.catch(() => undefined);
+        flights.push(sent);
+        if (flights.length < FLIGHTS_MAX) continue;
+        await flights.shift();
+        // Others have used the encoder meanwhile.
+        encoder.clear();
       }
-      if (operations.count > 0) flights.push(this.#send(level));
+      if (operations.count > 0) flights.push(this.send(encoder, level));
       while (flights.length > 0) await flights.shift();
     } catch (error) {
-      // The first failure is told of; the others are the same, or come of it.
       await Promise.allSettled(flights);
       throw error;
     }
     return count;
   }
 
-  /** Clears the batch. A call encodes without a pause, so that there is one encoder for all. */
-  #begin(): void {
-    this.#encoder.clear();
-  }
-
-  #add(entry: EventInput, nowMs: number): void {
+  /** Encodes an entry behind others. @throws TypeError, RangeError naming what is wrong */
+  add(encoder: EventEncoder, entry: EventInput, nowMs: number): void {
     this.#number();
     const upper = this.#state.opened * OPENED_SCALE + Math.floor(this.#count / TWO_32);
-    this.#encoder.add(this.#tree, entry, nowMs, upper, this.#count % TWO_32);
+    encoder.add(this.tree, entry, nowMs, upper, this.#count % TWO_32);
     this.#count++;
+  }
+
+  /** Hands a batch on, and waits until it has reached the level; the encoder is empty afterwards. */
+  send({ operations }: EventEncoder, level: WriteLevel): Promise<void> {
+    const isFirst = !this.#isBegun;
+    if (isFirst) operations.put(this.tree, STATE_KEY, encodeState(this.#state));
+    const { opened } = this.#state;
+    const sent = this.#trees.writer.write(operations.bytes, level);
+    operations.clear();
+    return sent.then(() => {
+      if (isFirst && opened === this.#state.opened) this.#isBegun = true;
+    });
   }
 
   /** Sees to it that the next arrival is one that no entry before had. */
@@ -99,18 +136,5 @@ export class EventWriter {
     this.#count = 0;
     // It begins anew after 16 million times: entries of one time may then be out of order, but none is lost.
     this.#state = { ...this.#state, opened: (this.#state.opened % OPENED_MAX) + 1 };
-  }
-
-  /** Hands the batch on, and waits until it has reached the level. */
-  #send(level: Level): Promise<void> {
-    const { operations } = this.#encoder;
-    const isFirst = !this.#isBegun;
-    if (isFirst) operations.put(this.#tree, STATE_KEY, encodeState(this.#state));
-    const { opened } = this.#state;
-    const sent = this.#trees.writer.write(operations.bytes, level);
-    operations.clear();
-    return sent.then(() => {
-      if (isFirst && opened === this.#state.opened) this.#isBegun = true;
-    });
   }
 }

@@ -13,6 +13,7 @@ import { checkKey, checkValue, type TreeBytes } from './input.ts';
 import { type RangeOptions, resolveRange, type Take, TreeIterator } from './iterator.ts';
 import { KEY_BYTES_MAX, type OperationsEncoder } from './operations.ts';
 import { sequenceOf, TreeSnapshot } from './snapshot.ts';
+import type { TableProperties } from './table/table-file.ts';
 import type { TreeCore } from './tree-core.ts';
 import { statsOf, type TreeStats } from './tree-stats.ts';
 import type { Trees } from './trees.ts';
@@ -255,6 +256,11 @@ export class Tree {
     await this.flush();
     const trees = this.#trees;
     await trees.calls.during(trees.background.exclusively(() => compactRange(trees, this.#core, start, end)));
+  }
+
+  /** What its tables say of themselves. */
+  *tables(): Generator<TableProperties, void, undefined> {
+    for (const { properties } of this.#core.version.tables()) yield properties;
   }
 
   /** Sizes and counts. */

@@ -1,0 +1,137 @@
+/**
+ * Takes entries from somebody who cannot wait, as loggers are: when the call returns, the entry is in the journal, and
+ * outlives the process, however that ends. What was taken in one turn goes to the store as one batch.
+ *
+ * @module
+ */
+
+import { decodeOperations } from '../lsm/operations.ts';
+import type { Trees } from '../lsm/trees.ts';
+import { OPERATIONS_FORMAT } from '../memory/lsm-layout.ts';
+import type { EventEncoder } from './encoder.ts';
+import { KEY_BYTES } from './format.ts';
+import type { EventInput } from './input.ts';
+import { type Journal, readJournals, removeJournals } from './journal.ts';
+import type { EventWriter } from './writer.ts';
+
+/** What was taken goes on at the latest when it has so many bytes. */
+const BATCH_BYTES = 256 * 1024;
+const FLIGHTS_MAX = 8;
+const OPENED_SCALE = 256;
+
+export class Handover {
+  readonly #writer: EventWriter;
+  readonly #trees: Trees;
+  readonly #journal: Journal;
+  readonly #encoder: EventEncoder;
+  #isAwaited = false;
+  #flights: Set<Promise<void>> = new Set();
+  #failure: unknown;
+  #isClosed = false;
+
+  constructor(trees: Trees, writer: EventWriter, journal: Journal) {
+    this.#trees = trees;
+    this.#writer = writer;
+    this.#journal = journal;
+    this.#encoder = writer.newEncoder();
+  }
+
+  /**
+   * Takes entries. When this returns, they outlive the process.
+   *
+   * @throws TypeError, RangeError where one is wrong: those before it were taken
+   * @throws VarveError `NO_SPACE`, `IO` where the journal cannot be written; `CLOSED`
+   */
+  take(entries: Iterable<EventInput>): void {
+    this.#trees.checkWritable();
+    const { operations } = this.#encoder;
+    const nowMs = this.#trees.parts.clock.now();
+    // The first byte is the format.
+    let from = Math.max(1, operations.length);
+    try {
+      for (const entry of entries) {
+        this.#writer.add(this.#encoder, entry, nowMs);
+        if (operations.length < BATCH_BYTES) continue;
+        this.#journal.append(operations.buffer, from, operations.length);
+        this.#send();
+        from = 1;
+      }
+    } finally {
+      if (operations.length > from) this.#journal.append(operations.buffer, from, operations.length);
+    }
+    if (this.#isAwaited || operations.length === 0) return;
+    this.#isAwaited = true;
+    this.#trees.parts.clock.nextTurn(() => {
+      this.#isAwaited = false;
+      this.#send();
+    });
+  }
+
+  /** Resolves when no more than a few batches are on their way to the store. */
+  async settled(): Promise<void> {
+    while (this.#flights.size > FLIGHTS_MAX) await Promise.race(this.#flights);
+  }
+
+  /**
+   * Waits until all that was taken is in the store.
+   *
+   * @throws what kept an entry from being written
+   */
+  async flush(): Promise<void> {
+    this.#send();
+    await Promise.all([...this.#flights]);
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Waits as `flush`, and removes the journal. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    try {
+      await this.flush();
+    } catch (error) {
+      await this.#journal.close();
+      throw error;
+    }
+    await this.#journal.remove();
+  }
+
+  #send(): void {
+    if (this.#encoder.operations.count === 0) return;
+    const { place } = this.#journal;
+    const sent: Promise<void> = this.#writer.send(this.#encoder, 'written').then(
+      () => {
+        if (this.#failure === undefined) this.#journal.took(place);
+      },
+      (error: unknown) => {
+        // It is in the journal all the same.
+        this.#failure ??= error;
+      },
+    );
+    this.#flights.add(sent);
+    void sent.then(() => this.#flights.delete(sent));
+  }
+}
+
+/**
+ * Writes what a journal still has to its store, and removes it.
+ *
+ * @param directory of the store's tree
+ * @throws VarveError as `Events.write`: the journal is as it was
+ */
+export async function replayJournals(directory: string, trees: Trees, writer: EventWriter): Promise<number> {
+  const { vfs } = trees.parts;
+  let entries = 0;
+  let isThere = false;
+  for await (const record of readJournals(vfs, directory)) {
+    isThere = true;
+    const bytes = Buffer.concat([Buffer.from([OPERATIONS_FORMAT]), record]);
+    for (const { key } of decodeOperations(bytes, -1)) {
+      if (key.length === KEY_BYTES) writer.noteOpened(Math.floor(key.readUInt32BE(8) / OPENED_SCALE));
+      entries++;
+    }
+    await trees.writer.write(bytes, 'synced');
+  }
+  if (isThere) await removeJournals(vfs, directory);
+  return entries;
+}

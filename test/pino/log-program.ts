@@ -1,0 +1,36 @@
+/** Logs with pino to a store, and ends as it is told: run by tests, in a process of its own. */
+
+import { writeSync } from 'node:fs';
+import { pino } from 'pino';
+import type { destination as Destination } from '../../src/pino/pino.ts';
+
+const [directory = '', how = '', count = '0'] = process.argv.slice(2);
+// The package by its own name, as a program that uses it would.
+const self = 'varve/pino';
+const lines = Number(count);
+
+if (how.startsWith('transport')) {
+  const logger = pino({ transport: { target: self, options: { directory, name: 'app' } } });
+  for (let i = 0; i < lines; i++) logger.info({ i }, `line ${i}`);
+  if (how === 'transport-exit') process.exit(0);
+} else {
+  const { destination } = (await import(self)) as { destination: typeof Destination };
+  const logger = pino(await destination({ directory, name: 'app' }));
+  if (how === 'exit') {
+    for (let i = 0; i < lines; i++) logger.info({ i }, `line ${i}`);
+    process.exit(0);
+  } else if (how === 'throw') {
+    for (let i = 0; i < lines; i++) logger.info({ i }, `line ${i}`);
+    throw new Error('not caught');
+  } else {
+    // What it says was logged: each number when the call has returned.
+    const say = (i: number): void => {
+      logger.info({ i }, `line ${i}`);
+      writeSync(1, `${i}\n`);
+    };
+    for (let i = 0; ; i++) {
+      say(i);
+      if (i % 50 === 49) await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+}
