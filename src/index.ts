@@ -12,6 +12,7 @@ export type { EventHistogram, HistogramOptions } from './events/histogram.ts';
 export type { EventInput } from './events/input.ts';
 export type { EventRetention, EventsOptions, RetentionLimits } from './events/retention.ts';
 export type { EventFilter, EventReadOptions } from './events/selection.ts';
+export type { EventWritableOptions } from './events/streams.ts';
 export { type IngestOptions, ingestFile } from './ingest/ingest.ts';
 export { IngestError, type IngestReport, type UnparsedLine } from './ingest/report.ts';
 export type { KvChange, KvChangesOptions } from './kv/changes.ts';

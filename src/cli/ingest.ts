@@ -11,6 +11,7 @@ import { checkLogName } from '../log/names.ts';
 import type { SyncPolicy } from '../log/sync-policy.ts';
 import { type Database, open } from '../open.ts';
 import type { Context, ExitCode } from './context.ts';
+import { UsageError } from './failure.ts';
 import {
   formatByteRate,
   formatBytes,
@@ -36,6 +37,8 @@ const SAMPLE_CHARACTERS = 120;
 export interface IngestCommandOptions extends ReadingOptions {
   into: string;
   log?: string;
+  /** A store of log entries, in place of a log. */
+  events?: string;
   sync?: SyncPolicy;
   json?: boolean;
 }
@@ -53,6 +56,11 @@ export async function ingest(
   options: IngestCommandOptions,
   context: Context,
 ): Promise<ExitCode> {
+  if (options.events !== undefined) {
+    if (options.log !== undefined) throw new UsageError('of --log and --events only one can be given');
+    const { ingestEvents } = await import('./ingest-events.ts');
+    return await ingestEvents(files, options.events, options, context);
+  }
   const name = checkLogName(options.log ?? logNameOf(files[0] ?? ''));
   const reading = await readingOf(options);
   const sources = await findSources(files);

@@ -89,6 +89,7 @@ function addIngest(program: Command): void {
     .argument('<file...>', 'files of lines')
     .requiredOption('--into <dir>', 'the database; it is made where there is none')
     .option('--log <name>', 'the log; named after the first file unless given')
+    .option('--events <name>', 'a store of log entries, in place of a log')
     .option('--sync <policy>', `when to call fdatasync: ${SYNC_POLICY_FORMS}`, checked(parseSyncPolicy))
     .option('--json', 'print the report as JSON');
   addReadingOptions(command);

@@ -7,6 +7,7 @@
  * @module
  */
 
+import type { Readable, Writable } from 'node:stream';
 import type { Tree, WriteOptions } from '../lsm/tree.ts';
 import { levelOf } from '../lsm/tree.ts';
 import type { TreeStats } from '../lsm/tree-stats.ts';
@@ -29,6 +30,7 @@ import {
   resolveSelection,
 } from './selection.ts';
 import { decodeState, newState } from './state.ts';
+import { type EventWritableOptions, readableOf, writableOf } from './streams.ts';
 import { EventWriter } from './writer.ts';
 
 export class Events {
@@ -203,6 +205,27 @@ export class Events {
 
   get #directory(): string {
     return joinPath(this.#trees.parts.directory, TREES_DIRECTORY, this.#tree.name);
+  }
+
+  /**
+   * A stream into the store: of entries, or, with `lines`, of text, each line the message of an entry.
+   *
+   * @throws TypeError where an option is wrong; the stream fails as `write` does
+   */
+  writable(options: EventWritableOptions = {}): Writable {
+    levelOf(options.durability === undefined ? {} : { durability: options.durability });
+    return writableOf(this, options);
+  }
+
+  /** A stream of entries; see `read`. */
+  readable(options: EventReadOptions = {}): Readable {
+    return readableOf(this.read(options));
+  }
+
+  /** Makes all that was written durable. */
+  async sync(): Promise<void> {
+    this.#trees.checkWritable();
+    await this.#trees.calls.during(this.#trees.wal.sync());
   }
 
   /** Writes what is in memory to tables. */

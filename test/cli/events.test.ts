@@ -78,3 +78,40 @@ test('draws entries over time, for a terminal and as SVG', async () => {
     },
   ]);
 });
+
+test('ingests log files of any format into a store', async () => {
+  const directory = temporaryDirectory();
+  const database = join(directory, 'db');
+  const hdfs =
+    '081109 203615 148 INFO dfs.Node: one\n081109 203614 149 WARN dfs.Name: two\n\tat a.b(C.java:1)\nnoise\n';
+  const first = await varve(['ingest', '-', '--into', database, '--events', 'app', '--format', 'hdfs'], {
+    input: hdfs,
+  });
+  expect([first.code, first.stderr]).toEqual([0, '']);
+  expect(first.stdout).toMatch(/entries +3\n/);
+  const json = '{"time":"2008-11-09T20:36:14.5Z","level":"error","msg":"three","user":7}\n';
+  const second = await varve(
+    ['ingest', '-', '--into', database, '--events', 'app', '--format', 'json', '--json'],
+    {
+      input: json,
+    },
+  );
+  expect(jsonLines(second.stdout)).toMatchObject([
+    { events: 'app', files: [{ entries: 1, levels: { ERROR: 1 } }] },
+  ]);
+  const read = await varve(['query', database, 'app', '--json']);
+  expect(jsonLines(read.stdout)).toMatchObject([
+    {
+      time: '2008-11-09T20:36:14.000Z',
+      level: 'WARN',
+      component: 'dfs.Name',
+      message: 'two\n\tat a.b(C.java:1)',
+      metadata: { pid: '149' },
+    },
+    { time: '2008-11-09T20:36:14.000Z', level: 'OTHER', message: 'noise' },
+    { time: '2008-11-09T20:36:14.500Z', level: 'ERROR', message: 'three' },
+    { time: '2008-11-09T20:36:15.000Z', level: 'INFO', component: 'dfs.Node', message: 'one' },
+  ]);
+  const both = await varve(['ingest', '-', '--into', database, '--events', 'a', '--log', 'b'], { input: '' });
+  expect(both.code).toBe(2);
+});

@@ -9,6 +9,19 @@ const [directory = '', how = '', count = '0'] = process.argv.slice(2);
 const self = 'varve/pino';
 const lines = Number(count);
 
+/** Writes to a pipe that may be full. */
+function writeWhole(text: string): void {
+  for (;;) {
+    try {
+      writeSync(1, text);
+      return;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
+  }
+}
+
 if (how.startsWith('transport')) {
   const logger = pino({ transport: { target: self, options: { directory, name: 'app' } } });
   for (let i = 0; i < lines; i++) logger.info({ i }, `line ${i}`);
@@ -26,7 +39,7 @@ if (how.startsWith('transport')) {
     // What it says was logged: each number when the call has returned.
     const say = (i: number): void => {
       logger.info({ i }, `line ${i}`);
-      writeSync(1, `${i}\n`);
+      writeWhole(`${i}\n`);
     };
     for (let i = 0; ; i++) {
       say(i);
