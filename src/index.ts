@@ -6,7 +6,7 @@
 
 export type { Clock } from './clock.ts';
 export { type ErrorCode, type ErrorDetails, isVarveError, VarveError } from './errors.ts';
-export type { EventEntry, EventJson } from './events/entry.ts';
+export { type EventEntry, type EventJson, eventFromBytes } from './events/entry.ts';
 export type { Events } from './events/events.ts';
 export type { EventHistogram, HistogramOptions } from './events/histogram.ts';
 export type { EventInput } from './events/input.ts';

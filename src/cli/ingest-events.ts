@@ -7,15 +7,23 @@
 import type { Events } from '../events/events.ts';
 import type { EventInput } from '../events/input.ts';
 import { LEVEL_NAMES } from '../levels.ts';
+import type { SyncPolicy } from '../log/sync-policy.ts';
 import { type LogEntry, parseLog } from '../logfile/parse-log.ts';
 import { type Database, open } from '../open.ts';
 import type { Context, ExitCode } from './context.ts';
 import { formatCount, formatDuration, formatRate, formatTime, isoTime, plural } from './format.ts';
-import type { IngestCommandOptions } from './ingest.ts';
 import { levelsText } from './levels.ts';
 import { readingOf } from './reading.ts';
+import type { ReadingOptions } from './reading-options.ts';
 import { findSources, type Source } from './sources.ts';
 import { renderFacts } from './table.ts';
+
+/** The options as commander gives them. */
+interface IngestEventsOptions extends ReadingOptions {
+  into: string;
+  sync?: SyncPolicy;
+  json?: boolean;
+}
 
 /** What became of one source. */
 interface IngestedEvents {
@@ -35,7 +43,7 @@ const BATCH_ENTRIES = 4096;
 export async function ingestEvents(
   files: readonly string[],
   name: string,
-  options: IngestCommandOptions,
+  options: IngestEventsOptions,
   context: Context,
 ): Promise<ExitCode> {
   const reading = await readingOf(options);

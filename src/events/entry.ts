@@ -182,6 +182,20 @@ export class EventEntry {
   }
 }
 
+/**
+ * An entry of the bytes that `EventEntry.toBytes` returned.
+ *
+ * @throws RangeError where they cannot be those
+ */
+export function eventFromBytes(bytes: Uint8Array): EventEntry {
+  const least = KEY_BYTES + HEAD_BYTES;
+  if (bytes.length < least) throw new RangeError(`an entry has ${least} bytes or more, not ${bytes.length}`);
+  const value = Buffer.from(bytes.subarray(KEY_BYTES));
+  if ((value[VALUE_LEVEL] as number) >= LEVEL_NAMES.length || messageStart(value, 0) > value.length)
+    throw new RangeError('the bytes are no entry');
+  return new EventEntry(Page.of(bytes.subarray(0, KEY_BYTES), value), 0);
+}
+
 /** Where the message of an entry begins. */
 export function messageStart(bytes: Uint8Array, value: number): number {
   const flags = bytes[value + VALUE_FLAGS] as number;

@@ -5,11 +5,17 @@
  */
 
 import { Readable, Writable } from 'node:stream';
+import { callbackify } from 'node:util';
 import type { WriteOptions } from '../lsm/tree.ts';
 import { booleanOption, checkOptions } from '../options.ts';
 import type { EventEntry } from './entry.ts';
-import type { Events } from './events.ts';
 import type { EventInput } from './input.ts';
+
+/** What a stream needs of a store. */
+interface Sink {
+  write(entry: EventInput, options?: WriteOptions): Promise<void>;
+  writeMany(entries: Iterable<EventInput>, options?: WriteOptions): Promise<number>;
+}
 
 export interface EventWritableOptions extends WriteOptions {
   /** Takes text: each line is the message of an entry of its own. Entries unless given. */
@@ -23,34 +29,37 @@ const HIGH_WATER_ENTRIES = 1024;
  *
  * @throws TypeError where an option is wrong
  */
-export function writableOf(events: Events, options: EventWritableOptions = {}): Writable {
+export function writableOf(events: Sink, options: EventWritableOptions = {}): Writable {
   checkOptions('options', options, ['lines', 'durability']);
   const { lines, ...level } = options;
   return booleanOption('lines', lines, false) ? ofLines(events, level) : ofEntries(events, level);
 }
 
-function ofEntries(events: Events, level: WriteOptions): Writable {
+function ofEntries(events: Sink, level: WriteOptions): Writable {
+  const write = callbackify((entry: EventInput) => events.write(entry, level));
+  const writeMany = callbackify((entries: readonly EventInput[]) => events.writeMany(entries, level));
   return new Writable({
     objectMode: true,
     highWaterMark: HIGH_WATER_ENTRIES,
     write(entry: EventInput, _, done) {
-      events.write(entry, level).then(() => done(), done);
+      write(entry, (error) => done(error));
     },
     writev(chunks, done) {
       const entries = chunks.map(({ chunk }) => chunk as EventInput);
-      events.writeMany(entries, level).then(() => done(), done);
+      writeMany(entries, (error) => done(error));
     },
   });
 }
 
-function ofLines(events: Events, level: WriteOptions): Writable {
+function ofLines(events: Sink, level: WriteOptions): Writable {
+  const writeMany = callbackify((entries: readonly EventInput[]) => events.writeMany(entries, level));
   let rest = '';
   const decoder = new TextDecoder();
   const write = (text: string, done: (error?: Error | null) => void): void => {
     const lines = (rest + text).split('\n');
     rest = lines.pop() ?? '';
     const entries = lines.map((line) => ({ message: line.endsWith('\r') ? line.slice(0, -1) : line }));
-    events.writeMany(entries, level).then(() => done(), done);
+    writeMany(entries, (error) => done(error));
   };
   return new Writable({
     write(chunk: Buffer, _, done) {

@@ -13,6 +13,7 @@
  */
 
 import { Writable } from 'node:stream';
+import { callbackify } from 'node:util';
 import type { Events } from '../events/events.ts';
 import type { Handover } from '../events/handover.ts';
 import type { EventInput } from '../events/input.ts';
@@ -109,15 +110,13 @@ export async function destination(options: PinoOptions): Promise<PinoDestination
   const opened = await Opened.open(options);
   const { events, handover } = opened;
   const close = (): Promise<void> => opened.close();
+  const flushed = callbackify(() => handover.flush());
   return {
     events,
     writable: true,
     write: (lines) => handover.take(entriesOf(lines)),
     flush(done = () => undefined) {
-      handover.flush().then(
-        () => done(),
-        (error: unknown) => done(error as Error),
-      );
+      flushed((error) => done(error ?? undefined));
     },
     flushSync() {},
     close,
@@ -134,6 +133,8 @@ export async function transport(options: PinoOptions): Promise<Writable> {
   // pino adds what it tells every transport, under names that begin so.
   const own = Object.entries(options).filter(([name]) => !/^(?:\$|pino)/.test(name));
   const opened = await Opened.open(Object.fromEntries(own) as unknown as PinoOptions);
+  const settled = callbackify(() => opened.handover.settled());
+  const closed = callbackify(() => opened.close());
   let rest = '';
   const take = (text: string): void => {
     const end = text.lastIndexOf('\n') + 1;
@@ -151,7 +152,7 @@ export async function transport(options: PinoOptions): Promise<Writable> {
         return;
       }
       // What the store has not taken yet is bounded.
-      opened.handover.settled().then(() => done(), done);
+      settled(done);
     },
     final(done) {
       try {
@@ -160,13 +161,10 @@ export async function transport(options: PinoOptions): Promise<Writable> {
         done(error as Error);
         return;
       }
-      opened.close().then(() => done(), done);
+      closed(done);
     },
     destroy(error, done) {
-      opened.close().then(
-        () => done(error),
-        (failure: Error) => done(error ?? failure),
-      );
+      closed((failure) => done(error ?? failure));
     },
   });
 }

@@ -24,6 +24,7 @@ const names = [
   'tree',
   'compaction',
   'stores',
+  'events',
 ];
 
 function bench(...args: string[]): { status: number | null; stdout: string; stderr: string } {
