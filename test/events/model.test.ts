@@ -1,6 +1,6 @@
 /** A store against a model that is a sorted array, with flushes, merges and restarts between, and time going on. */
 
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { EventInput } from '../../src/events/input.ts';
 import { LEVEL_NAMES } from '../../src/levels.ts';
@@ -83,8 +83,8 @@ function wanted(
     '*o*': name?.includes('o') === true,
   };
   return (
-    (level === undefined || levels[level as keyof typeof levels]) &&
-    (component === undefined || components[component as keyof typeof components]) &&
+    (level === undefined || levels[level]) &&
+    (component === undefined || components[component]) &&
     (contains === undefined || said.message.includes(contains)) &&
     (from === undefined || said.timestamp >= from) &&
     (to === undefined || said.timestamp < to)

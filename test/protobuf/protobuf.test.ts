@@ -46,7 +46,7 @@ test('the schema in the repository is the one that is used', () => {
   const used = logEntrySchema.fields.map((field) => [
     field.name,
     field.number,
-    field.fieldKind === 'enum' ? field.enum.name : field.proto.type === 6 ? 'fixed64' : 'string',
+    field.fieldKind === 'enum' ? field.enum.name : Number(field.proto.type) === 6 ? 'fixed64' : 'string',
     field.proto.proto3Optional,
   ]);
   expect(used).toEqual(declared);
