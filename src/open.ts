@@ -11,9 +11,9 @@
 
 import { checkOwn, checkVersion, LOGS_DIRECTORY, listLogs } from './directory.ts';
 import { VarveError } from './errors.ts';
-import { Events } from './events/events.ts';
-import { EVENTS_TREE_OPTIONS, eventStoresOf, eventsTreeName } from './events/names.ts';
+import type { Events } from './events/events.ts';
 import type { EventsOptions } from './events/retention.ts';
+import { EventStores } from './events/stores.ts';
 import type { KvOptions } from './kv/kv-options.ts';
 import type { KvStore } from './kv/store.ts';
 import { type InputOf, type KeyOf, KvStores, type ValueOf } from './kv/stores.ts';
@@ -59,7 +59,7 @@ export class Database {
   #trees: Promise<Trees> | undefined;
   #openTrees: Trees | undefined;
   readonly #handles: Map<string, Tree> = new Map();
-  readonly #events: Map<string, Promise<Events>> = new Map();
+  readonly #events: EventStores;
   readonly #kv: KvStores;
   readonly #logs: Map<string, Promise<Log>> = new Map();
   readonly #opened: Map<string, Log> = new Map();
@@ -85,6 +85,7 @@ export class Database {
     const parts = { clock: runtime.clock, logs: () => this.#maintained() };
     this.maintenance = new Maintenance(parts, resolveMaintenanceOptions(maintenance), this.readOnly);
     this.#kv = new KvStores(runtime, this);
+    this.#events = new EventStores(this, () => this.#allTrees());
   }
 
   /**
@@ -160,28 +161,13 @@ export class Database {
    * @throws VarveError as `tree`; `VERSION` where a newer build wrote it
    */
   async events(name: string, options: EventsOptions = {}): Promise<Events> {
-    checkOptions('options', options, ['retention']);
-    let opening = this.#events.get(name);
-    if (opening === undefined) {
-      opening = this.#openEvents(name);
-      this.#events.set(name, opening);
-      opening.catch(() => this.#events.delete(name));
-    }
-    const events = await opening;
-    if (options.retention !== undefined) await events.retain(options.retention);
-    return events;
-  }
-
-  async #openEvents(name: string): Promise<Events> {
-    const tree = await this.tree(eventsTreeName(name), this.readOnly ? {} : EVENTS_TREE_OPTIONS);
-    const events = new Events(name, await this.#allTrees(), tree);
-    await events.recover();
-    return events;
+    this.#checkOpen();
+    return await this.#events.open(name, options);
   }
 
   /** The names of the stores of log entries that there are, sorted. */
-  async eventNames(): Promise<string[]> {
-    return eventStoresOf(await this.treeNames());
+  eventNames(): Promise<string[]> {
+    return this.#events.names();
   }
 
   /** The names of the trees that there are, sorted. */
@@ -293,13 +279,7 @@ export class Database {
     const failures: unknown[] = [];
     await this.maintenance.close();
     this.#kv.close();
-    for (const opening of this.#events.values()) {
-      try {
-        await (await opening).close();
-      } catch (error) {
-        failures.push(error);
-      }
-    }
+    failures.push(...(await this.#events.close()));
     try {
       await (await this.#trees)?.close();
     } catch (error) {

@@ -6,8 +6,10 @@
  */
 
 import { OperationsEncoder } from '../lsm/operations.ts';
+import { TAG_HASHES } from '../memory/table-layout.ts';
 import {
   componentHash,
+  fnv1a,
   HAS_COMPONENT,
   HAS_METADATA,
   HAS_VERSION,
@@ -30,6 +32,21 @@ import {
   metadataText,
 } from './input.ts';
 import { lowerHalf, upperHalf } from './time.ts';
+
+/** An entry whose texts lie in memory. */
+export interface EventBytes {
+  memory: Uint8Array;
+  ms: number;
+  nanoseconds: number;
+  level: number;
+  component: number;
+  /** 0 where it has none. */
+  componentBytes: number;
+  message: number;
+  messageBytes: number;
+  /** JSON; empty where there is none. */
+  metadata: Uint8Array;
+}
 
 /** A text that comes again and again. */
 interface KnownText {
@@ -101,6 +118,37 @@ export class EventEncoder {
     let text = this.#head(at, level, flags, component, version, metadataBytes);
     text += operations.buffer.write(metadata, text);
     operations.finishPut(text + operations.buffer.write(message, text));
+  }
+
+  /**
+   * Adds an entry whose texts lie in memory as they are, which is UTF-8.
+   *
+   * @param entry its time is right, and its level a code
+   */
+  addBytes(tree: number, entry: EventBytes, arrivalUpper: number, arrivalLower: number): void {
+    const { memory, component, componentBytes, message, messageBytes, metadata } = entry;
+    let flags = componentBytes === 0 ? 0 : HAS_COMPONENT;
+    if (metadata.length > 0) flags |= HAS_METADATA;
+    let bytes = HEAD_BYTES + componentBytes + metadata.length + messageBytes;
+    if (componentBytes > 0) bytes += varintBytes(componentBytes);
+    if (metadata.length > 0) bytes += varintBytes(metadata.length);
+    this.#checkLength(bytes);
+    this.#time.ms = entry.ms;
+    this.#time.nanoseconds = entry.nanoseconds;
+    const at = this.#begin(tree, bytes, arrivalUpper, arrivalLower);
+    const { buffer } = this.operations;
+    buffer[at + VALUE_LEVEL] = entry.level;
+    let to = at + HEAD_BYTES;
+    if (componentBytes > 0) to = writeVarint(buffer, to, componentBytes);
+    if (metadata.length > 0) to = writeVarint(buffer, to, metadata.length);
+    let bits = copyFrom(memory, component, componentBytes, buffer, to);
+    buffer[at + VALUE_HASH] = fnv1a(buffer, to, to + componentBytes) % TAG_HASHES;
+    to += componentBytes;
+    bits |= copyFrom(metadata, 0, metadata.length, buffer, to);
+    to += metadata.length;
+    bits |= copyFrom(memory, message, messageBytes, buffer, to);
+    buffer[at + VALUE_FLAGS] = bits < 0x80 ? flags | IS_ASCII : flags;
+    this.operations.finishPut(to + messageBytes);
   }
 
   clear(): void {
@@ -197,6 +245,17 @@ function writeHalf(bytes: Uint8Array, at: number, half: number): void {
   bytes[at + 1] = half >>> 16;
   bytes[at + 2] = half >>> 8;
   bytes[at + 3] = half;
+}
+
+/** Copies bytes; returns all bits that any of them has. */
+function copyFrom(from: Uint8Array, at: number, length: number, to: Uint8Array, toAt: number): number {
+  let bits = 0;
+  for (let i = 0; i < length; i++) {
+    const byte = from[at + i] as number;
+    bits |= byte;
+    to[toAt + i] = byte;
+  }
+  return bits;
 }
 
 function copy(to: Uint8Array, at: number, from: Uint8Array): number {

@@ -14,6 +14,7 @@ import type { TreeStats } from '../lsm/tree-stats.ts';
 import { TREES_DIRECTORY, type Trees } from '../lsm/trees.ts';
 import { checkOptions } from '../options.ts';
 import { joinPath } from '../vfs/vfs.ts';
+import { EventBulk } from './bulk.ts';
 import type { EventEntry } from './entry.ts';
 import { STATE_KEY } from './format.ts';
 import { Handover, replayJournals } from './handover.ts';
@@ -220,6 +221,12 @@ export class Events {
   /** A stream of entries; see `read`. */
   readable(options: EventReadOptions = {}): Readable {
     return readableOf(this.read(options));
+  }
+
+  /** A way in for very many entries, each of which was checked. */
+  bulk(): EventBulk {
+    this.#trees.checkWritable();
+    return new EventBulk(this.#writer);
   }
 
   /** Makes all that was written durable. */

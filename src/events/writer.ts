@@ -6,7 +6,7 @@
 
 import type { WriteOptions } from '../lsm/tree.ts';
 import type { Trees } from '../lsm/trees.ts';
-import { EventEncoder } from './encoder.ts';
+import { type EventBytes, EventEncoder } from './encoder.ts';
 import { STATE_KEY } from './format.ts';
 import type { EventInput } from './input.ts';
 import { encodeState, type StoreState } from './state.ts';
@@ -106,6 +106,14 @@ export class EventWriter {
       throw error;
     }
     return count;
+  }
+
+  /** Encodes an entry of bytes behind others. */
+  addBytes(encoder: EventEncoder, entry: EventBytes): void {
+    this.#number();
+    const upper = this.#state.opened * OPENED_SCALE + Math.floor(this.#count / TWO_32);
+    encoder.addBytes(this.tree, entry, upper, this.#count % TWO_32);
+    this.#count++;
   }
 
   /** Encodes an entry behind others. @throws TypeError, RangeError naming what is wrong */
