@@ -16,7 +16,6 @@ import {
   FIELDS_COMPONENT_LENGTH,
   FIELDS_CONTENT,
   FIELDS_CONTENT_LENGTH,
-  FIELDS_FLAGS,
   FIELDS_LEVEL_CODE,
   FIELDS_NANOSECONDS,
   FIELDS_PARSED,
@@ -164,9 +163,9 @@ class Ingestion {
     const { i32, f64, u8 } = this.#database.runtime.memory;
     const row = rows + i * FIELDS_BYTES;
     const ms = f64[(row + FIELDS_TIMESTAMP) >> 3] as number;
-    const isPlain = i32[(row + FIELDS_STATUS) >> 2] === FIELDS_PARSED && i32[(row + FIELDS_FLAGS) >> 2] === 0;
+    const isParsed = i32[(row + FIELDS_STATUS) >> 2] === FIELDS_PARSED;
     const messageBytes = i32[(row + FIELDS_CONTENT_LENGTH) >> 2] as number;
-    if (!isPlain || !(ms >= 0) || messageBytes > MESSAGE_BYTES_MAX) return false;
+    if (!isParsed || !(ms >= 0) || messageBytes > MESSAGE_BYTES_MAX) return false;
     const pid = i32[(row + FIELDS_PID) >> 2] as number;
     const metadata = this.#metadataOf(pid, i32[(row + FIELDS_PID_LENGTH) >> 2] as number);
     if (metadata === undefined) return false;
