@@ -108,6 +108,8 @@ export class KvStores {
     const { readOnly } = host;
     const { clock: machineClock, memory } = this.#runtime;
     const names = treeNames(name);
+    if (readOnly && !(await host.treeNames()).includes(names.data))
+      throw new VarveError('NOT_FOUND', `there is no store ${name}`);
     // First the one that has the format: where there are values, there is a format.
     const time = await host.tree(names.time, readOnly ? {} : { memtableBytes: TIME_MEMTABLE_BYTES });
     const values = await openFormat(name, time, options.values, readOnly);

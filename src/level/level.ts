@@ -10,8 +10,10 @@
 import {
   type AbstractBatchOperation,
   type AbstractDatabaseOptions,
+  type AbstractDelOptions,
   AbstractLevel,
   type AbstractOpenOptions,
+  type AbstractPutOptions,
   AbstractSnapshot,
 } from 'abstract-level';
 import { isVarveError, VarveError } from '../errors.ts';
@@ -104,6 +106,27 @@ export class VarveLevel<K = string, V = string> extends AbstractLevel<LevelForma
   /** The directory of the database. */
   get location(): string {
     return this.#place instanceof Database ? this.#place.directory : this.#place;
+  }
+
+  /** Adds or overwrites an entry, as abstract-level has it; it may be given a time to live. */
+  override put(key: K, value: V): Promise<void>;
+  override put<K2 = K, V2 = V>(
+    key: K2,
+    value: V2,
+    options: AbstractPutOptions<K2, V2> & VarveWriteOptions,
+  ): Promise<void>;
+  override put(key: K, value: V, options: AbstractPutOptions<K, V> & VarveWriteOptions = {}): Promise<void> {
+    return super.put(key, value, options);
+  }
+
+  /** Deletes an entry, as abstract-level has it. */
+  override del(key: K): Promise<void>;
+  override del<K2 = K>(
+    key: K2,
+    options: AbstractDelOptions<K2> & Pick<VarveWriteOptions, 'sync'>,
+  ): Promise<void>;
+  override del(key: K, options: AbstractDelOptions<K> & Pick<VarveWriteOptions, 'sync'> = {}): Promise<void> {
+    return super.del(key, options);
   }
 
   async _open({ createIfMissing, errorIfExists }: AbstractOpenOptions): Promise<void> {
