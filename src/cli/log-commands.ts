@@ -90,10 +90,20 @@ export function addLoggrep(program: Command): void {
   command.addHelpText('after', '\nExit codes: 0 lines were found; 1 none; 2 something could not be read.');
   command.action((pattern: string | undefined, files: string[], options: LoggrepCommandOptions) =>
     execute(async (context) => {
+      const { startThreads } = await import('./early-threads.ts');
+      if (!isInOrder(options)) await startThreads(files, 'grep');
       const { loggrep } = await import('./loggrep.ts');
       return loggrep(pattern === undefined ? [] : [pattern, ...files], options, context);
     }),
   );
+}
+
+/** Whether one thread does it all: what is found depends on the lines before, or may be found soon. */
+function isInOrder(options: LoggrepCommandOptions): boolean {
+  const { maxCount, afterContext, beforeContext, context, since, until, level, component } = options;
+  const { quiet, filesWithMatches, filesWithoutMatch } = options;
+  const all = [maxCount, afterContext, beforeContext, context, since, until, level, component];
+  return [...all, quiet, filesWithMatches, filesWithoutMatch].some((option) => option !== undefined);
 }
 
 export function addLogtail(program: Command): void {

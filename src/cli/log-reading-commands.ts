@@ -62,6 +62,8 @@ function addStats(program: Command): void {
     .addHelpText('after', LEVELS_HELP + TIMES);
   command.action((files: string[], options: StatsCommandOptions) =>
     execute(async (context) => {
+      const { startThreads } = await import('./early-threads.ts');
+      if (options.sample === undefined) await startThreads(files, 'stats');
       const { stats } = await import('./stats.ts');
       return stats(files, options, context);
     }),

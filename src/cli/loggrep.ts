@@ -6,7 +6,7 @@
 
 import { isVarveError } from '../errors.ts';
 import { type FoundPart, searchInput } from '../logfile/search.ts';
-import { createRuntime, type Runtime } from '../runtime.ts';
+import { type Runtime, sharedRuntime } from '../runtime.ts';
 import type { GrepSpec } from '../scan/grep.ts';
 import { compilePattern } from '../scan/pattern/compile.ts';
 import { expandInputs, type Input } from '../text/inputs.ts';
@@ -77,7 +77,7 @@ export async function loggrep(
     isPlain: isPlain && spec.parted !== true,
     hasContext: spec.parted === true,
   });
-  const runtime = createRuntime({});
+  const runtime = sharedRuntime();
   const search = new Search(runtime, spec, answer, hasNames, printer, options, context);
   for (const failure of expanded.failures) search.fail(failure);
   await search.run(expanded.inputs);

@@ -1,12 +1,14 @@
 #!/usr/bin/env node
 /**
  * The command `varve`. The one question that needs nothing else, which version this is, is answered before
- * anything else is loaded.
+ * anything else is loaded. And who searches a log file waits only for the commands that do, since that is done in less time
+ * than it takes to load the others.
  *
  * @module
  */
 
 import { createRequire } from 'node:module';
+import type { runProgram as RunProgram } from './run.ts';
 
 const [first, ...rest] = process.argv.slice(2);
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
@@ -14,6 +16,16 @@ const { version } = createRequire(import.meta.url)('../../package.json') as { ve
 if ((first === '--version' || first === '-V') && rest.length === 0) {
   process.stdout.write(`${version}\n`);
 } else {
-  const { runProgram } = await import('./program.ts');
-  await runProgram(version, process.argv);
+  const [{ runProgram }, add] = await Promise.all([import('./run.ts'), commandsFor(first)]);
+  await runProgram(version, process.argv, add);
+}
+
+/** What adds the command of a name. */
+async function commandsFor(name: string | undefined): Promise<Parameters<typeof RunProgram>[2]> {
+  if (name === 'loggrep') return (await import('./log-commands.ts')).addLoggrep;
+  if (name === 'logtail') return (await import('./log-commands.ts')).addLogtail;
+  if (name === 'logread' || name === 'stats') {
+    return (await import('./log-reading-commands.ts')).addLogReadingCommands;
+  }
+  return (await import('./program.ts')).addCommands;
 }

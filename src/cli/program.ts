@@ -5,13 +5,13 @@
  * @module
  */
 
-import { Command, CommanderError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { RECOVERY_MODES } from '../log/options.ts';
 import { parseBytes, parseSyncPolicy, SYNC_POLICY_FORMS } from './arguments.ts';
 import { addBench } from './bench-commands.ts';
 import { checked, count, seconds, TIMES, time } from './checked.ts';
 import { addCompactionCommands } from './compaction-commands.ts';
-import { execute, report } from './context.ts';
+import { execute } from './context.ts';
 import type { DemoCommandOptions } from './demo.ts';
 import { addEventCommands } from './event-commands.ts';
 import type { InfoCommandOptions } from './info.ts';
@@ -25,27 +25,10 @@ import { addReadingOptions } from './reading-options.ts';
 import type { RepairCommandOptions } from './repair.ts';
 import type { VerifyCommandOptions } from './verify.ts';
 
-const EXIT_CODES = `
-Exit codes: 0 done; 1 done, and the answer is no (damage was found); 2 it could not be done.`;
-
 const bytes = checked(parseBytes);
 
-/**
- * Runs what the command line asks for, and leaves the process with its exit code.
- *
- * @param version what `--version` answers
- * @param argv as in `process.argv`
- */
-export async function runProgram(version: string, argv: readonly string[]): Promise<void> {
-  const program = new Command('varve')
-    .description('An event log in a directory: ingest, read, inspect, verify and repair it.')
-    .version(version, '-V, --version', 'print the version')
-    .helpOption('-h, --help', 'print this help')
-    .addHelpText('after', EXIT_CODES)
-    .exitOverride()
-    .configureOutput({
-      outputError: (message, write) => write(`varve: ${oneSentence(message)}\n`),
-    });
+/** Adds all commands. @param version what results are marked with */
+export function addCommands(program: Command, version: string): void {
   addIngest(program);
   addRead(program);
   addInfo(program);
@@ -60,26 +43,6 @@ export async function runProgram(version: string, argv: readonly string[]): Prom
   addLoggrep(program);
   addLogtail(program);
   addDemo(program);
-  try {
-    await program.parseAsync([...argv]);
-  } catch (error) {
-    // Commander has printed its message by now; help that was asked for is no failure.
-    if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
-    else process.exitCode = report(error);
-  }
-}
-
-/** Commander makes two sentences of some messages, and puts its suggestion on a line of its own. */
-function oneSentence(message: string): string {
-  return message
-    .replace(/^error: /, '')
-    .trim()
-    .replaceAll(/\s*\n\s*/g, ' ')
-    .replace(
-      /( is invalid| for '\w+')\. (\S)/,
-      (_, start: string, letter: string) => `${start}: ${letter.toLowerCase()}`,
-    )
-    .replace(/\.$/, '');
 }
 
 function addIngest(program: Command): void {

@@ -30,6 +30,10 @@ import { WindowReader } from '../text/windows.ts';
 const MIB: number = 1024 * 1024;
 const OWN_RANGE_BYTES: number = 2 * MIB;
 const WORKER_RANGE_BYTES: number = 8 * MIB;
+/** Where a result has about the same size whatever the range, a worker waits for this thread less often. */
+const SMALL_RESULT_RANGE_BYTES: number = 64 * MIB;
+/** Near the end ranges of workers become smaller, so that nobody waits long for the last of them. */
+const WORKER_RANGE_BYTES_MIN: number = 2 * MIB;
 const STREAM_WINDOW_BYTES: number = 256 * 1024;
 /** What it takes to load piscina and to start a thread, and somewhat more. */
 const START_MS = 120;
@@ -49,6 +53,10 @@ export interface TextScan<S, R> {
   spec: S;
   /** About how many bytes of memory a result has. */
   bytesOf: (result: R) => number;
+  /** Whether results are small, and do not grow with the text. */
+  hasSmallResults?: boolean | undefined;
+  /** About how many bytes a thread scans in a millisecond: what has many more starts threads at once. */
+  bytesPerMs: number;
   /** Whether one scanner must see all lines, in order. */
   inOrder?: boolean | undefined;
 }
@@ -161,7 +169,9 @@ class FileScan<S, R> {
     const { signal, onProgress } = this.#options;
     const { clock } = this.#runtime;
     const startMs = clock.monotonic();
-    let hasWorkers = false;
+    let hasWorkers = this.#mayHaveWorkers() && end - start > this.#scan.bytesPerMs * START_MS;
+    // While a thread starts, this one scans; what comes of it is told to the first task.
+    if (hasWorkers) void this.#runtime.pool.warm(this.#scan.task).catch(() => undefined);
     try {
       while ((this.#next < end && this.#wantsMore) || this.#parts.length > 0) {
         signal?.throwIfAborted();
@@ -231,13 +241,12 @@ class FileScan<S, R> {
   /** Gives each worker one part to scan and one to go on with. */
   #feedWorkers(): void {
     const { pool } = this.#runtime;
-    // The end is left to this thread, in small parts, so that nobody waits for a large one.
-    while (
-      this.#running < pool.threads + 1 &&
-      this.#plain.end - this.#next > WORKER_RANGE_BYTES * (pool.threads + 1) &&
-      this.#mayBegin()
-    ) {
-      const part = this.#begin(WORKER_RANGE_BYTES);
+    while (this.#running < pool.threads + 1 && this.#mayBegin()) {
+      const share = (this.#plain.end - this.#next) / (3 * (pool.threads + 1));
+      // The very end is left to this thread.
+      if (share < WORKER_RANGE_BYTES_MIN) return;
+      const most = this.#scan.hasSmallResults === true ? SMALL_RESULT_RANGE_BYTES : WORKER_RANGE_BYTES;
+      const part = this.#begin(Math.min(most, Math.floor(share)));
       this.#running++;
       part.done = this.#scanThere(part).finally(() => {
         this.#running--;

@@ -23,6 +23,8 @@ export interface FoundPart {
 
 const RESULT_BYTES = 100;
 const NUMBER_BYTES = 8;
+/** With literals; without, it is a tenth of that, which is seen soon enough. */
+const BYTES_PER_MS = 4_000_000;
 
 /**
  * Searches an input to its end, or until it is enough.
@@ -40,7 +42,17 @@ export async function* searchInput(
   const source = await input.open({ clock, signal, encoding });
   let linesBefore = 0;
   try {
-    const scan = { task: 'grep', kind: GREP, spec, bytesOf, inOrder: needsOrder(spec) } as const;
+    const inOrder = needsOrder(spec);
+    const hasSmallResults = spec.countOnly;
+    const scan = {
+      task: 'grep',
+      kind: GREP,
+      spec,
+      bytesOf,
+      bytesPerMs: BYTES_PER_MS,
+      hasSmallResults,
+      inOrder,
+    } as const;
     for await (const { result } of scanText(runtime, source, scan, options)) {
       yield { result, linesBefore };
       linesBefore += result.lines;

@@ -110,6 +110,7 @@ const TOP_DEFAULT = 10;
 const COLUMNS_DEFAULT = 60;
 const COLUMNS_MAX = 100_000;
 const FAILED_SAMPLES = 5;
+const BYTES_PER_MS = 1_000_000;
 /** Of a sample, so many blocks are in a column of a histogram, on average. */
 const BLOCKS_A_COLUMN = 4;
 
@@ -169,6 +170,8 @@ async function countInput(
         kind: STATS,
         spec,
         bytesOf: bytesOfResult,
+        bytesPerMs: BYTES_PER_MS,
+        hasSmallResults: true,
       };
       for await (const { result, bytes } of scanText(runtime, source, scan, { signal, onProgress })) {
         counting.add(result, bytes);

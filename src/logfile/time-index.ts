@@ -162,6 +162,8 @@ class IndexFiles {
       kind: BLOCK_TIMES,
       spec,
       bytesOf: ({ blocks }) => 64 * blocks.length,
+      bytesPerMs: 2_000_000,
+      hasSmallResults: true,
     };
     const blocks: Block[] = [...index.blocks];
     let { lines } = index;

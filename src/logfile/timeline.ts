@@ -60,7 +60,8 @@ export class Timeline {
    * @param seconds 64 counts for each of them
    */
   add(pages: readonly number[], seconds: ArrayLike<number>): void {
-    for (const [i, page] of pages.entries()) {
+    for (let i = 0; i < pages.length; i++) {
+      const page = pages[i] as number;
       for (let j = 0; j < PAGE_SECONDS; j++) {
         const count = seconds[i * PAGE_SECONDS + j] as number;
         if (count !== 0) this.#add(Math.floor((page * PAGE_SECONDS + j) / this.#width), count);
@@ -105,7 +106,10 @@ export class Timeline {
   #forEach(visit: (bucket: number, count: number) => void): void {
     for (const page of [...this.#pages.keys()].sort((a, b) => a - b)) {
       const counts = this.#pages.get(page) as Float64Array;
-      for (const [i, count] of counts.entries()) if (count !== 0) visit(page * PAGE_SECONDS + i, count);
+      for (let i = 0; i < PAGE_SECONDS; i++) {
+        const count = counts[i] as number;
+        if (count !== 0) visit(page * PAGE_SECONDS + i, count);
+      }
     }
   }
 

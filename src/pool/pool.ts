@@ -25,16 +25,16 @@ import { nodeVfs } from '../vfs/node.ts';
 import type { Vfs } from '../vfs/vfs.ts';
 import { unpackError } from './packed-error.ts';
 import {
-  runTask,
-  runTaskHere,
-  type SynchronousTaskName,
+  loadedTask,
+  loadTask,
+  type Task,
   type TaskArgs,
   type TaskContext,
   type TaskName,
   type TaskResult,
   taskBytes,
 } from './tasks.ts';
-import type { TaskAnswer, TaskMessage } from './worker.ts';
+import type { TaskAnswer, TaskMessage, WorkerData } from './worker.ts';
 
 export interface PoolOptions {
   /** Worker threads; 0 runs tasks on the calling thread. One less than there are cores, from 1 to 4, unless given. */
@@ -69,6 +69,7 @@ const IDLE_MS = 30_000;
 
 interface Job {
   name: TaskName;
+  task: Task<TaskName>;
   args: TaskArgs<TaskName>;
   signal: AbortSignal | undefined;
   vfs: Vfs;
@@ -134,7 +135,18 @@ export class Pool {
    * `NO_MEMORY` where there is no working memory, `CLOSED`, `IO` where a thread ended under the task
    */
   run<N extends TaskName>(name: N, args: TaskArgs<N>, options: RunOptions = {}): Promise<TaskResult<N>> {
-    const { signal, vfs = nodeVfs } = options;
+    const task = loadedTask(name);
+    if (task === undefined)
+      return loadTask(name).then((loaded) => this.#queueTask(name, loaded, args, options));
+    return this.#queueTask(name, task, args, options);
+  }
+
+  #queueTask<N extends TaskName>(
+    name: N,
+    task: Task<N>,
+    args: TaskArgs<N>,
+    { signal, vfs = nodeVfs }: RunOptions,
+  ): Promise<TaskResult<N>> {
     return new Promise<TaskResult<TaskName>>((resolve, reject) => {
       signal?.throwIfAborted();
       if (this.#closing !== undefined) throw closedError();
@@ -147,23 +159,25 @@ export class Pool {
         this.#queue.splice(index, 1);
         reject(signal?.reason as Error);
       };
-      const job: Job = { name, args, signal, vfs, onAbort, resolve, reject };
+      const any = task as unknown as Task<TaskName>;
+      const job: Job = { name, task: any, args, signal, vfs, onAbort, resolve, reject };
       signal?.addEventListener('abort', onAbort, { once: true });
       this.#queue.push(job);
       this.#next();
-    });
+    }) as Promise<TaskResult<N>>;
   }
 
   /**
-   * Runs a task at once, on the calling thread: for what is too short for a trip to another.
+   * Runs a task on the calling thread: for what is too short for a trip to another.
    *
    * @throws what the task throws; VarveError `NO_MEMORY`, `CLOSED`
    */
-  runHere<N extends SynchronousTaskName>(name: N, args: TaskArgs<N>): TaskResult<N> {
+  async runHere<N extends TaskName>(name: N, args: TaskArgs<N>): Promise<TaskResult<N>> {
+    const task = await loadTask(name);
     if (this.#closing !== undefined) throw closedError();
-    const slab = this.#memory.slabs.allocate(taskBytes(name, args), `task ${name}`);
+    const slab = this.#memory.slabs.allocate(taskBytes(task, args), `task ${name}`);
     try {
-      return runTaskHere(this.#contextOf(slab.address, nodeVfs), name, args);
+      return await task.run(this.#contextOf(slab.address, nodeVfs), args);
     } finally {
       slab.release();
     }
@@ -172,6 +186,17 @@ export class Pool {
   /** Threads that have nothing to do, and nothing that waits for them. */
   get idleThreads(): number {
     return Math.max(0, this.threads - this.#running - this.#queue.length);
+  }
+
+  /**
+   * Starts a thread before there is a task, and loads the code of those that will come: for who knows that there
+   * will be enough of them. Where it cannot be started, the first task is told.
+   */
+  async warm(name: TaskName): Promise<void> {
+    if (this.threads === 0 || this.#closing !== undefined) return;
+    const { Piscina: create } = await loadPiscina();
+    // `#close` may have come meanwhile.
+    if (this.#closing === undefined) this.#piscina ??= this.#start(create, name);
   }
 
   /** Counters, at this moment. */
@@ -211,7 +236,7 @@ export class Pool {
   #next(): void {
     while (this.#queue.length > 0 && this.#running < Math.max(1, this.threads)) {
       const job = this.#queue[0] as Job;
-      const bytes = SCRATCH_BYTES + taskBytes(job.name, job.args);
+      const bytes = SCRATCH_BYTES + taskBytes(job.task, job.args);
       const { slabs } = this.#memory;
       const slab = slabs.tryAllocate(bytes, `task ${job.name}`);
       // What runs will give its memory back. Where nothing runs, nobody may.
@@ -253,15 +278,15 @@ export class Pool {
   }
 
   async #execute(job: Job, slab: Slab): Promise<TaskResult<TaskName>> {
-    const { name, args } = job;
+    const { name, task, args } = job;
     if (this.threads === 0 || job.vfs !== nodeVfs) {
-      return runTask(this.#contextOf(slab.address + SCRATCH_BYTES, job.vfs), name, args);
+      return task.run(this.#contextOf(slab.address + SCRATCH_BYTES, job.vfs), args);
     }
     const message: TaskMessage<TaskName> = { name, args, scratch: slab.address };
     let answer: TaskAnswer<TaskName>;
     try {
       const { Piscina: create } = await loadPiscina();
-      this.#piscina ??= this.#start(create);
+      this.#piscina ??= this.#start(create, name);
       answer = (await this.#piscina.run(message)) as TaskAnswer<TaskName>;
     } catch (error) {
       // Not before all threads are at their end may the memory be given to others.
@@ -276,11 +301,12 @@ export class Pool {
     return { memory: this.#memory, work, vfs, clock: this.#clock };
   }
 
-  #start(create: typeof Piscina): Piscina {
+  #start(create: typeof Piscina, first: TaskName): Piscina {
+    const data: WorkerData = { memory: this.#memory.share(), first };
     const piscina = new create({
       filename: workerFile(),
       name: 'run',
-      workerData: this.#memory.share(),
+      workerData: data,
       minThreads: 1,
       maxThreads: this.threads,
       idleTimeout: IDLE_MS,

@@ -3,24 +3,27 @@
  * (addresses among them), return plain values, and do the same on any thread. Those that read and write files are
  * handed the disk, and are asynchronous.
  *
+ * The code of a task is loaded when the first of its kind comes: who searches a log file waits for no code of trees,
+ * neither here nor in a worker that starts.
+ *
  * @module
  */
 
 import { isMainThread } from 'node:worker_threads';
 import type { Clock } from '../clock.ts';
-import { type MappedSegment, type MapSegmentArgs, mapSegment } from '../log/compaction/map-segment.ts';
-import { type RewriteArgs, type Rewritten, rewriteSegments } from '../log/compaction/rewrite-segments.ts';
-import { type MergeTablesArgs, mergeTables, mergeTablesBytes } from '../lsm/compaction/merge-tables.ts';
+import type { MappedSegment, MapSegmentArgs } from '../log/compaction/map-segment.ts';
+import type { RewriteArgs, Rewritten } from '../log/compaction/rewrite-segments.ts';
+import type { MergeTablesArgs } from '../lsm/compaction/merge-tables.ts';
 import type { OutputResult } from '../lsm/compaction/output.ts';
-import { type WriteRunArgs, writeRun, writeRunBytes } from '../lsm/compaction/write-run.ts';
-import { type SortCellsArgs, sortCells, sortCellsBytes } from '../lsm/sort-cells.ts';
+import type { WriteRunArgs } from '../lsm/compaction/write-run.ts';
+import type { SortCellsArgs } from '../lsm/sort-cells.ts';
 import type { MemoryView } from '../memory/memory.ts';
-import { encodeWindow, WINDOW_WORK_BYTES, type WindowArgs, type WindowResult } from '../parse/window.ts';
-import { type CompressBatchesArgs, compressBatches } from '../record/compression.ts';
-import { BLOCK_TIMES, type BlockTimes, type BlockTimesSpec } from '../scan/block-times.ts';
-import { GREP, type GrepResult, type GrepSpec } from '../scan/grep.ts';
-import { runScan, SCAN_BYTES, type ScanArgs } from '../scan/scanner.ts';
-import { STATS, type StatsResult, type StatsSpec } from '../scan/stats.ts';
+import type { WindowArgs, WindowResult } from '../parse/window.ts';
+import type { CompressBatchesArgs } from '../record/compression.ts';
+import type { BlockTimes, BlockTimesSpec } from '../scan/block-times.ts';
+import type { GrepResult, GrepSpec } from '../scan/grep.ts';
+import type { ScanArgs, ScanKind } from '../scan/scanner.ts';
+import type { StatsResult, StatsSpec } from '../scan/stats.ts';
 import type { Vfs } from '../vfs/vfs.ts';
 
 /** What a task is given besides its arguments. */
@@ -61,20 +64,50 @@ export type TaskName = keyof TaskTypes;
 export type TaskArgs<N extends TaskName> = TaskTypes[N]['args'];
 export type TaskResult<N extends TaskName> = TaskTypes[N]['result'];
 
-/** The tasks that wait for something, so that they cannot be run in the middle of something else. */
-type AsynchronousTaskName = 'compressBatches' | 'writeRun' | 'mergeTables' | 'mapSegment' | 'rewriteSegments';
-export type SynchronousTaskName = Exclude<TaskName, AsynchronousTaskName>;
-
-interface Task<N extends TaskName, R> {
+/** A task whose code was loaded. */
+export interface Task<N extends TaskName> {
   /** How much working memory it needs. */
   workBytes: number | ((args: TaskArgs<N>) => number);
-  run(context: TaskContext, args: TaskArgs<N>): R;
+  run(context: TaskContext, args: TaskArgs<N>): TaskResult<N> | Promise<TaskResult<N>>;
 }
 
-type Tasks = {
-  [N in SynchronousTaskName]: Task<N, TaskResult<N>>;
-} & {
-  [N in AsynchronousTaskName]: Task<N, Promise<TaskResult<N>>>;
+type Loaders = { [N in TaskName]: () => Promise<Task<N>> };
+
+const LOADERS: Loaders = {
+  encodeWindow: async () => {
+    const { encodeWindow, WINDOW_WORK_BYTES } = await import('../parse/window.ts');
+    return {
+      workBytes: WINDOW_WORK_BYTES,
+      run: ({ memory, work }, args) => encodeWindow(memory, work, args),
+    };
+  },
+  grep: async () => scanTask((await import('../scan/grep.ts')).GREP),
+  blockTimes: async () => scanTask((await import('../scan/block-times.ts')).BLOCK_TIMES),
+  stats: async () => scanTask((await import('../scan/stats.ts')).STATS),
+  sortCells: async () => {
+    const { sortCells, sortCellsBytes } = await import('../lsm/sort-cells.ts');
+    return { workBytes: sortCellsBytes, run: ({ memory, work }, args) => sortCells(memory, work, args) };
+  },
+  compressBatches: async () => {
+    const { compressBatches } = await import('../record/compression.ts');
+    return { workBytes: 0, run: ({ memory }, args) => compressBatches(memory, args) };
+  },
+  writeRun: async () => {
+    const { writeRun, writeRunBytes } = await import('../lsm/compaction/write-run.ts');
+    return { workBytes: writeRunBytes, run: writeRun };
+  },
+  mergeTables: async () => {
+    const { mergeTables, mergeTablesBytes } = await import('../lsm/compaction/merge-tables.ts');
+    return { workBytes: mergeTablesBytes, run: mergeTables };
+  },
+  mapSegment: async () => {
+    const { mapSegment } = await import('../log/compaction/map-segment.ts');
+    return { workBytes: 0, run: (context, args) => mapSegment(blocking(context), args) };
+  },
+  rewriteSegments: async () => {
+    const { rewriteSegments } = await import('../log/compaction/rewrite-segments.ts');
+    return { workBytes: 0, run: (context, args) => rewriteSegments(blocking(context), args) };
+  },
 };
 
 /** A thread of the pool may wait for the disk; that of the program may not. */
@@ -82,56 +115,37 @@ function blocking<T extends object>(context: T): T & { isBlocking: boolean } {
   return { ...context, isBlocking: !isMainThread };
 }
 
-const TASKS: Tasks = {
-  encodeWindow: {
-    workBytes: WINDOW_WORK_BYTES,
-    run: ({ memory, work }, args) => encodeWindow(memory, work, args),
-  },
-  grep: {
-    workBytes: SCAN_BYTES,
-    run: ({ memory, work }, args) => runScan(memory, work, args, GREP),
-  },
-  blockTimes: {
-    workBytes: SCAN_BYTES,
-    run: ({ memory, work }, args) => runScan(memory, work, args, BLOCK_TIMES),
-  },
-  stats: {
-    workBytes: SCAN_BYTES,
-    run: ({ memory, work }, args) => runScan(memory, work, args, STATS),
-  },
-  sortCells: {
-    workBytes: sortCellsBytes,
-    run: ({ memory, work }, args) => sortCells(memory, work, args),
-  },
-  compressBatches: { workBytes: 0, run: ({ memory }, args) => compressBatches(memory, args) },
-  writeRun: { workBytes: writeRunBytes, run: writeRun },
-  mergeTables: { workBytes: mergeTablesBytes, run: mergeTables },
-  mapSegment: { workBytes: 0, run: (context, args) => mapSegment(blocking(context), args) },
-  rewriteSegments: { workBytes: 0, run: (context, args) => rewriteSegments(blocking(context), args) },
-};
+interface ScanTask<S, R> {
+  workBytes: number;
+  run(context: TaskContext, args: ScanArgs<S>): R;
+}
+
+async function scanTask<S, R>(kind: ScanKind<S, R>): Promise<ScanTask<S, R>> {
+  const { runScan, SCAN_BYTES } = await import('../scan/scanner.ts');
+  return { workBytes: SCAN_BYTES, run: ({ memory, work }, args) => runScan(memory, work, args, kind) };
+}
+
+const loading = new Map<TaskName, Promise<unknown>>();
+const loaded = new Map<TaskName, unknown>();
+
+/** The task of a name, where its code was loaded. */
+export function loadedTask<N extends TaskName>(name: N): Task<N> | undefined {
+  return loaded.get(name) as Task<N> | undefined;
+}
+
+/** Loads the code of a task, once. */
+export async function loadTask<N extends TaskName>(name: N): Promise<Task<N>> {
+  let task = loading.get(name);
+  if (task === undefined) {
+    task = LOADERS[name]();
+    loading.set(name, task);
+  }
+  const value = (await task) as Task<N>;
+  loaded.set(name, value);
+  return value;
+}
 
 /** How much working memory a task needs. */
-export function taskBytes<N extends TaskName>(name: N, args: TaskArgs<N>): number {
-  const { workBytes } = TASKS[name] as Task<N, unknown>;
+export function taskBytes<N extends TaskName>({ workBytes }: Task<N>, args: TaskArgs<N>): number {
   return typeof workBytes === 'number' ? workBytes : workBytes(args);
-}
-
-/** Runs the task of a name on this thread, and waits for it. */
-export async function runTask<N extends TaskName>(
-  context: TaskContext,
-  name: N,
-  args: TaskArgs<N>,
-): Promise<TaskResult<N>> {
-  const task = TASKS[name] as Task<N, TaskResult<N> | Promise<TaskResult<N>>>;
-  return task.run(context, args);
-}
-
-/** Runs a task at once, on this thread. */
-export function runTaskHere<N extends SynchronousTaskName>(
-  context: TaskContext,
-  name: N,
-  args: TaskArgs<N>,
-): TaskResult<N> {
-  const task = TASKS[name] as Task<N, TaskResult<N>>;
-  return task.run(context, args);
 }

@@ -62,6 +62,7 @@ const SCAN: TextScan<GrepSpec, GrepResult> = {
     after: 0,
     limit: Number.POSITIVE_INFINITY,
   },
+  bytesPerMs: 4_000_000,
   bytesOf: () => 16,
 };
 

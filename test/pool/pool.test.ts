@@ -115,11 +115,12 @@ describe('a pool', () => {
     expect(pool.metrics()).toMatchObject({ completed: 1, failed: 2 });
   });
 
-  it('runs a task on the calling thread when it is asked to', () => {
+  it('runs a task on the calling thread when it is asked to', async () => {
     const pool = createPool({ threads: 2 });
     const args = windowArgs();
-    expect(pool.runHere('encodeWindow', args).records).toBeGreaterThan(5000);
-    expect(() => pool.runHere('encodeWindow', { ...args, format: 'nonsense' as 'hdfs' })).toThrow(TypeError);
+    expect((await pool.runHere('encodeWindow', args)).records).toBeGreaterThan(5000);
+    const unknown = { ...args, format: 'nonsense' as 'hdfs' };
+    await expect(pool.runHere('encodeWindow', unknown)).rejects.toBeInstanceOf(TypeError);
     expect(workers).toHaveLength(0);
   });
 
