@@ -46,7 +46,7 @@ export {
   type ParseLogOptions,
   parseLog,
 } from './logfile/parse-log.ts';
-export type { LogReadOptions } from './logfile/reading.ts';
+export type { EntryOptions, LogReadOptions, TimeIndexOptions } from './logfile/reading.ts';
 export type { SampleFacts } from './logfile/sample.ts';
 export {
   type CountedTemplate,

@@ -5,8 +5,11 @@
  * @module
  */
 
+import { checkReading, type LogReadOptions, type Reading } from '../logfile/reading.ts';
+import { parserOptions } from '../logfile/tail.ts';
 import type { ChoiceSpec } from '../scan/choice.ts';
 import { createFilter } from '../scan/filter.ts';
+import type { Context } from './context.ts';
 import { readingOf } from './reading.ts';
 import type { ReadingOptions } from './reading-options.ts';
 
@@ -19,23 +22,33 @@ export interface ChoiceOptions extends ReadingOptions {
 }
 
 /**
- * Finds out which lines are wanted.
+ * Finds out which entries are wanted.
  *
  * @returns undefined for all
  * @throws UsageError, RangeError, TypeError where an option is wrong
  * @throws VarveError where the file with the format cannot be read
  */
+export async function readingOfChoice(
+  options: ChoiceOptions & Pick<LogReadOptions, 'encoding'>,
+  { signal, note }: Pick<Context, 'signal' | 'note'>,
+): Promise<Reading | undefined> {
+  const { since, until, level, component, encoding } = options;
+  const reading = checkReading('options', {
+    ...(await readingOf(options)),
+    since,
+    until,
+    level,
+    component,
+    encoding,
+    signal,
+    onNote: note,
+  });
+  return reading.filter && reading;
+}
+
+/** The same, for text of which the beginning is not looked at. */
 export async function choiceOf(options: ChoiceOptions): Promise<ChoiceSpec | undefined> {
   const filter = createFilter(options);
   const { format, zone, assumeYear } = await readingOf(options);
-  return (
-    filter && {
-      filter,
-      format,
-      options: {
-        ...(zone !== undefined && { zone }),
-        ...(assumeYear !== undefined && { yearFrom: Date.UTC(assumeYear, 0, 1) }),
-      },
-    }
-  );
+  return filter && { filter, format, options: parserOptions({ zone, assumeYear }) };
 }

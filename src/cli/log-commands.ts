@@ -9,6 +9,7 @@ import { systemClock } from '../clock.ts';
 import { TEXT_ENCODINGS } from '../text/recognize.ts';
 import { parseCount } from './arguments.ts';
 import { execute } from './context.ts';
+import { addIndexOptions } from './log-options.ts';
 import type { LoggrepCommandOptions } from './loggrep.ts';
 import type { LogtailCommandOptions } from './logtail.ts';
 import { addReadingOptions } from './reading-options.ts';
@@ -85,6 +86,7 @@ export function addLoggrep(program: Command): void {
     .option('-C, --context <n>', 'print so many lines around each', count)
     .option('--stats', 'say at the end how much was found, and how fast');
   addChoiceOptions(command);
+  addIndexOptions(command);
   addInputOptions(command);
   addReadingOptions(command);
   command.addHelpText('after', '\nExit codes: 0 lines were found; 1 none; 2 something could not be read.');

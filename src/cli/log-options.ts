@@ -38,6 +38,13 @@ export function addLogOptions(command: Command, time: (text: string) => number):
     .option('--component <name>', 'entries of this component; * at its start or end is any text', collect);
 }
 
+/** Adds the options about time indexes. */
+export function addIndexOptions(command: Command): Command {
+  return command
+    .option('--no-index', 'neither use nor make time indexes')
+    .option('--index-dir <dir>', 'where time indexes are kept, instead of beside the files');
+}
+
 function collect(value: string, before: string[] | undefined): string[] {
   return [...(before ?? []), value];
 }

@@ -8,7 +8,7 @@ import type { Command } from 'commander';
 import { parseList, parseShare } from './arguments.ts';
 import { checked, count, TIMES, time } from './checked.ts';
 import { execute } from './context.ts';
-import { addLogOptions, LEVELS_HELP } from './log-options.ts';
+import { addIndexOptions, addLogOptions, LEVELS_HELP } from './log-options.ts';
 import type { LogreadCommandOptions } from './logread.ts';
 import type { StatsCommandOptions } from './stats.ts';
 
@@ -28,14 +28,12 @@ function addLogread(program: Command): void {
     .command('logread')
     .description('print log files, or the entries that are asked for: as they are, as JSON, or some fields')
     .argument('<file...>', FILES);
-  addLogOptions(command, time)
+  addIndexOptions(addLogOptions(command, time))
     .option('--json', 'print a line of JSON for each entry')
     .option('--fields <names>', 'print these fields: time, level, component, message, raw, ...', list)
     .option('--limit <n>', 'at most so many entries', count)
     .option('--sample <share>', 'read only this share of each file, in blocks spread over it', share)
     .option('--seed <n>', 'what the choice of blocks follows from', count)
-    .option('--no-index', 'neither use nor make time indexes')
-    .option('--index-dir <dir>', 'where time indexes are kept, instead of beside the files')
     .addHelpText('after', LEVELS_HELP + TIMES);
   command.action((files: string[], options: LogreadCommandOptions) =>
     execute(async (context) => {
@@ -50,7 +48,7 @@ function addStats(program: Command): void {
     .command('stats')
     .description('count what is in log files: lines, levels, components, messages, rates, silences')
     .argument('<file...>', FILES);
-  addLogOptions(command, time)
+  addIndexOptions(addLogOptions(command, time))
     .option('--top <n>', 'how many components, messages and silences to show; 10 unless given', count)
     .option(
       '--sample <share>',

@@ -44,6 +44,7 @@ export async function readOptions(
     component,
     signal: context.signal,
     onFailure: failures.note,
+    onNote: context.note,
     standardInput: () => {
       checkStandardInput();
       return process.stdin;

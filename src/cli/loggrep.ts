@@ -5,7 +5,7 @@
  */
 
 import { isVarveError } from '../errors.ts';
-import { type FoundPart, searchInput } from '../logfile/search.ts';
+import { type Chosen, type FoundPart, searchInput } from '../logfile/search.ts';
 import { type Runtime, sharedRuntime } from '../runtime.ts';
 import type { GrepSpec } from '../scan/grep.ts';
 import { compilePattern } from '../scan/pattern/compile.ts';
@@ -13,7 +13,7 @@ import { expandInputs, type Input } from '../text/inputs.ts';
 import type { TextEncoding } from '../text/recognize.ts';
 import { nodeVfs } from '../vfs/node.ts';
 import { checkStandardInput } from '../vfs/stdin.ts';
-import { type ChoiceOptions, choiceOf } from './choice.ts';
+import type { ChoiceOptions } from './choice.ts';
 import type { Context, ExitCode } from './context.ts';
 import { sentenceOf, UsageError } from './failure.ts';
 import { formatByteRate, formatBytes, formatCount, formatDuration, plural } from './format.ts';
@@ -43,6 +43,9 @@ export interface LoggrepCommandOptions extends ChoiceOptions {
   recursive?: boolean;
   rotated?: boolean;
   encoding?: TextEncoding;
+  /** False for `--no-index`. */
+  index?: boolean;
+  indexDir?: string;
   stats?: boolean;
 }
 
@@ -67,7 +70,7 @@ export async function loggrep(
     options.filename !== false &&
     (options.withFilename === true || files.length > 1 || expanded.inputs.length > 1 || recursive === true);
   const isPlain = !hasNames && options.lineNumber !== true && options.onlyMatching !== true && !isColoured;
-  const spec = { ...specOf(patterns, options, answer, isPlain, isColoured), choice: await choiceOf(options) };
+  const spec = specOf(patterns, options, answer, isPlain, isColoured);
   // A wrong expression is told before anything is read.
   compilePattern(spec);
   const printer = new LinePrinter(context.stdout, context.colours, {
@@ -77,11 +80,22 @@ export async function loggrep(
     isPlain: isPlain && spec.parted !== true,
     hasContext: spec.parted === true,
   });
-  const runtime = sharedRuntime();
-  const search = new Search(runtime, spec, answer, hasNames, printer, options, context);
+  const chosen = await chosenOf(options, context);
+  const search = new Search(sharedRuntime(), spec, answer, hasNames, printer, options, chosen, context);
   for (const failure of expanded.failures) search.fail(failure);
   await search.run(expanded.inputs);
   return search.exitCode;
+}
+
+/** Which lines are there for the search; the code that takes lines apart is loaded only for who chooses. */
+async function chosenOf(options: LoggrepCommandOptions, context: Context): Promise<Chosen | undefined> {
+  const { since, until, level, component, format, pattern, timePattern, formatFile, zone, assumeYear } =
+    options;
+  const about = [since, until, level, component, format, pattern, timePattern, formatFile, zone, assumeYear];
+  if (about.every((option) => option === undefined)) return undefined;
+  const { readingOfChoice } = await import('./choice.ts');
+  const reading = await readingOfChoice(options, context);
+  return reading && { reading, index: options.index ?? true, indexDirectory: options.indexDir };
 }
 
 function patternsAndFiles(
@@ -140,6 +154,7 @@ class Search {
   readonly #hasNames: boolean;
   readonly #printer: LinePrinter;
   readonly #options: LoggrepCommandOptions;
+  readonly #chosen: Chosen | undefined;
   readonly #context: Context;
   #found = 0;
   #cut = 0;
@@ -155,6 +170,7 @@ class Search {
     hasNames: boolean,
     printer: LinePrinter,
     options: LoggrepCommandOptions,
+    chosen: Chosen | undefined,
     context: Context,
   ) {
     this.#runtime = runtime;
@@ -163,6 +179,7 @@ class Search {
     this.#hasNames = hasNames;
     this.#printer = printer;
     this.#options = options;
+    this.#chosen = chosen;
     this.#context = context;
   }
 
@@ -207,6 +224,7 @@ class Search {
     for await (const part of searchInput(this.#runtime, input, this.#spec, {
       signal,
       encoding,
+      chosen: this.#chosen,
       onProgress,
     })) {
       found += part.result.found;

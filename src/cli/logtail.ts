@@ -74,6 +74,7 @@ export async function logtail(
     intervalMs: TAIL_INTERVAL_MS,
     encoding,
     choice,
+    onNote: context.note,
     signal,
     onFailure,
     // An empty file has a header too.

@@ -28,6 +28,9 @@ export interface StatsCommandOptions extends LogCommandOptions {
   /** From 0 to 1. */
   sample?: number;
   seed?: number;
+  /** False for `--no-index`. */
+  index?: boolean;
+  indexDir?: string;
   json?: boolean;
 }
 
@@ -51,6 +54,8 @@ export async function stats(
     top: options.top,
     sample: options.sample,
     seed: options.seed,
+    index: options.index,
+    indexDirectory: options.indexDir,
     columns: Math.min(CHART_COLUMNS_MAX, width - 12),
     onProgress(bytes, total) {
       bar ??= context.progress({ label: 'read', ...(total !== undefined && { total }) });

@@ -27,6 +27,7 @@ import {
   lastTime,
   PROBE_WORK_BYTES,
   type Reading,
+  roughYear,
   type Text,
 } from '../parse/probe.ts';
 import { WINDOW_OUT_EXTRA_BYTES, type WindowArgs, type WindowResult } from '../parse/window.ts';
@@ -253,10 +254,11 @@ class Ingestion {
   #lookAtFirst(text: Text, work: number): void {
     if (this.#hasLooked) return;
     this.#hasLooked = true;
-    this.#format = this.#options.format ?? guessFormat(this.#memory, work, text).format;
+    const { assumeYear } = this.#options;
+    const rough = { ...this.#parserOptions, yearFrom: roughYear(assumeYear, this.#writtenMs) };
+    this.#format = this.#options.format ?? guessFormat(this.#memory, work, text, rough).format;
     this.#tally = new Tally(formatName(this.#format));
     if (this.#format === 'plain') return;
-    const { assumeYear } = this.#options;
     const yearFrom = firstYear(this.#memory, work, this.#reading(), text, assumeYear, this.#writtenMs);
     this.#parserOptions = { ...this.#parserOptions, yearFrom };
     this.#carried = firstTime(this.#memory, work, this.#reading(), text) ?? this.#carried;

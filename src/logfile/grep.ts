@@ -23,7 +23,15 @@ import { type Input, inputsOf, type TextInput } from '../text/inputs.ts';
 import { TEXT_ENCODINGS, type TextEncoding } from '../text/recognize.ts';
 import { nodeVfs } from '../vfs/node.ts';
 import type { Vfs } from '../vfs/vfs.ts';
-import { type FoundPart, searchInput } from './search.ts';
+import {
+  checkEntryOptions,
+  checkIndexOptions,
+  ENTRY_OPTIONS,
+  type EntryOptions,
+  INDEX_OPTIONS,
+  type TimeIndexOptions,
+} from './reading.ts';
+import { type Chosen, type FoundPart, searchInput } from './search.ts';
 
 /** What the calls that read log files share. */
 export interface LogSourceOptions {
@@ -46,7 +54,7 @@ export interface LogSourceOptions {
   onFailure?: (error: VarveError) => void;
 }
 
-export interface GrepOptions extends LogSourceOptions {
+export interface GrepOptions extends LogSourceOptions, EntryOptions, TimeIndexOptions {
   /**
    * What is searched for: a regular expression, as text (of JavaScript, with the flag `u`) or as a `RegExp`, of
    * whose flags only `i` counts; or several, of which one must match.
@@ -89,6 +97,8 @@ export interface GrepLine {
 
 const CONTEXT_MAX = 1_000_000;
 const NAMES: readonly string[] = [
+  ...ENTRY_OPTIONS,
+  ...INDEX_OPTIONS,
   'runtime',
   'vfs',
   'encoding',
@@ -129,11 +139,12 @@ export async function* grep(
   checkSourceOptions(options);
   const { runtime = sharedRuntime(), vfs = nodeVfs, recursive, rotated, onFailure } = options;
   const { line } = compilePattern(spec);
+  const chosen = chosenOf(options, runtime, vfs);
   const { inputs, failures } = await inputsOf(vfs, source, { recursive, rotated });
   for (const failure of failures) tell(failure, onFailure);
   for (const input of inputs) {
     try {
-      yield* linesOf(runtime, input, spec, options, line);
+      yield* linesOf(runtime, input, spec, options, chosen, line);
     } catch (error) {
       tell(error, onFailure);
     }
@@ -148,6 +159,16 @@ function checkSourceOptions({ runtime, encoding, recursive, rotated }: LogSource
   if (encoding !== undefined) checkOneOf('encoding', encoding, TEXT_ENCODINGS);
   booleanOption('recursive', recursive, false);
   booleanOption('rotated', rotated, false);
+}
+
+/** Which lines are there for the search; undefined for all. @throws TypeError, RangeError */
+function chosenOf(options: GrepOptions, runtime: Runtime, vfs: Vfs): Chosen | undefined {
+  const filter = checkEntryOptions(options);
+  const use = checkIndexOptions(options);
+  if (filter === undefined) return undefined;
+  const { format, zone, assumeYear, onNote, encoding, signal } = options;
+  const reading = { options: { format, zone, assumeYear, onNote, encoding, signal }, runtime, vfs, filter };
+  return { reading, ...use };
 }
 
 function tell(error: unknown, onFailure: LogSourceOptions['onFailure']): void {
@@ -187,11 +208,13 @@ async function* linesOf(
   input: Input,
   spec: GrepSpec,
   options: GrepOptions,
+  chosen: Chosen | undefined,
   line: RegExp,
 ): AsyncGenerator<GrepLine, void, undefined> {
   const { signal, encoding, onProgress } = options;
   const progress = onProgress && ((bytes: number) => onProgress(input.name, bytes));
-  for await (const part of searchInput(runtime, input, spec, { signal, encoding, onProgress: progress })) {
+  const how = { signal, encoding, chosen, onProgress: progress };
+  for await (const part of searchInput(runtime, input, spec, how)) {
     yield* linesIn(input.name, part, spec.invert ? undefined : line);
   }
 }

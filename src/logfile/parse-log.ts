@@ -19,28 +19,28 @@ import {
   SPAN_LENGTH,
 } from '../memory/layout.ts';
 import type { MemoryView } from '../memory/memory.ts';
-import { booleanOption, integerOption } from '../options.ts';
+import { integerOption } from '../options.ts';
 import type { Entry, EntryReader } from '../parse/entry.ts';
 import type { TextInput } from '../text/inputs.ts';
-import { checkReading, type LogReadOptions, type Reading } from './reading.ts';
+import {
+  checkIndexOptions,
+  checkReading,
+  INDEX_OPTIONS,
+  type LogReadOptions,
+  type Reading,
+  type TimeIndexOptions,
+} from './reading.ts';
 import { type RowBatch, type RowOptions, readRows } from './rows.ts';
 import { checkShare } from './sample.ts';
 
-export interface ParseLogOptions extends LogReadOptions {
-  /**
-   * Whether a time index is kept of files of 8 MiB and more, as a hidden file beside each, when entries of some
-   * time are asked for (`since`, `until`); true unless given.
-   */
-  index?: boolean | undefined;
-  /** A directory for these indexes, elsewhere than beside the files. */
-  indexDirectory?: string | undefined;
+export interface ParseLogOptions extends LogReadOptions, TimeIndexOptions {
   /** Reads only this share of each file, from 0 (exclusive) to 1: blocks of it, spread over the file. */
   sample?: number | undefined;
   /** What the choice of blocks follows from; 1 unless given. */
   seed?: number | undefined;
 }
 
-const MORE_OPTIONS: readonly string[] = ['index', 'indexDirectory', 'sample', 'seed'];
+const MORE_OPTIONS: readonly string[] = [...INDEX_OPTIONS, 'sample', 'seed'];
 const LINE_FEED = '\n';
 /** What of the lines that belong to an entry is kept. */
 const MORE_BYTES_MAX: number = 2 * 1024 * 1024;
@@ -354,16 +354,12 @@ export class LogColumns {
 /** Checks the options of a call that reads entries. */
 export function checkParse(options: ParseLogOptions): { reading: Reading; how: RowOptions } {
   const reading = checkReading('options', options, MORE_OPTIONS);
-  const { indexDirectory, sample } = options;
+  const { sample } = options;
   const seed = integerOption('seed', options.seed, 1, 0, 2 ** 31 - 1);
-  if (indexDirectory !== undefined && typeof indexDirectory !== 'string') {
-    throw new TypeError(`indexDirectory must be a string, not ${String(indexDirectory)}`);
-  }
   return {
     reading,
     how: {
-      index: booleanOption('index', options.index, true),
-      indexDirectory,
+      ...checkIndexOptions(options),
       sample: sample === undefined || checkShare(sample) === 1 ? undefined : { share: sample, seed },
     },
   };

@@ -5,26 +5,49 @@
  */
 
 import { VarveError } from '../errors.ts';
-import { SLACK_BYTES } from '../memory/layout.ts';
+import { LEVEL_OTHER, SLACK_BYTES } from '../memory/layout.ts';
 import { booleanOption, checkInteger, checkOneOf, checkOptions } from '../options.ts';
-import { checkParser, createParser, type FormatSpec, type ParserOptions } from '../parse/parser.ts';
-import { firstYear, guessFormat, PROBE_WORK_BYTES } from '../parse/probe.ts';
+import {
+  checkParser,
+  createParser,
+  type FormatSpec,
+  type LineParser,
+  type ParserOptions,
+} from '../parse/parser.ts';
+import { firstYear, guessFormat, PROBE_WORK_BYTES, roughYear } from '../parse/probe.ts';
 import { type Runtime, sharedRuntime } from '../runtime.ts';
-import { createFilter, type Filter, type FilterOptions } from '../scan/filter.ts';
+import { createFilter, type Filter, type FilterOptions, hasTimes } from '../scan/filter.ts';
 import { type Input, inputsOf, type TextInput } from '../text/inputs.ts';
 import { TEXT_ENCODINGS, type TextEncoding } from '../text/recognize.ts';
 import type { TextSource } from '../text/source.ts';
 import { nodeVfs } from '../vfs/node.ts';
 import type { Vfs } from '../vfs/vfs.ts';
 
-/** How log files are read. */
-export interface LogReadOptions extends FilterOptions {
+/** Which entries are wanted, and how lines are taken apart to find them. */
+export interface EntryOptions extends FilterOptions {
   /** What the lines are; found out from the first of them unless given. */
   format?: FormatSpec | undefined;
   /** The zone of times that do not say theirs: `utc`, `+02:00`, `Europe/Berlin`; UTC unless given. */
   zone?: string | undefined;
   /** The year of the first line, where times have none; they are within the year that ends a day after the file was written last, unless given. */
   assumeYear?: number | undefined;
+  /** Is told, in a sentence, why entries of a file that is read cannot be chosen as it was asked for. */
+  onNote?: ((note: string) => void) | undefined;
+}
+
+/** Whether time indexes are used. */
+export interface TimeIndexOptions {
+  /**
+   * Whether a time index is kept of files of 8 MiB and more, as a hidden file beside each, when entries of some
+   * time are asked for (`since`, `until`); true unless given.
+   */
+  index?: boolean | undefined;
+  /** A directory for these indexes, elsewhere than beside the files. */
+  indexDirectory?: string | undefined;
+}
+
+/** How log files are read. */
+export interface LogReadOptions extends EntryOptions {
   /** How characters are bytes; UTF-8, or what a byte order mark says, unless given. */
   encoding?: TextEncoding | undefined;
   /** Takes the directories below a directory as well. */
@@ -45,7 +68,8 @@ export interface LogReadOptions extends FilterOptions {
   standardInput?: (() => AsyncIterable<Uint8Array | string>) | undefined;
 }
 
-const READ_OPTIONS: readonly string[] = [
+/** The names of `EntryOptions`. */
+export const ENTRY_OPTIONS: readonly string[] = [
   'since',
   'until',
   'level',
@@ -53,6 +77,14 @@ const READ_OPTIONS: readonly string[] = [
   'format',
   'zone',
   'assumeYear',
+  'onNote',
+];
+
+/** The names of `TimeIndexOptions`. */
+export const INDEX_OPTIONS: readonly string[] = ['index', 'indexDirectory'];
+
+const READ_OPTIONS: readonly string[] = [
+  ...ENTRY_OPTIONS,
   'encoding',
   'recursive',
   'rotated',
@@ -91,12 +123,31 @@ export function checkReading(name: string, options: LogReadOptions, more: readon
   booleanOption('recursive', options.recursive, false);
   booleanOption('rotated', options.rotated, false);
   if (encoding !== undefined) checkOneOf('encoding', encoding, TEXT_ENCODINGS);
-  checkParser(options.format ?? 'plain', zoneOption(options));
-  if (options.assumeYear !== undefined) checkInteger('assumeYear', options.assumeYear, YEAR_MIN, YEAR_MAX);
-  return { options, runtime, vfs, filter: createFilter(options) };
+  return { options, runtime, vfs, filter: checkEntryOptions(options) };
 }
 
-function zoneOption({ zone }: LogReadOptions): ParserOptions {
+/** Checks which entries are wanted; returns the filter, undefined for all. @throws TypeError, RangeError */
+export function checkEntryOptions(options: EntryOptions): Filter | undefined {
+  checkParser(options.format ?? 'plain', zoneOption(options));
+  if (options.assumeYear !== undefined) checkInteger('assumeYear', options.assumeYear, YEAR_MIN, YEAR_MAX);
+  return createFilter(options);
+}
+
+/** How time indexes are used. */
+export interface IndexUse {
+  index: boolean;
+  indexDirectory: string | undefined;
+}
+
+/** Checks how time indexes are to be used. @throws TypeError */
+export function checkIndexOptions({ index, indexDirectory }: TimeIndexOptions): IndexUse {
+  if (indexDirectory !== undefined && typeof indexDirectory !== 'string') {
+    throw new TypeError(`indexDirectory must be a string, not ${String(indexDirectory)}`);
+  }
+  return { index: booleanOption('index', index, true), indexDirectory };
+}
+
+function zoneOption({ zone }: EntryOptions): ParserOptions {
   return zone === undefined ? {} : { zone };
 }
 
@@ -146,20 +197,23 @@ export async function openLog(input: Input, reading: Reading): Promise<OpenedLog
   try {
     const { address } = work;
     const known = options.format;
-    const isYearless = (format: FormatSpec): boolean =>
-      createParser(format, parser, memory, address).isYearless;
-    if (known !== undefined && !isYearless(known)) {
+    const parserFor = (format: FormatSpec): LineParser => createParser(format, parser, memory, address);
+    if (known !== undefined && !parserFor(known).isYearless) {
+      noteUnchosen(input, known, parserFor(known), reading);
       return { input, source, format: known, parser, isLasting: true, confidence: undefined };
     }
     const text = address + Math.ceil(PROBE_WORK_BYTES / 64) * 64;
     const head = await readHead(source, memory.buffer(text, HEAD_BYTES));
     const looked = { address: text, bytes: head.bytes };
-    const guess = known === undefined ? guessFormat(memory, address, looked) : undefined;
+    const writtenAtMs = await writtenMs(input, reading);
+    const rough = { ...parser, yearFrom: roughYear(assumeYear, writtenAtMs) };
+    const guess = known === undefined ? guessFormat(memory, address, looked, rough) : undefined;
     const format = guess?.format ?? known ?? 'plain';
+    if (looked.bytes > 0) noteUnchosen(input, format, parserFor(format), reading);
     const opened = { input, source: head.source, format, confidence: guess?.confidence };
-    if (!isYearless(format)) return { ...opened, parser, isLasting: true };
+    if (!parserFor(format).isYearless) return { ...opened, parser, isLasting: true };
     const how = { format, options: parser };
-    const yearFrom = firstYear(memory, address, how, looked, assumeYear, await writtenMs(input, reading));
+    const yearFrom = firstYear(memory, address, how, looked, assumeYear, writtenAtMs);
     return { ...opened, parser: { ...parser, yearFrom }, isLasting: assumeYear !== undefined };
   } catch (error) {
     await source.close();
@@ -167,6 +221,39 @@ export async function openLog(input: Input, reading: Reading): Promise<OpenedLog
   } finally {
     work.release();
   }
+}
+
+/** Tells where a filter asks for what no line of a text says. */
+function noteUnchosen(
+  { name }: Input,
+  format: FormatSpec,
+  { hasTime }: LineParser,
+  { options, filter }: Reading,
+): void {
+  if (filter === undefined) return;
+  const { format: known, onNote } = options;
+  const isNoTime = !hasTime && hasTimes(filter);
+  if (format === 'plain' && asksForMore(filter))
+    onNote?.(known === undefined ? unknownFormat(name) : plainFormat(name));
+  else if (isNoTime) onNote?.(`${name}: lines of this format have no time, so none is chosen by it`);
+}
+
+/** Whether a filter asks for more than entries whose level is not known. */
+function asksForMore({ levels, components, ...times }: Filter): boolean {
+  return (
+    (levels !== undefined && (levels & (1 << LEVEL_OTHER)) === 0) ||
+    components !== undefined ||
+    hasTimes(times)
+  );
+}
+
+/** What is told of a text of which no format was found out. */
+export function unknownFormat(name: string): string {
+  return `${name}: its lines are of no known format, so none is chosen by time, level or component`;
+}
+
+function plainFormat(name: string): string {
+  return `${name}: lines of the format plain have no time, level or component to be chosen by`;
 }
 
 /** When a text was written last; now, where it is no file. */

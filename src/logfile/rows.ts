@@ -8,15 +8,15 @@
 import { FIELDS_BYTES, FIELDS_LINE, SLACK_BYTES, SPAN_ADDRESS, SPAN_BYTES } from '../memory/layout.ts';
 import { EntryReader } from '../parse/entry.ts';
 import { createParser, EXTRAS_MAX, type LineParser, PARSER_WORK_BYTES } from '../parse/parser.ts';
-import { hasTimes, RowFilter } from '../scan/filter.ts';
+import { RowFilter } from '../scan/filter.ts';
 import { type LineRange, readRange, type TextWindow } from '../scan/ranges.ts';
 import { SCAN_LINE_BYTES_MAX } from '../scan/scanner.ts';
 import type { TextInput } from '../text/inputs.ts';
 import type { PlainText, TextSource } from '../text/source.ts';
 import { WindowReader } from '../text/windows.ts';
-import { fail, findInputs, type OpenedLog, openLog, type Reading } from './reading.ts';
+import { fail, findInputs, type IndexUse, type OpenedLog, openLog, type Reading } from './reading.ts';
 import { plainOf, planSample } from './sample.ts';
-import { timeRanges } from './time-index.ts';
+import { rangesToRead } from './time-index.ts';
 
 /** Lines that are taken apart together. */
 const ROWS = 1024;
@@ -56,11 +56,7 @@ export interface RowBatch {
 }
 
 /** How the lines of a file are gone through. */
-export interface RowOptions {
-  /** Whether time indexes are used, and made. */
-  index: boolean;
-  /** Where they are; beside the files unless given. */
-  indexDirectory: string | undefined;
+export interface RowOptions extends IndexUse {
   /** Reads only this share of each file. */
   sample: { share: number; seed: number } | undefined;
 }
@@ -176,15 +172,7 @@ class RowReader {
   }
 
   async *#filePieces(plain: PlainText, how: RowOptions): AsyncGenerator<Piece, void, undefined> {
-    const { filter } = this.#reading;
-    const { start, end } = plain;
-    const { isLasting } = this.#log;
-    const isTimed = filter !== undefined && hasTimes(filter);
-    const ranges =
-      how.index && isTimed && isLasting
-        ? await timeRanges(this.#log, plain, this.#reading, filter, how.indexDirectory)
-        : undefined;
-    for (const { from, to, line } of ranges ?? [{ from: start, to: end, line: 0 }]) {
+    for (const { from, to, line } of await rangesToRead(this.#log, plain, this.#reading, how)) {
       yield* this.#rangePieces(plain, { start: from, end: to, from, to }, line);
     }
   }

@@ -15,19 +15,24 @@ import { STATS, type StatsResult, type StatsSpec } from '../scan/stats.ts';
 import type { Input, TextInput } from '../text/inputs.ts';
 import { Frequent } from './frequent.ts';
 import {
+  checkIndexOptions,
   checkReading,
   fail,
   findInputs,
+  INDEX_OPTIONS,
+  type IndexUse,
   type LogReadOptions,
   type OpenedLog,
   openLog,
   type Reading,
+  type TimeIndexOptions,
 } from './reading.ts';
 import { checkShare, Estimate, plainOf, planSample, type SampleFacts, scanRanges } from './sample.ts';
 import { scanText, type TextScan } from './scan-text.ts';
+import { partOf, rangesToRead } from './time-index.ts';
 import { type Gap, type Histogram, type Peak, Timeline } from './timeline.ts';
 
-export interface LogStatsOptions extends LogReadOptions {
+export interface LogStatsOptions extends LogReadOptions, TimeIndexOptions {
   /** How many components, templates and gaps are wanted, each; 10 unless given. */
   top?: number | undefined;
   /** How many columns a histogram may have, at least 2; 60 unless given. */
@@ -125,7 +130,8 @@ const BLOCKS_A_COLUMN = 4;
  * sample is wanted of what cannot be read by position
  */
 export async function logStats(source: TextInput, options: LogStatsOptions = {}): Promise<LogStats> {
-  const reading = checkReading('options', options, ['top', 'columns', 'sample', 'seed']);
+  const reading = checkReading('options', options, [...INDEX_OPTIONS, 'top', 'columns', 'sample', 'seed']);
+  const use = checkIndexOptions(options);
   const top = integerOption('top', options.top, TOP_DEFAULT, 0);
   const columns = integerOption('columns', options.columns, COLUMNS_DEFAULT, 2, COLUMNS_MAX);
   const seed = integerOption('seed', options.seed, 1, 0, 2 ** 31 - 1);
@@ -141,7 +147,7 @@ export async function logStats(source: TextInput, options: LogStatsOptions = {})
   for (const input of inputs) {
     options.signal?.throwIfAborted();
     try {
-      await countInput(input, reading, counting, { share, seed, total });
+      await countInput(input, reading, counting, { share, seed, total, use });
     } catch (error) {
       fail(options, error);
     }
@@ -153,7 +159,7 @@ async function countInput(
   input: Input,
   reading: Reading,
   counting: Counting,
-  how: { share: number; seed: number; total: number | undefined },
+  how: { share: number; seed: number; total: number | undefined; use: IndexUse },
 ): Promise<void> {
   const { runtime, options, filter } = reading;
   const { signal } = options;
@@ -165,6 +171,7 @@ async function countInput(
     const onProgress = (bytes: number): void => options.onProgress?.(before + bytes, how.total);
     if (counting.estimate === undefined) {
       counting.begin(log);
+      const { plain } = source;
       const scan: TextScan<StatsSpec, StatsResult> = {
         task: 'stats',
         kind: STATS,
@@ -173,9 +180,25 @@ async function countInput(
         bytesPerMs: BYTES_PER_MS,
         hasSmallResults: true,
       };
-      for await (const { result, bytes } of scanText(runtime, source, scan, { signal, onProgress })) {
-        counting.add(result, bytes);
+      if (plain === undefined) {
+        for await (const { result, bytes } of scanText(runtime, source, scan, { signal, onProgress })) {
+          counting.add(result, bytes);
+        }
+        return;
       }
+      for (const { from, to, line } of await rangesToRead(log, plain, reading, how.use)) {
+        const before = from - plain.start;
+        const progress = (bytes: number): void => onProgress(before + bytes);
+        counting.skipTo(line);
+        const part = partOf({ ...plain, start: from, end: to });
+        for await (const { result, bytes } of scanText(runtime, part, scan, {
+          signal,
+          onProgress: progress,
+        })) {
+          counting.add(result, before + bytes);
+        }
+      }
+      counting.addBytes(plain.end - plain.start);
     } else {
       await sampleInput(log, spec, reading, counting, { ...how, onProgress });
     }
@@ -243,6 +266,13 @@ class Counting {
   begin({ input, format, confidence }: OpenedLog): void {
     this.#files.push({ name: input.name, bytes: 0, format: formatName(format), confidence });
     this.#linesOfFile = 0;
+    this.#isChosen = false;
+  }
+
+  /** Goes on at a line, where an entry begins; what is passed over has no entry that is wanted. */
+  skipTo(line: number): void {
+    this.#lines += line - this.#linesOfFile;
+    this.#linesOfFile = line;
     this.#isChosen = false;
   }
 

@@ -32,6 +32,11 @@ export class TailFilter {
     this.#choice = new Choice(memory, this.#slab.address, spec);
   }
 
+  /** Whether lines are of no known format, so that none is chosen for what it says. */
+  get isPlain(): boolean {
+    return this.#choice.isPlain;
+  }
+
   /** Takes the next bytes of the file; returns those of them, and of what waited, that are wanted. */
   take(bytes: Buffer): Buffer {
     const wanted: Buffer[] = [];

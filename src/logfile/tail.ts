@@ -8,6 +8,7 @@ import { type Clock, pause } from '../clock.ts';
 import { isVarveError, type VarveError } from '../errors.ts';
 import type { Memory } from '../memory/memory.ts';
 import { booleanOption, checkOneOf, checkOptions, integerOption } from '../options.ts';
+import type { ParserOptions } from '../parse/parser.ts';
 import { Runtime, sharedRuntime } from '../runtime.ts';
 import type { ChoiceSpec } from '../scan/choice.ts';
 import { isGlob } from '../text/glob.ts';
@@ -17,10 +18,11 @@ import { nodeVfs } from '../vfs/node.ts';
 import type { Vfs } from '../vfs/vfs.ts';
 import { type FollowEvent, FollowedFile } from './follow.ts';
 import type { LogSourceOptions } from './grep.ts';
+import { checkEntryOptions, ENTRY_OPTIONS, type EntryOptions, unknownFormat } from './reading.ts';
 import { type TailStart, tailOf } from './tail-chunks.ts';
 import { TailFilter } from './tail-filter.ts';
 
-export interface TailOptions extends LogSourceOptions {
+export interface TailOptions extends LogSourceOptions, EntryOptions {
   /** How many lines from the end; 10 unless given. */
   lines?: number;
   /** Begins with the line of this number instead; 1 is the first. */
@@ -32,6 +34,8 @@ export interface TailOptions extends LogSourceOptions {
   follow?: boolean;
   /** How long to wait before a look for more, in milliseconds; 250 unless given. */
   intervalMs?: number;
+  /** Called now and then with the input and how many bytes of its text were handed over. */
+  onProgress?: (name: string, bytes: number) => void;
 }
 
 /** A line of a file. */
@@ -54,6 +58,8 @@ export interface TailPartsOptions {
   encoding: LogSourceOptions['encoding'];
   /** Which of the lines are wanted; all unless given. */
   choice?: ChoiceSpec | undefined;
+  /** Is told of each input whose lines cannot be chosen. */
+  onNote?: ((note: string) => void) | undefined;
   signal: AbortSignal | undefined;
   onFailure: (error: VarveError) => void;
   /** Is told of each input that could be opened, before its bytes. */
@@ -90,7 +96,13 @@ export async function* tail(
   for (const failure of failures) if (!waitedFor.includes(failure)) all.onFailure(failure);
   const missing = waitedFor.map((failure) => failure.file as string);
   const rests = new Map<string, Buffer>();
+  const done = new Map<string, number>();
   for await (const part of tailParts(inputs, missing, all)) {
+    if ('bytes' in part && options.onProgress !== undefined) {
+      const bytes = (done.get(part.name) ?? 0) + part.bytes.length;
+      done.set(part.name, bytes);
+      options.onProgress(part.name, bytes);
+    }
     const rest = rests.get(part.name);
     if ('event' in part) {
       // What comes is not the end of the line that has none.
@@ -116,6 +128,8 @@ export async function* tail(
 
 function checked(options: TailOptions): TailPartsOptions {
   checkOptions('tail options', options, [
+    ...ENTRY_OPTIONS,
+    'onProgress',
     'runtime',
     'vfs',
     'encoding',
@@ -133,6 +147,8 @@ function checked(options: TailOptions): TailPartsOptions {
     throw new TypeError('runtime must be what createRuntime returned');
   }
   if (encoding !== undefined) checkOneOf('encoding', encoding, TEXT_ENCODINGS);
+  const filter = checkEntryOptions(options);
+  const { format, zone, assumeYear, onNote } = options;
   if (options.lines !== undefined && options.fromLine !== undefined) {
     throw new RangeError('of lines and fromLine only one can be given');
   }
@@ -146,12 +162,25 @@ function checked(options: TailOptions): TailPartsOptions {
     follow: booleanOption('follow', options.follow, false),
     intervalMs: integerOption('intervalMs', options.intervalMs, TAIL_INTERVAL_MS, 1, INTERVAL_MS_MAX),
     encoding,
+    choice: filter && { filter, format, options: parserOptions({ zone, assumeYear }) },
+    onNote,
     signal,
     onFailure:
       onFailure ??
       ((error) => {
         throw error;
       }),
+  };
+}
+
+/** How lines of the end of a file are taken apart: times without a year are in the one that is given. */
+export function parserOptions({
+  zone,
+  assumeYear,
+}: Pick<EntryOptions, 'zone' | 'assumeYear'>): ParserOptions {
+  return {
+    ...(zone !== undefined && { zone }),
+    ...(assumeYear !== undefined && { yearFrom: new Date(0).setUTCFullYear(assumeYear) }),
   };
 }
 
@@ -170,10 +199,10 @@ export async function* tailParts(
   missing: readonly string[],
   options: TailPartsOptions,
 ): AsyncGenerator<TailPart, void, undefined> {
-  const { choice } = options;
+  const { choice, onNote } = options;
   const parts = allParts(inputs, missing, options);
   if (choice === undefined) yield* parts;
-  else yield* chosenParts(parts, choice, options.runtime.memory);
+  else yield* chosenParts(parts, choice, options.runtime.memory, onNote);
 }
 
 /** Lets the lines through that are wanted, of each file by itself. */
@@ -181,13 +210,19 @@ async function* chosenParts(
   parts: AsyncIterable<TailPart>,
   choice: ChoiceSpec,
   memory: Memory,
+  onNote: TailPartsOptions['onNote'],
 ): AsyncGenerator<TailPart, void, undefined> {
   const filters = new Map<string, TailFilter>();
+  const told = new Set<string>();
   try {
     for await (const part of parts) {
       const filter = filters.get(part.name) ?? new TailFilter(memory, choice);
       filters.set(part.name, filter);
       const bytes = 'event' in part ? filter.end() : filter.take(part.bytes);
+      if (filter.isPlain && !told.has(part.name)) {
+        told.add(part.name);
+        onNote?.(unknownFormat(part.name));
+      }
       if (bytes.length > 0) yield { name: part.name, bytes };
       if ('event' in part) {
         filter.release();

@@ -18,11 +18,11 @@
 import { basename, dirname, join, resolve } from 'node:path';
 import { VarveError } from '../errors.ts';
 import { BLOCK_TIMES, type Block, type BlockTimes, type BlockTimesSpec } from '../scan/block-times.ts';
-import type { Filter } from '../scan/filter.ts';
+import { type Filter, hasTimes } from '../scan/filter.ts';
 import type { PlainText, TextSource } from '../text/source.ts';
 import type { Vfs } from '../vfs/vfs.ts';
 import { checksum, decodeIndex, encodeIndex, INDEX_BYTES_MAX, type TimeIndex } from './index-file.ts';
-import type { OpenedLog, Reading } from './reading.ts';
+import type { IndexUse, OpenedLog, Reading } from './reading.ts';
 import { scanText, type TextScan } from './scan-text.ts';
 
 /** Smaller files are read faster than their index. */
@@ -55,21 +55,22 @@ export function indexPath(path: string, directory: string | undefined): string {
 }
 
 /**
- * The parts of a file that may have entries of the times that a filter asks for.
- *
- * @param directory where indexes are; beside the files unless given
- * @returns undefined where the whole file must be read
+ * The parts of a file that may have entries that a filter asks for, in order; all of it as one where the filter asks
+ * for no time, or there can be no index.
  */
-export async function timeRanges(
+export async function rangesToRead(
   log: OpenedLog,
   plain: PlainText,
   reading: Reading,
-  filter: Filter,
-  directory: string | undefined,
-): Promise<TimeRange[] | undefined> {
-  if (plain.end - plain.start < FILE_BYTES_MIN) return undefined;
-  const files = new IndexFiles(log, plain, reading, directory);
-  const index = await files.current();
+  { index: usesIndex, indexDirectory }: IndexUse,
+): Promise<TimeRange[]> {
+  const { start, end } = plain;
+  const { filter } = reading;
+  const isSmall = end - start < FILE_BYTES_MIN;
+  if (!usesIndex || filter === undefined || !hasTimes(filter) || !log.isLasting || isSmall) {
+    return [{ from: start, to: end, line: 0 }];
+  }
+  const index = await new IndexFiles(log, plain, reading, indexDirectory).current();
   return rangesOf(index, plain, filter);
 }
 

@@ -60,8 +60,14 @@ export interface Reading {
  * most of them apart, if that is more than half; else `plain`. Lines of a stack trace do not count.
  *
  * @param work address of `PROBE_WORK_BYTES`, aligned to 64 bytes
+ * @param options what formats leave open: 29 February is a date only in some years
  */
-export function guessFormat(memory: MemoryView, work: number, text: Text): Guess {
+export function guessFormat(
+  memory: MemoryView,
+  work: number,
+  text: Text,
+  options: ParserOptions = {},
+): Guess {
   const { kernels } = memory;
   const bytes = Math.min(text.bytes, GUESS_BYTES_MAX);
   // A line that is cut off is looked at only where there is no other.
@@ -72,7 +78,7 @@ export function guessFormat(memory: MemoryView, work: number, text: Text): Guess
   let best: Guess = { format: 'plain', confidence: 1 };
   let most = 0.5;
   for (const format of TELLING_FORMATS) {
-    const parser = createParser(format, {}, memory, work + PARSER_AT);
+    const parser = createParser(format, options, memory, work + PARSER_AT);
     const parsed = parser.parse(work, count, rows, work + EXTRAS_AT);
     const share = parsed / Math.max(1, count - continuations(memory, rows, count));
     if (share <= most) continue;
@@ -125,6 +131,11 @@ export function lastTime(memory: MemoryView, work: number, reading: Reading, tex
 const DAY_MS = 86_400_000;
 const YEAR_MS: number = 365 * DAY_MS;
 
+/** About where that year begins, before a line was looked at; see `firstYear`. */
+export function roughYear(year: number | undefined, now: number): number {
+  return year === undefined ? now + DAY_MS - YEAR_MS : new Date(0).setUTCFullYear(year);
+}
+
 /**
  * Where the year begins that times without one are in (`ParserOptions.yearFrom`). Where the year of the first
  * line is given, it begins a day before that line; then a file may go on into the next year. Else it ends
@@ -143,8 +154,8 @@ export function firstYear(
   year: number | undefined,
   now: number,
 ): number {
-  if (year === undefined) return now + DAY_MS - YEAR_MS;
-  const yearFrom = new Date(0).setUTCFullYear(year);
+  const yearFrom = roughYear(year, now);
+  if (year === undefined) return yearFrom;
   const options = { ...reading.options, yearFrom };
   const first = firstTime(memory, work, { format: reading.format, options }, text);
   return first === undefined ? yearFrom : first - DAY_MS;

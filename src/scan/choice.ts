@@ -42,6 +42,7 @@ export class Choice {
   readonly #spec: ChoiceSpec;
   readonly #filter: RowFilter;
   #parser: LineParser | undefined;
+  #format: FormatSpec | undefined;
 
   /** @param work address of `CHOICE_BYTES`, aligned to 64 bytes */
   constructor(memory: MemoryView, work: number, spec: ChoiceSpec) {
@@ -49,6 +50,11 @@ export class Choice {
     this.#work = work;
     this.#spec = spec;
     this.#filter = new RowFilter(memory, spec.filter);
+  }
+
+  /** Whether lines were looked at, and are of no known format, so that none of them is chosen for what it says. */
+  get isPlain(): boolean {
+    return this.#format === 'plain';
   }
 
   /**
@@ -88,8 +94,8 @@ export class Choice {
   #parserFor(address: number, bytes: number): LineParser {
     if (this.#parser === undefined) {
       const { format, options } = this.#spec;
-      const found = format ?? guessFormat(this.#memory, this.#work, { address, bytes }).format;
-      this.#parser = createParser(found, options, this.#memory, this.#work + PARSER_AT);
+      this.#format = format ?? guessFormat(this.#memory, this.#work, { address, bytes }, options).format;
+      this.#parser = createParser(this.#format, options, this.#memory, this.#work + PARSER_AT);
     }
     return this.#parser;
   }

@@ -70,8 +70,8 @@ export function createFilter(options: FilterOptions): Filter | undefined {
 }
 
 /** Whether a filter asks for times. */
-export function hasTimes(filter: Filter): boolean {
-  return filter.since !== Number.NEGATIVE_INFINITY || filter.until !== Number.POSITIVE_INFINITY;
+export function hasTimes({ since, until }: Pick<Filter, 'since' | 'until'>): boolean {
+  return since !== Number.NEGATIVE_INFINITY || until !== Number.POSITIVE_INFINITY;
 }
 
 function checkTime(name: string, value: unknown): number {
