@@ -30,7 +30,7 @@ export interface ChoiceOptions extends ReadingOptions {
  */
 export async function readingOfChoice(
   options: ChoiceOptions & Pick<LogReadOptions, 'encoding'>,
-  { signal, note }: Pick<Context, 'signal' | 'note'>,
+  context: Pick<Context, 'signal' | 'note'>,
 ): Promise<Reading | undefined> {
   const { since, until, level, component, encoding } = options;
   const reading = checkReading('options', {
@@ -40,8 +40,8 @@ export async function readingOfChoice(
     level,
     component,
     encoding,
-    signal,
-    onNote: note,
+    signal: context.signal,
+    onNote: (text) => context.note(text),
   });
   return reading.filter && reading;
 }

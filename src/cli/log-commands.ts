@@ -84,7 +84,17 @@ export function addLoggrep(program: Command): void {
     .option('-A, --after-context <n>', 'print so many lines behind each', count)
     .option('-B, --before-context <n>', 'print so many lines before each', count)
     .option('-C, --context <n>', 'print so many lines around each', count)
+    .addOption(
+      new Option('--color <when>', 'colours: always, never, or auto: on a terminal')
+        .choices(['always', 'auto', 'never'])
+        .default(undefined, 'auto'),
+    )
+    .addOption(new Option('--colour <when>', 'the same').choices(['always', 'auto', 'never']).hideHelp())
     .option('--stats', 'say at the end how much was found, and how fast');
+  // Of two that contradict each other the last one counts, as in grep; and a word has two spellings.
+  command.on('option:files-with-matches', () => command.setOptionValue('filesWithoutMatch', undefined));
+  command.on('option:files-without-match', () => command.setOptionValue('filesWithMatches', undefined));
+  command.on('option:colour', (when: string) => command.setOptionValue('color', when));
   addChoiceOptions(command);
   addIndexOptions(command);
   addInputOptions(command);

@@ -44,7 +44,7 @@ export async function readOptions(
     component,
     signal: context.signal,
     onFailure: failures.note,
-    onNote: context.note,
+    onNote: (text) => context.note(text),
     standardInput: () => {
       checkStandardInput();
       return process.stdin;

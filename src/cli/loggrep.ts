@@ -4,6 +4,7 @@
  * @module
  */
 
+import pc from 'picocolors';
 import { isVarveError } from '../errors.ts';
 import { type Chosen, type FoundPart, searchInput } from '../logfile/search.ts';
 import { type Runtime, sharedRuntime } from '../runtime.ts';
@@ -45,6 +46,7 @@ export interface LoggrepCommandOptions extends ChoiceOptions {
   encoding?: TextEncoding;
   /** False for `--no-index`. */
   index?: boolean;
+  color?: 'always' | 'auto' | 'never';
   indexDir?: string;
   stats?: boolean;
 }
@@ -59,7 +61,8 @@ export async function loggrep(
 ): Promise<ExitCode> {
   const [patterns, files] = patternsAndFiles(args, options);
   const answer = answerOf(options);
-  const isColoured = answer === 'lines' && context.colours.isColorSupported;
+  const colours = coloursFor(options.color, context);
+  const isColoured = answer === 'lines' && colours.isColorSupported;
   const { recursive, rotated } = options;
   const standardInput = (): NodeJS.ReadStream => {
     checkStandardInput();
@@ -73,7 +76,7 @@ export async function loggrep(
   const spec = specOf(patterns, options, answer, isPlain, isColoured);
   // A wrong expression is told before anything is read.
   compilePattern(spec);
-  const printer = new LinePrinter(context.stdout, context.colours, {
+  const printer = new LinePrinter(context.stdout, colours, {
     hasNames,
     hasNumbers: options.lineNumber === true,
     onlyMatching: options.onlyMatching === true,
@@ -85,6 +88,11 @@ export async function loggrep(
   for (const failure of expanded.failures) search.fail(failure);
   await search.run(expanded.inputs);
   return search.exitCode;
+}
+
+/** The colours that the option asks for. */
+function coloursFor(when: LoggrepCommandOptions['color'], { colours }: Context): Context['colours'] {
+  return when === undefined || when === 'auto' ? colours : pc.createColors(when === 'always');
 }
 
 /** Which lines are there for the search; the code that takes lines apart is loaded only for who chooses. */
@@ -236,7 +244,8 @@ class Search {
     }
     this.#files++;
     if (found > 0) this.#filesFound++;
-    if (this.#answer === 'count') stdout.line(`${this.#hasNames ? `${input.name}:` : ''}${found}`);
+    if (this.#answer === 'count' && this.#spec.limit > 0)
+      stdout.line(`${this.#hasNames ? `${input.name}:` : ''}${found}`);
     if (this.#answer === 'names' && found > 0) stdout.line(input.name);
     if (this.#answer === 'namesWithout' && found === 0) stdout.line(input.name);
   }

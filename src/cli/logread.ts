@@ -32,6 +32,19 @@ export interface LogreadCommandOptions extends LogCommandOptions {
   indexDir?: string;
 }
 
+/** Fields that every entry may have. */
+const FIELDS: readonly string[] = [
+  'time',
+  'timestamp',
+  'level',
+  'component',
+  'pid',
+  'message',
+  'raw',
+  'file',
+  'line',
+  'position',
+];
 const NEWLINE = Buffer.from('\n');
 /** How often the reader is asked whether it keeps up. */
 const FLUSH_ENTRIES = 256;
@@ -51,7 +64,7 @@ export async function logread(
   };
   const limit = options.limit ?? Number.POSITIVE_INFINITY;
   if (options.json === true || options.fields !== undefined)
-    await printEntries(files, options, parseOptions, limit, context);
+    await printEntries(files, options, parseOptions, limit, context, failures);
   else await printLines(files, parseOptions, limit, context);
   return failures.count > 0 ? 2 : 0;
 }
@@ -62,18 +75,58 @@ async function printEntries(
   { json, fields }: LogreadCommandOptions,
   options: ParseLogOptions,
   limit: number,
-  { stdout }: Context,
+  context: Context,
+  failures: Failures,
 ): Promise<void> {
   let count = 0;
+  let lastFile: string | undefined;
+  const { stdout } = context;
   if (limit === 0) return;
-  for await (const { entry, format } of readEntries(files, options)) {
-    if (fields === undefined) stdout.json({ ...entry.toJSON(), format });
+  for await (const { entry, format, fieldNames } of readEntries(files, options)) {
+    if (fields !== undefined && entry.file !== lastFile) {
+      lastFile = entry.file;
+      const unknown = unknownField(fields, fieldNames);
+      if (unknown !== undefined) {
+        failures.count++;
+        const names = [...FIELDS, ...(fieldNames ?? [])].join(', ');
+        context.note(
+          `${entry.file}: lines of the format ${format} have no field ${unknown}; they have ${names}`,
+        );
+      }
+    }
+    if (fields === undefined) stdout.line(jsonOf(entry, format));
     else if (json === true)
       stdout.json(Object.fromEntries(fields.map((name) => [name, fieldOf(entry, name) ?? null])));
     else stdout.line(fields.map((name) => printable(textOf(fieldOf(entry, name)))).join('\t'));
     if (++count >= limit) return;
     if (count % FLUSH_ENTRIES === 0 && stdout.full) await stdout.flush();
   }
+}
+
+/** The same as of `toJSON`, in pieces: that takes a third of the time of an object with all of them. */
+function jsonOf(entry: LogEntry, format: string): string {
+  const { timestamp, iso, level, component, pid, fields, file, line, position, isParsed, isCut } = entry;
+  let text = '{';
+  if (iso !== undefined) text += `"time":"${iso}",`;
+  if (timestamp !== undefined) text += `"timestamp":${timestamp},`;
+  if (level !== undefined) text += `"level":"${level}",`;
+  if (component !== undefined) text += `"component":${JSON.stringify(component)},`;
+  if (pid !== undefined) text += `"pid":${JSON.stringify(pid)},`;
+  text += `"message":${JSON.stringify(entry.message)},`;
+  const others = JSON.stringify(fields);
+  if (others !== '{}') text += `"fields":${others},`;
+  text += `"file":${JSON.stringify(file)},`;
+  if (line !== undefined) text += `"line":${line},`;
+  text += `"position":${position},`;
+  if (!isParsed) text += '"isParsed":false,';
+  if (isCut) text += '"isCut":true,';
+  return `${text}"format":${JSON.stringify(format)}}`;
+}
+
+/** The first of the fields that no line of a format has. */
+function unknownField(fields: readonly string[], others: readonly string[] | undefined): string | undefined {
+  if (others === undefined) return undefined;
+  return fields.find((name) => !FIELDS.includes(name) && !others.includes(name));
 }
 
 /** A field as text: what is none, as JSON. */

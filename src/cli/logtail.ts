@@ -74,7 +74,7 @@ export async function logtail(
     intervalMs: TAIL_INTERVAL_MS,
     encoding,
     choice,
-    onNote: context.note,
+    onNote: (text) => context.note(text),
     signal,
     onFailure,
     // An empty file has a header too.

@@ -17,7 +17,12 @@ if ((first === '--version' || first === '-V') && rest.length === 0) {
   process.stdout.write(`${version}\n`);
 } else {
   const [{ runProgram }, add] = await Promise.all([import('./run.ts'), commandsFor(first)]);
-  await runProgram(version, process.argv, add);
+  await runProgram(version, first === 'loggrep' ? process.argv.map(withValue) : process.argv, add);
+}
+
+/** As in grep, what follows `--color` is its value only behind an equals sign. */
+function withValue(argument: string): string {
+  return argument === '--color' || argument === '--colour' ? `${argument}=auto` : argument;
 }
 
 /** What adds the command of a name. */

@@ -168,16 +168,23 @@ export async function* parseLog(
   for await (const { entry } of readEntries(source, options)) yield entry;
 }
 
-/** The same, with the name of the format of each. */
+/** An entry, with the name of its format and of the other fields that entries of it may have. */
+export interface FormattedEntry {
+  entry: LogEntry;
+  format: string;
+  fieldNames: readonly string[] | undefined;
+}
+
+/** The same, with what is known of the format of each. */
 export async function* readEntries(
   source: TextInput,
   options: ParseLogOptions,
-): AsyncGenerator<{ entry: LogEntry; format: string }, void, undefined> {
+): AsyncGenerator<FormattedEntry, void, undefined> {
   let open: OpenEntry | undefined;
   for await (const batch of columns(source, options)) {
-    const { file, format } = batch;
-    const close = ({ entry, more, isCut }: OpenEntry): { entry: LogEntry; format: string } => {
-      return { entry: new LogEntry(file, entry, more, isCut), format };
+    const { file, format, fieldNames } = batch;
+    const close = ({ entry, more, isCut }: OpenEntry): FormattedEntry => {
+      return { entry: new LogEntry(file, entry, more, isCut), format, fieldNames };
     };
     for (let i = 0; i < batch.count; i++) {
       if (open !== undefined && batch.isContinuation(i)) {
@@ -252,6 +259,12 @@ export class LogColumns {
       this.nanoseconds[i] = i32[(row + FIELDS_NANOSECONDS) >> 2] as number;
       this.levels[i] = i32[(row + FIELDS_LEVEL_CODE) >> 2] as number;
     }
+  }
+
+  /** The names of the other fields that a line may have; undefined where these are whatever its keys are. */
+  get fieldNames(): readonly string[] | undefined {
+    const { hasEscapes, extraNames } = this.#batch.parser;
+    return hasEscapes ? undefined : extraNames;
   }
 
   /** Names of levels. */

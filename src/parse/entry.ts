@@ -62,8 +62,7 @@ export interface Place {
   line: number | undefined;
 }
 
-/** Fields of the row in the order in which their spans are kept. */
-const SPANS: readonly number[] = [FIELDS_LEVEL, FIELDS_PID, FIELDS_COMPONENT, FIELDS_CONTENT];
+/** Where the spans of the fields are kept, each with its length behind it. */
 const [LEVEL, PID, COMPONENT, CONTENT, EXTRAS] = [0, 2, 4, 6, 8] as const;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -99,13 +98,17 @@ export class EntryReader {
     const end =
       (i32[(last + FIELDS_LINE) >> 2] as number) + (i32[(last + FIELDS_LINE_LENGTH) >> 2] as number);
     const { extraNames } = this.#parser;
-    const spans = new Int32Array(EXTRAS + 2 * extraNames.length);
-    for (const [i, field] of SPANS.entries()) this.#span(spans, i * 2, row + field, start);
+    // This is done for every entry: neither iterators nor a typed array.
+    const spans: number[] = [];
+    this.#addSpan(spans, row + FIELDS_LEVEL, start);
+    this.#addSpan(spans, row + FIELDS_PID, start);
+    this.#addSpan(spans, row + FIELDS_COMPONENT, start);
+    this.#addSpan(spans, row + FIELDS_CONTENT, start);
     const extrasAt = extras + first * extraNames.length * SPAN_BYTES;
-    for (let i = 0; i < extraNames.length; i++)
-      this.#span(spans, EXTRAS + i * 2, extrasAt + i * SPAN_BYTES, start);
+    for (let i = 0; i < extraNames.length; i++) this.#addSpan(spans, extrasAt + i * SPAN_BYTES, start);
     return new LineEntry({
-      ...place,
+      position: place.position,
+      line: place.line,
       parser: this.#parser,
       bytes: this.#memory.copySmall(start, end - start),
       lineBytes,
@@ -118,11 +121,10 @@ export class EntryReader {
   }
 
   /** Keeps a span, counted from the start of the entry; one that is not there has no length. */
-  #span(spans: Int32Array, at: number, span: number, start: number): void {
+  #addSpan(spans: number[], span: number, start: number): void {
     const { i32 } = this.#memory;
     const length = i32[(span + SPAN_LENGTH) >> 2] as number;
-    spans[at] = length === 0 ? 0 : (i32[(span + SPAN_ADDRESS) >> 2] as number) - start;
-    spans[at + 1] = length;
+    spans.push(length === 0 ? 0 : (i32[(span + SPAN_ADDRESS) >> 2] as number) - start, length);
   }
 }
 
@@ -131,7 +133,7 @@ interface Parts extends Place {
   bytes: Buffer;
   /** Of its first line. */
   lineBytes: number;
-  spans: Int32Array;
+  spans: readonly number[];
   timestamp: number;
   nanoseconds: number;
   status: number;
@@ -249,11 +251,23 @@ function unescape(text: string): string {
   }
 }
 
+const LONG_NUMBER = /\d{16}/;
+/** Strings, which are passed over, and numbers. */
+const VALUE = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
+
+/** A text of JSON in which integers that a number of JavaScript cannot hold stand as strings. */
+function withLongIntegers(text: string): string {
+  return text.replace(VALUE, (value) => {
+    const isLong = /^-?\d+$/.test(value) && !Number.isSafeInteger(Number(value));
+    return isLong ? `"${value}"` : value;
+  });
+}
+
 /** All keys of an object that have no place of their own. */
 function jsonFields(text: string): Record<string, unknown> {
   let parsed: unknown;
   try {
-    parsed = JSON.parse(text);
+    parsed = JSON.parse(LONG_NUMBER.test(text) ? withLongIntegers(text) : text);
   } catch {
     // The kernel does not look into what is nested, nor at each digit.
     return {};
@@ -273,6 +287,9 @@ function logfmtFields(text: string): Record<string, unknown> {
   return Object.fromEntries(otherKeys([...pairs.keys()]).map((key) => [key, pairs.get(key)]));
 }
 
+let lastTimestamp = Number.NaN;
+let lastIso = '';
+
 /**
  * A time as ISO 8601, in UTC.
  *
@@ -281,7 +298,12 @@ function logfmtFields(text: string): Record<string, unknown> {
  */
 export function isoOf(timestamp: number, nanoseconds: number): string | undefined {
   if (Number.isNaN(timestamp)) return undefined;
-  const iso = new Date(timestamp).toISOString();
+  // Entries of one time are next to each other.
+  if (timestamp !== lastTimestamp) {
+    lastIso = new Date(timestamp).toISOString();
+    lastTimestamp = timestamp;
+  }
+  const iso = lastIso;
   if (nanoseconds === 0) return iso;
   const digits = String(nanoseconds).padStart(6, '0');
   return `${iso.slice(0, -1)}${digits.endsWith('000') ? digits.slice(0, 3) : digits}Z`;

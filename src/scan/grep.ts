@@ -56,6 +56,8 @@ interface EarlierLine {
   bytes: Uint8Array;
   line: number;
   position: number;
+  /** Where the matches are in it: of lines that do not match, those around them do. */
+  spans: readonly number[];
 }
 
 const LINE_FEED = 10;
@@ -233,15 +235,18 @@ class GrepScanner implements Scanner<GrepResult> {
       return;
     }
     if (before > 0) this.#showEarlier();
-    if (places && !invert) {
-      this.#spans.length = 0;
-      this.#matcher.matchesIn(start, length, this.#spans);
-      for (let i = 0; i < this.#spans.length; i += 2) {
-        this.#places.push(this.#rows, this.#spans[i] as number, this.#spans[i + 1] as number);
-      }
-    }
+    if (places && !invert) this.#findPlaces(start, length);
     this.#show(start, length, 0);
     this.#afterLeft = after;
+  }
+
+  /** Finds where the matches are in the line that is shown next. */
+  #findPlaces(start: number, length: number): void {
+    this.#spans.length = 0;
+    this.#matcher.matchesIn(start, length, this.#spans);
+    for (let i = 0; i < this.#spans.length; i += 2) {
+      this.#places.push(this.#rows, this.#spans[i] as number, this.#spans[i + 1] as number);
+    }
   }
 
   /** Shows the line at the cursor, and goes on to the next. */
@@ -256,6 +261,11 @@ class GrepScanner implements Scanner<GrepResult> {
     this.#cursorLine++;
   }
 
+  /** As in grep: of lines that do not match, the matches are wanted that are in the lines around them. */
+  get #marksContext(): boolean {
+    return this.#spec.places && this.#spec.invert;
+  }
+
   #gapFlag(): number {
     const isGap = this.#hasContext && this.#hasShown && this.#isGap;
     this.#hasShown = true;
@@ -265,7 +275,10 @@ class GrepScanner implements Scanner<GrepResult> {
 
   /** Shows the lines that were kept for it. */
   #showEarlier(): void {
-    for (const { bytes, line, position } of this.#earlier) {
+    for (const { bytes, line, position, spans } of this.#earlier) {
+      for (let i = 0; i < spans.length; i += 2) {
+        this.#places.push(this.#rows, spans[i] as number, spans[i + 1] as number);
+      }
       // Of what was passed over since the last line shown, the lines are all that is not left out.
       this.#collector.addCopy(bytes, line, position, LINE_IS_CONTEXT | this.#gapFlag());
       this.#rows++;
@@ -284,7 +297,9 @@ class GrepScanner implements Scanner<GrepResult> {
     }
     while (this.#afterLeft > 0 && this.#cursor < to) {
       this.#afterLeft--;
-      this.#show(this.#cursor, this.#feedAt(this.#cursor) - this.#cursor, LINE_IS_CONTEXT);
+      const length = this.#feedAt(this.#cursor) - this.#cursor;
+      if (this.#marksContext) this.#findPlaces(this.#cursor, length);
+      this.#show(this.#cursor, length, LINE_IS_CONTEXT);
     }
     if (this.#cursor >= to) return;
     const skipped = this.#linesIn(this.#cursor, to);
@@ -305,10 +320,13 @@ class GrepScanner implements Scanner<GrepResult> {
     for (let i = wanted; i > 0; i--) {
       const end = this.#feedAt(start);
       const bytes = this.#memory.copy(start, end - start);
+      const spans: number[] = [];
+      if (this.#marksContext) this.#matcher.matchesIn(start, end - start, spans);
       this.#earlier.push({
         bytes,
         line: this.#cursorLine + skipped - i,
         position: position + (start - address),
+        spans,
       });
       start = end + 1;
     }

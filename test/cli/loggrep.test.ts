@@ -84,6 +84,14 @@ const TABLE: [string, string[]][] = [
   ['at most so many, counted', ['-cm2', 'dfs', 'log', 'other']],
   ['at most so many and lines behind', ['-m1', '-A3', '-n', 'dfs', 'log']],
   ['at most so many that do not match', ['-vnm2', '-A5', 'dfs', 'log']],
+  ['none at most, counted', ['-cm0', 'dfs', 'log', 'other']],
+  ['none at most, names', ['-Lm0', 'dfs', 'log', 'empty']],
+  ['names of either, the last counts', ['-lL', 'ERROR', 'log', 'other', 'empty']],
+  ['names of either, the last counts, the other way around', ['-Ll', 'ERROR', 'log', 'other', 'empty']],
+  ['matches in lines around those that do not match', ['-vonC1', 'dfs', 'log']],
+  ['matches in lines behind those that do not match', ['-vonA3', '-m1', 'dfs|one', 'log', 'other']],
+  ['matches of lines that do not match', ['-vo', 'dfs', 'log']],
+  ['without colours', ['--color=never', 'ERROR', 'log']],
   ['quietly', ['-q', 'dfs', 'log']],
   ['quietly, where there is none', ['-q', 'none such', 'log']],
   ['none', ['none such', 'log']],
@@ -188,6 +196,7 @@ function randomQuestion(random: Random): {
   option(0.2, '-A2', () => (options.afterContext = 2));
   option(0.2, '-B3', () => (options.beforeContext = 3));
   option(0.15, '-m3', () => (options.maxCount = 3));
+  option(0.2, '-o', () => (options.onlyMatching = true));
   return { args, patterns, options };
 }
 

@@ -63,9 +63,8 @@ test('prints entries as JSON, or some of their fields', async () => {
   expect(await print(['--fields', 'level,pid,message', '--limit', '2'])).toBe(
     'INFO\t148\tone\nWARN\t149\ttwo\\x0a\\x09at a.b(C.java:1)\\x0a\\x09at d.e(F.java:2)\n',
   );
-  expect(jsonLines(await print(['--fields', 'line,nothing', '--json', '--limit', '1']))).toEqual([
-    { line: 1, nothing: null },
-  ]);
+  const fifth = ['--fields', 'line,pid', '--json', '--level', '=WARN', '--limit', '2'];
+  expect(jsonLines(await print(fifth))[1]).toEqual({ line: 5, pid: null });
 });
 
 test('reads formats of one own, of several files, and goes on behind one that is missing', async () => {
@@ -104,4 +103,36 @@ test('keeps a time index of a large file, unless it is told not to', async () =>
   expect(new Set(answers).size).toBe(1);
   expect(existsSync(join(directory, '.large.log.varve-index'))).toBe(true);
   expect(readdirSync(elsewhere)).toHaveLength(1);
+});
+
+test('tells of fields that no line of a format has, and prints the others', async () => {
+  const args = ['logread', '-', '--format', 'hdfs', '--fields', 'level,nope,pid', '--limit', '1'];
+  const { code, stdout, stderr } = await varve(args, { input: LOG.join('') });
+  expect({ code, stdout }).toEqual({ code: 2, stdout: 'INFO\t\t148\n' });
+  expect(stderr).toMatch(
+    /^varve: \(standard input\): lines of the format hdfs have no field nope; they have time, /,
+  );
+  const json = await varve(['logread', '-', '--fields', 'nope,a'], { input: '{"msg":"x","a":"b"}\n' });
+  expect({ ...json, stderr: json.stderr }).toMatchObject({ code: 0, stdout: '\tb\n', stderr: '' });
+});
+
+test('keeps the digits of integers of JSON that are beyond those of a number', async () => {
+  const line =
+    '{"msg":"12345678901234567890","id":12345678901234567890,"low":-9007199254740993,"ok":9007199254740991,"real":1.5}';
+  const { stdout } = await varve(['logread', '-', '--json'], { input: `${line}\n` });
+  expect(jsonLines(stdout)[0]).toMatchObject({
+    message: '12345678901234567890',
+    fields: { id: '12345678901234567890', low: '-9007199254740993', ok: 9007199254740991, real: 1.5 },
+  });
+});
+
+test('says where entries cannot be chosen, since no format was found out', async () => {
+  for (const command of ['logread', 'loggrep', 'logtail', 'stats']) {
+    const args = [...(command === 'loggrep' ? ['e'] : []), '-', '--level', 'WARN'];
+    const { stderr } = await varve([command, ...args], { input: 'some text\n' });
+    expect([command, stderr]).toEqual([
+      command,
+      'varve: (standard input): its lines are of no known format, so none is chosen by time, level or component\n',
+    ]);
+  }
 });
