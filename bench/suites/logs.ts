@@ -5,8 +5,9 @@
  * @module
  */
 
-import { readFileSync } from 'node:fs';
+import { createReadStream, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import type * as Layout from '../../src/memory/layout.ts';
 import type * as MemoryModule from '../../src/memory/memory.ts';
 import { loadBuilt } from '../engine.ts';
@@ -52,6 +53,18 @@ const rows = {
     unit: 'answers/s',
     versus: 'the same without an index',
     target: '>= 100',
+  },
+  tail: {
+    id: 'logs/logtail-n-1000 vs tail',
+    unit: 'ms',
+    versus: 'tail -n 1000, without its start',
+    target: '<= 1',
+  },
+  lines: {
+    id: 'logs/columns vs readline',
+    unit: 'MB/s',
+    versus: 'the lines of node:readline over createReadStream, which are not taken apart',
+    target: null,
   },
   peakStats: peakRow('stats'),
   peakGrep: peakRow('loggrep'),
@@ -121,22 +134,81 @@ async function compare(
   context.report(row.id, { samples: measured.own, versusSamples: measured.other });
 }
 
+/** The last lines, in this process; and as a process that is compared with one that has nothing to read. */
+async function measureTail(context: Context, file: string): Promise<void> {
+  const { tail, createRuntime } = context.engine;
+  const runtime = createRuntime();
+  const times = context.tiny ? 1 : 20;
+  const empty = join(context.directory, 'empty.log');
+  writeFileSync(empty, '');
+  const own = async (): Promise<number> => {
+    const began = performance.now();
+    let found = 0;
+    for (let i = 0; i < times; i++) for await (const _ of tail(file, { runtime, lines: 1000 })) found++;
+    if (found !== 1000 * times) throw new Error(`there are ${found} last lines`);
+    return (performance.now() - began) / times;
+  };
+  const other = (): number => {
+    let ms = 0;
+    for (let i = 0; i < times; i++) {
+      ms += runProgram('tail', ['-n', '1000', file]).ms - runProgram('tail', ['-n', '1000', empty]).ms;
+    }
+    return Math.max(0.01, ms / times);
+  };
+  await own();
+  const measured = await inTurn(context.rounds, { own, other });
+  await runtime.close();
+  context.report(rows.tail.id, { samples: measured.own, versusSamples: measured.other });
+}
+
+/** All lines of a part of the file, as the library yields them and as Node.js does. */
+async function measureLines(context: Context, file: string): Promise<void> {
+  const { columns, createRuntime } = context.engine;
+  const runtime = createRuntime();
+  const part = join(context.directory, 'part.log');
+  writeFileSync(part, readFileSync(file).subarray(0, (context.tiny ? 1 : 64) * MIB));
+  const { size } = statSync(part);
+  const rate = async (count: () => Promise<number>): Promise<number> => {
+    const began = performance.now();
+    if ((await count()) === 0) throw new Error('there are no lines');
+    return size / 1e3 / (performance.now() - began);
+  };
+  const measured = await inTurn(context.rounds, {
+    own: () =>
+      rate(async () => {
+        let lines = 0;
+        for await (const { count } of columns(part, { runtime, format: 'hdfs' })) lines += count;
+        return lines;
+      }),
+    other: () =>
+      rate(async () => {
+        let lines = 0;
+        for await (const _ of createInterface({ input: createReadStream(part) })) lines++;
+        return lines;
+      }),
+  });
+  await runtime.close();
+  context.report(rows.lines.id, { samples: measured.own, versusSamples: measured.other });
+}
+
 /** Entries of two seconds in the middle of the file, asked for in this process. */
 async function measureSince(context: Context, file: string): Promise<void> {
   const { parseLog, createRuntime } = context.engine;
   const since = Date.parse(context.tiny ? '2009-03-02T05:30:30Z' : '2009-03-04T12:00:00Z');
   const runtime = createRuntime();
-  const ask = async (index: boolean): Promise<number> => {
+  const ask = async (index: boolean, times: number): Promise<number> => {
     const began = performance.now();
     let found = 0;
     const options = { runtime, since, until: since + 2000, index, format: 'hdfs' } as const;
-    for await (const { isParsed } of parseLog(file, options)) if (isParsed) found++;
+    for (let i = 0; i < times; i++) {
+      for await (const { isParsed } of parseLog(file, options)) if (isParsed) found++;
+    }
     if (found === 0) throw new Error('nothing was found');
-    return 1000 / (performance.now() - began);
+    return (1000 * times) / (performance.now() - began);
   };
   // The first question makes the index.
-  await ask(true);
-  const measured = await inTurn(context.rounds, { indexed: () => ask(true), scan: () => ask(false) });
+  await ask(true, 1);
+  const measured = await inTurn(context.rounds, { indexed: () => ask(true, 10), scan: () => ask(false, 1) });
   await runtime.close();
   context.report(rows.since.id, { samples: measured.indexed, versusSamples: measured.scan });
 }
@@ -158,18 +230,21 @@ async function run(context: Context): Promise<void> {
   await compare(context, rows.version, ['--version'], process.execPath, ['-e', '0']);
   context.say('a time, with and without an index');
   await measureSince(context, file);
+  context.say('lines');
+  await measureLines(context, file);
   context.say('memory');
   measurePeak(context, rows.peakStats, ['stats', file]);
   measurePeak(context, rows.peakGrep, ['loggrep', '-c', REGEX_WITHOUT_LITERAL, file]);
   measurePeak(context, rows.peakRead, ['logread', '--no-index', '--since', '2038-01-01', file]);
   if (process.platform === 'win32') {
-    for (const { stats, grepFixed, grepFixedRg, grepLiteral, grepNoLiteral } of [rows]) {
-      for (const { id } of [stats, grepFixed, grepFixedRg, grepLiteral, grepNoLiteral]) {
-        context.skip(id, 'there is no wc and no grep on Windows');
-      }
+    const { stats, tail, grepFixed, grepFixedRg, grepLiteral, grepNoLiteral } = rows;
+    for (const { id } of [stats, tail, grepFixed, grepFixedRg, grepLiteral, grepNoLiteral]) {
+      context.skip(id, 'there is no wc, no tail and no grep on Windows');
     }
     return;
   }
+  context.say('tail');
+  await measureTail(context, file);
   context.say('stats');
   await compare(context, rows.stats, ['stats', file], 'wc', ['-l', file]);
   context.say('loggrep');

@@ -164,7 +164,7 @@ export class Pool {
       signal?.addEventListener('abort', onAbort, { once: true });
       this.#queue.push(job);
       this.#next();
-    }) as Promise<TaskResult<N>>;
+    });
   }
 
   /**

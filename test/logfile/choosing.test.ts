@@ -1,11 +1,19 @@
 /** Entries that are chosen by time, level and component: the same by every call, with and without a time index. */
 
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type GrepLine, type GrepOptions, grep } from '../../src/logfile/grep.ts';
-import { parseLog } from '../../src/logfile/parse-log.ts';
+import { columns, parseLog } from '../../src/logfile/parse-log.ts';
 import { type LogStatsOptions, logStats } from '../../src/logfile/stats.ts';
 import { tail } from '../../src/logfile/tail.ts';
 import { generateHdfsSample } from '../../src/parse/sample.ts';
@@ -178,5 +186,65 @@ describe('where no format is known', () => {
       return found;
     };
     expect(await times(2024)).toEqual(['2024-02-29T10:00:00.000Z', '2024-02-29T10:00:01.000Z']);
+  });
+});
+
+describe('a file that changes while it is read', () => {
+  const line = (i: number): string => `line ${'x'.repeat(200)} ${i}\n`;
+  const text = Array.from({ length: 8000 }, (_, i) => line(i)).join('');
+
+  test('is read as far as it went when it was opened', async () => {
+    const path = write('grows.log', text);
+    let lines = 0;
+    for await (const batch of columns(path, { runtime, format: 'plain' })) {
+      if (lines === 0) appendFileSync(path, 'one more\n'.repeat(1000));
+      lines += batch.count;
+    }
+    expect(lines).toBe(8000);
+  });
+
+  test('is an error where it became shorter, and so is one that was replaced by a shorter one in place', async () => {
+    const path = write('shrinks.log', text);
+    const read = async (): Promise<void> => {
+      let isFirst = true;
+      for await (const _ of columns(path, { runtime, format: 'plain' })) {
+        if (isFirst) truncateSync(path, 1000);
+        isFirst = false;
+      }
+    };
+    await expect(read()).rejects.toMatchObject({
+      code: 'IO',
+      file: path,
+      message: expect.stringContaining('became shorter'),
+    });
+    const failures: string[] = [];
+    write('shrinks.log', text);
+    let isCut = false;
+    const onProgress = (): void => {
+      if (!isCut) truncateSync(path, 1000);
+      isCut = true;
+    };
+    const stats = await logStats([path, write('other.log', line(1))], {
+      runtime,
+      onProgress,
+      onFailure: ({ code }) => failures.push(code),
+    });
+    // What was counted before stays: all of a small file is read at once.
+    expect(isCut).toBe(true);
+    expect(stats.lines).toBeGreaterThan(0);
+    expect(failures.every((code) => code === 'IO')).toBe(true);
+  });
+
+  test('is read to its end where another took its name', async () => {
+    const path = write('replaced.log', text);
+    let lines = 0;
+    for await (const batch of columns(path, { runtime, format: 'plain' })) {
+      if (lines === 0) {
+        renameSync(path, `${path}.1`);
+        writeFileSync(path, 'another\n');
+      }
+      lines += batch.count;
+    }
+    expect(lines).toBe(8000);
   });
 });
