@@ -13,7 +13,12 @@ import type { LogreadCommandOptions } from './logread.ts';
 import type { StatsCommandOptions } from './stats.ts';
 
 const share = checked(parseShare);
-const list = parseList((name) => name);
+const list = checked(
+  parseList((name) => {
+    if (name === '') throw new RangeError('it must be names of fields, with commas between them');
+    return name;
+  }),
+);
 
 const FILES = 'files, directories, patterns, or - for standard input';
 

@@ -152,7 +152,8 @@ function fieldOf(entry: LogEntry, name: string): unknown {
     case 'raw':
       return entry[name];
     default:
-      return entry.fields[name];
+      // Names that every object has are no fields.
+      return Object.hasOwn(entry.fields, name) ? entry.fields[name] : undefined;
   }
 }
 

@@ -17,6 +17,7 @@ import { checkStandardInput } from '../vfs/stdin.ts';
 import { type ChoiceOptions, choiceOf } from './choice.ts';
 import type { Context, ExitCode } from './context.ts';
 import { sentenceOf, UsageError } from './failure.ts';
+import { readingOf } from './reading.ts';
 
 export interface LogtailCommandOptions extends ChoiceOptions {
   /** As it was typed: `100`, `+5`. */
@@ -74,6 +75,7 @@ export async function logtail(
     intervalMs: TAIL_INTERVAL_MS,
     encoding,
     choice,
+    choosing: await readingOf(options),
     onNote: (text) => context.note(text),
     signal,
     onFailure,

@@ -180,12 +180,22 @@ export async function* readEntries(
   source: TextInput,
   options: ParseLogOptions,
 ): AsyncGenerator<FormattedEntry, void, undefined> {
+  const { reading, how } = checkParse(options);
+  const { memory } = reading.runtime;
   let open: OpenEntry | undefined;
-  for await (const batch of columns(source, options)) {
-    const { file, format, fieldNames } = batch;
-    const close = ({ entry, more, isCut }: OpenEntry): FormattedEntry => {
-      return { entry: new LogEntry(file, entry, more, isCut), format, fieldNames };
-    };
+  // What is open is closed as an entry of the text it was read from, also where nothing of that comes any more.
+  let last: { log: RowBatch['log']; batch: LogColumns } | undefined;
+  const close = ({ entry, more, isCut }: OpenEntry): FormattedEntry => {
+    const { file, format, fieldNames } = (last as { batch: LogColumns }).batch;
+    return { entry: new LogEntry(file, entry, more, isCut), format, fieldNames };
+  };
+  for await (const rows of readRows(source, reading, how)) {
+    const batch = new LogColumns(memory, rows);
+    if (open !== undefined && last?.log !== rows.log) {
+      yield close(open);
+      open = undefined;
+    }
+    last = { log: rows.log, batch };
     for (let i = 0; i < batch.count; i++) {
       if (open !== undefined && batch.isContinuation(i)) {
         const isTooMuch: boolean = open.more.length + batch.bytes(i) > MORE_BYTES_MAX;
@@ -201,6 +211,7 @@ export async function* readEntries(
       open = undefined;
     }
   }
+  if (open !== undefined) yield close(open);
 }
 
 /**

@@ -14,11 +14,12 @@ import type { ChoiceSpec } from '../scan/choice.ts';
 import { isGlob } from '../text/glob.ts';
 import { type Input, inputsOf, type TextInput } from '../text/inputs.ts';
 import { TEXT_ENCODINGS } from '../text/recognize.ts';
+import type { TextSource } from '../text/source.ts';
 import { nodeVfs } from '../vfs/node.ts';
 import type { Vfs } from '../vfs/vfs.ts';
 import { type FollowEvent, FollowedFile } from './follow.ts';
 import type { LogSourceOptions } from './grep.ts';
-import { checkEntryOptions, ENTRY_OPTIONS, type EntryOptions, unknownFormat } from './reading.ts';
+import { checkEntryOptions, ENTRY_OPTIONS, type EntryOptions, openLog, unknownFormat } from './reading.ts';
 import { type TailStart, tailOf } from './tail-chunks.ts';
 import { TailFilter } from './tail-filter.ts';
 
@@ -58,6 +59,8 @@ export interface TailPartsOptions {
   encoding: LogSourceOptions['encoding'];
   /** Which of the lines are wanted; all unless given. */
   choice?: ChoiceSpec | undefined;
+  /** The same as it was asked for: the beginning of a file says its format, and the year of its first line. */
+  choosing?: EntryOptions | undefined;
   /** Is told of each input whose lines cannot be chosen. */
   onNote?: ((note: string) => void) | undefined;
   signal: AbortSignal | undefined;
@@ -162,6 +165,7 @@ function checked(options: TailOptions): TailPartsOptions {
     follow: booleanOption('follow', options.follow, false),
     intervalMs: integerOption('intervalMs', options.intervalMs, TAIL_INTERVAL_MS, 1, INTERVAL_MS_MAX),
     encoding,
+    choosing: options,
     choice: filter && { filter, format, options: parserOptions({ zone, assumeYear }) },
     onNote,
     signal,
@@ -200,15 +204,16 @@ export async function* tailParts(
   options: TailPartsOptions,
 ): AsyncGenerator<TailPart, void, undefined> {
   const { choice, onNote } = options;
-  const parts = allParts(inputs, missing, options);
+  const found = new Map<string, ChoiceSpec>();
+  const parts = allParts(inputs, missing, options, found);
   if (choice === undefined) yield* parts;
-  else yield* chosenParts(parts, choice, options.runtime.memory, onNote);
+  else yield* chosenParts(parts, (name) => found.get(name) ?? choice, options.runtime.memory, onNote);
 }
 
 /** Lets the lines through that are wanted, of each file by itself. */
 async function* chosenParts(
   parts: AsyncIterable<TailPart>,
-  choice: ChoiceSpec,
+  choiceFor: (name: string) => ChoiceSpec,
   memory: Memory,
   onNote: TailPartsOptions['onNote'],
 ): AsyncGenerator<TailPart, void, undefined> {
@@ -216,7 +221,7 @@ async function* chosenParts(
   const told = new Set<string>();
   try {
     for await (const part of parts) {
-      const filter = filters.get(part.name) ?? new TailFilter(memory, choice);
+      const filter = filters.get(part.name) ?? new TailFilter(memory, choiceFor(part.name));
       filters.set(part.name, filter);
       const bytes = 'event' in part ? filter.end() : filter.take(part.bytes);
       if (filter.isPlain && !told.has(part.name)) {
@@ -239,6 +244,7 @@ async function* allParts(
   inputs: readonly Input[],
   missing: readonly string[],
   options: TailPartsOptions,
+  found: Map<string, ChoiceSpec>,
 ): AsyncGenerator<TailPart, void, undefined> {
   const { runtime, vfs, follow, signal } = options;
   const followed = missing.map((path) => new FollowedFile(vfs, path));
@@ -247,7 +253,7 @@ async function* allParts(
       signal?.throwIfAborted();
       const file = follow && input.path !== undefined ? new FollowedFile(vfs, input.path) : undefined;
       try {
-        yield* tailOne(input, file, options);
+        yield* tailOne(input, file, options, found);
       } catch (error) {
         if (!isVarveError(error)) throw error;
         options.onFailure(error);
@@ -270,10 +276,14 @@ async function* allParts(
 async function* tailOne(
   input: Input,
   file: FollowedFile | undefined,
-  { runtime, vfs, wanted, encoding, signal, onInput }: TailPartsOptions,
+  options: TailPartsOptions,
+  found: Map<string, ChoiceSpec>,
 ): AsyncGenerator<TailPart, void, undefined> {
+  const { runtime, vfs, wanted, encoding, signal, onInput } = options;
   const before = file && (await vfs.stat(file.path));
-  const source = await input.open({ clock: runtime.clock, encoding, signal });
+  const source =
+    (await openChosen(input, options, found)) ??
+    (await input.open({ clock: runtime.clock, encoding, signal }));
   let isKept = false;
   onInput?.(input.name);
   try {
@@ -287,6 +297,28 @@ async function* tailOne(
   } finally {
     if (!isKept) await source.close();
   }
+}
+
+/** Opens a file and looks at its beginning; undefined where nothing is chosen, or there is nothing to look at. */
+async function openChosen(
+  input: Input,
+  { runtime, vfs, encoding, signal, choice, choosing, onNote }: TailPartsOptions,
+  found: Map<string, ChoiceSpec>,
+): Promise<TextSource | undefined> {
+  if (choice === undefined || choosing === undefined || input.path === undefined) return undefined;
+  const { filter } = choice;
+  const { format, zone, assumeYear } = choosing;
+  const reading = {
+    // Of a format that is not known yet the filter of the lines tells.
+    options: { format, zone, assumeYear, onNote: format && onNote, encoding, signal },
+    runtime,
+    vfs,
+    filter,
+  };
+  const log = await openLog(input, reading);
+  const isPlain = log.format === 'plain' && format === undefined;
+  if (!isPlain) found.set(input.name, { filter, format: log.format, options: log.parser });
+  return log.source;
 }
 
 function waitFor(clock: Clock, delayMs: number, signal: AbortSignal | undefined): Promise<void> {

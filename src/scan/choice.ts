@@ -52,9 +52,9 @@ export class Choice {
     this.#filter = new RowFilter(memory, spec.filter);
   }
 
-  /** Whether lines were looked at, and are of no known format, so that none of them is chosen for what it says. */
+  /** Whether no format was found out for the lines, so that none of them is chosen for what it says. */
   get isPlain(): boolean {
-    return this.#format === 'plain';
+    return this.#format === 'plain' && this.#spec.format === undefined;
   }
 
   /**

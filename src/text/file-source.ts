@@ -14,6 +14,7 @@ import { StreamSource } from './stream-source.ts';
 /** What is read of a compressed file at once. */
 const PIECE_BYTES: number = 256 * 1024;
 const HEADER_BYTES = 8;
+const UNKNOWN_END: number = Number.POSITIVE_INFINITY;
 
 /**
  * Opens a file. It is read as far as it goes now: what is appended meanwhile is not. What it is, is seen from
@@ -35,7 +36,18 @@ export async function openFile(vfs: Vfs, path: string, options: TextOptions): Pr
   try {
     const end = await file.size();
     const header = new Uint8Array(HEADER_BYTES);
-    const found = recognize(header.subarray(0, await file.read(header, 0)), options.encoding);
+    const headerBytes = await file.read(header, 0);
+    const found = recognize(header.subarray(0, headerBytes), options.encoding);
+    // What the system makes up as it is read (/proc) says that it has no bytes.
+    const isMadeUp = end === 0 && headerBytes > 0;
+    if (isMadeUp) {
+      return new StreamSource(
+        decodeText(piecesOf(file, UNKNOWN_END), path, options.encoding),
+        options,
+        path,
+        () => file.close(),
+      );
+    }
     if (found.kind === 'plain') return new FileSource({ file, start: found.markBytes, end });
     return new StreamSource(decodeText(piecesOf(file, end), path, options.encoding), options, path, () =>
       file.close(),
@@ -54,7 +66,8 @@ async function* piecesOf(file: VfsFile, end: number): AsyncGenerator<Uint8Array,
     const bytes = await file.read(piece, position);
     position += bytes;
     if (bytes > 0) yield piece.subarray(0, bytes);
-    if (bytes < piece.length) throw shorterError(file.path, end, position);
+    if (end === UNKNOWN_END && bytes === 0) return;
+    if (end !== UNKNOWN_END && bytes < piece.length) throw shorterError(file.path, end, position);
   }
 }
 

@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   renameSync,
   rmSync,
+  statSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -134,6 +135,11 @@ describe('tail', () => {
     let done = 0;
     await texts({ onProgress: (_, bytes) => (done = bytes) });
     expect(done).toBe(lines.join('\n').length + 1);
+    const newYear = write('year.log', 'Dec 31 23:59:59 h su[1]: a\nJan  1 00:00:00 h su[1]: b\n');
+    const since: string[] = [];
+    const options = { runtime, assumeYear: 2023, since: Date.UTC(2024, 0, 1) };
+    for await (const { text } of tail(newYear, options)) since.push(text);
+    expect(since).toEqual(['Jan  1 00:00:00 h su[1]: b']);
     await expect(texts({ level: 'LOUD' })).rejects.toThrow(RangeError);
   });
 });
@@ -248,3 +254,27 @@ describe('a file that changes while it is read', () => {
     expect(lines).toBe(8000);
   });
 });
+
+test('a line that is too long is an entry, cut off, also where it is the last one or the only one', async () => {
+  const long = 'x'.repeat(3 << 20);
+  const paths = [write('long.txt', long), write('end.txt', `short\n${long}`), write('plain.txt', 'short\n')];
+  const found: [string, number, boolean][] = [];
+  for await (const { file, message, isCut } of parseLog(paths, { runtime }))
+    found.push([file, message.length, isCut]);
+  expect(found).toEqual([
+    [paths[0], 2 << 20, true],
+    [paths[1], 5, false],
+    [paths[1], 2 << 20, true],
+    [paths[2], 5, false],
+  ]);
+});
+
+test.skipIf(!existsSync('/proc/self/status'))(
+  'what the system makes up as it is read has its text',
+  async () => {
+    expect(statSync('/proc/self/status').size).toBe(0);
+    const lines = await found('/proc/self/status', { pattern: '^Name:' });
+    expect(lines.map(({ line }) => line)).toEqual([1]);
+    expect((await logStats('/proc/self/status', { runtime })).lines).toBeGreaterThan(10);
+  },
+);
