@@ -35,7 +35,6 @@ export class Intake {
   readonly #ordinaryMax: number;
   readonly #needsKeys: boolean;
   readonly #measured: Measured = createMeasured();
-  readonly #stopReclaim: () => void;
   /** A double from the start, so that it is never boxed. */
   #stamp: number = Number.NaN;
   #stampUses = STAMP_USES_MAX;
@@ -48,7 +47,6 @@ export class Intake {
     this.#needsKeys = options.cleanup !== 'delete';
     this.#ordinaryMax = Math.min(options.batchBytes, options.maxRecordBytes);
     this.#builder = new BatchBuilder(memory, options.batchBytes);
-    this.#stopReclaim = memory.slabs.onPressure(() => this.#builder.release());
   }
 
   /** Whether the memory could hold the largest record that the options allow. */
@@ -186,10 +184,8 @@ export class Intake {
 
   /** Gives the memory back. */
   release(): void {
-    this.#stopReclaim();
     // A group that was begun and then had no memory for its first record is empty.
     this.giveUp(this.nextOffset);
-    this.#builder.release();
   }
 
   /** Begins a batch for a record of `bytes`. */
@@ -199,7 +195,9 @@ export class Intake {
     if (this.filling !== undefined && this.filling.roomBytes < room) return 'full';
     const isNew = this.filling === undefined;
     this.filling ??= this.#allocateGroup(room);
-    if (this.filling !== undefined && this.#builder.begin(bytes, this.filling.roomBytes)) return 'yes';
+    const group = this.filling;
+    if (group !== undefined && this.#builder.begin(bytes, group.address + group.bytes, group.roomBytes))
+      return 'yes';
     // All or nothing: logs that wait for memory must not hold what the others wait for.
     this.#builder.clear(true);
     if (isNew) {

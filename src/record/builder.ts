@@ -1,16 +1,17 @@
 /**
- * Gathers records until a batch is full, then has a kernel frame and checksum them in one call.
+ * Gathers records until a batch is full, framing each as it comes, and puts the header and the checksum on it.
  *
- * It works in one slab: entries grow up from its start (what lies where: `layout.ts`), and the records'
- * bytes grow up behind the room for the entries. No object and no view is made for a record.
+ *     staging, private memory
+ *     +---+--------------+----------+----------+----------------------------------------+
+ *     | . | room for the | record 0 | record 1 | ...                                    |
+ *     |   |    header    |          |          |                                        |
+ *     +---+--------------+----------+----------+----------------------------------------+
+ *      as far from a multiple of 8 as the address to which all of it goes in the end
  *
- *     +---------------------------------+------------------------------------------------+
- *     | entries, 40 bytes a record      | keys, values and headers, one after another    |
- *     +---------------------------------+------------------------------------------------+
- *
- * The bytes are gathered in private memory and go to the slab in one piece: V8 copies into shared memory
- * with atomic stores, byte by byte unless both ends are aligned, which for a short record costs more
- * than everything else. A record that has a batch of its own goes to its slab at once.
+ * The bytes are gathered in private memory and go to the shared one in one piece: V8 copies into shared memory
+ * with atomic stores, byte by byte unless both ends lie alike in their words, which for a short record costs more
+ * than everything else. So a record is copied once, framed by a few stores beside it, and no object and no view is
+ * made for it. A record that is larger than a batch goes to a slab at once, and is framed by a kernel.
  *
  * @module
  */
@@ -25,6 +26,7 @@ import {
   ENTRY_HEADERS_LENGTH,
   ENTRY_KEY,
   ENTRY_KEY_LENGTH,
+  ENTRY_TIMESTAMP,
   ENTRY_VALUE,
   ENTRY_VALUE_LENGTH,
   RECORD_OVERHEAD_MAX,
@@ -32,14 +34,17 @@ import {
 } from '../memory/layout.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Slab } from '../memory/slabs.ts';
+import { ATTRIBUTES_POSITION, CRC_POSITION, writeBatchHeader } from './format.ts';
 import { encodeHeaders } from './headers.ts';
 import { checkFields, type RecordInput } from './record.ts';
+import { differenceBytes, lengthBytes, writeDifference, writeLength } from './varint.ts';
 
-const ENTRIES_BYTES = BATCH_RECORDS_MAX * ENTRY_BYTES;
 const ALIGN_BYTES = 8;
-/** More room than this no batch can use; it keeps sums of addresses small. */
-const ROOM_BYTES_MAX = 2 ** 28;
 const NULL_LENGTH = -1;
+/** The length -1 as a varint. */
+const NULL_VARINT = 1;
+/** Differences from the first time and offset of a batch that take one byte, or two. */
+const ONE_BYTE_MAX = 64;
 
 /** A record whose strings are bytes and whose size is known. */
 export interface Measured {
@@ -98,36 +103,35 @@ export class BatchBuilder {
   /** Time of the record that `addPlain` adds. A field and not a parameter, so that it is never boxed. */
   timestamp: number = Number.NaN;
   readonly #memory: Memory;
-  readonly #i32: Int32Array;
-  readonly #f64: Float64Array;
   readonly #batchBytes: number;
   readonly #staging: Uint8Array;
-  #slab: Slab | undefined;
-  #isBegun = false;
-  /** Where the bytes of a record go that has a batch of its own. */
-  #large: Slab | undefined;
-  /** Address of the first and of the next entry. */
-  #first = 0;
-  #entry = 0;
-  /** Address of the records' bytes, and how many are gathered. */
-  #data = 0;
+  readonly #view: DataView;
+  /** What a record has that has a batch of its own: its bytes, and an entry for the kernel. */
+  #large: { bytes: Slab; entry: Slab } | undefined;
+  #count = 0;
+  /** Where the batch begins in the staging, and where its next record goes. */
+  #start = 0;
+  #at = 0;
+  /** Keys, values and headers so far, in bytes. */
   #used = 0;
-  /** What `used` must not exceed, and what it must not exceed together with the entries. */
+  /** What `used` must not exceed, nor the place behind the next record's own bytes. */
   #usedMax = -1;
-  #totalMax = -1;
+  #atMax = -1;
+  #baseTimestamp = 0.5;
+  #maxTimestamp = 0.5;
 
   /** @param batchBytes a batch is full when its records have this many bytes */
   constructor(memory: Memory, batchBytes: number) {
     this.#memory = memory;
-    this.#i32 = memory.i32;
-    this.#f64 = memory.f64;
     this.#batchBytes = batchBytes;
-    this.#staging = new Uint8Array(batchBytes);
+    const bytes = ALIGN_BYTES + BATCH_HEADER_BYTES + batchBytes + BATCH_RECORDS_MAX * RECORD_OVERHEAD_MAX;
+    this.#staging = new Uint8Array(bytes);
+    this.#view = new DataView(this.#staging.buffer);
   }
 
   /** Records gathered. */
   get count(): number {
-    return (this.#entry - this.#first) / ENTRY_BYTES;
+    return this.#count;
   }
 
   /** Their keys, values and headers. */
@@ -137,8 +141,7 @@ export class BatchBuilder {
 
   /** Slabs that it takes for a record of `bytes`, in bytes. */
   slabsFor(bytes: number): number[] {
-    const own = ENTRIES_BYTES + this.#batchBytes + ALIGN_BYTES;
-    return bytes > this.#batchBytes ? [own, bytes] : [own];
+    return bytes > this.#batchBytes ? [ENTRY_BYTES, bytes] : [];
   }
 
   /** What a batch that begins with a record of `bytes` may need, and no other record is needed for it. */
@@ -150,133 +153,180 @@ export class BatchBuilder {
    * Begins a batch.
    *
    * @param bytes of its first record
-   * @param roomBytes how large it may become, encoded; at least `roomFor(bytes)`
+   * @param address where it will go
+   * @param roomBytes how large it may become there, encoded; at least `roomFor(bytes)`
    * @returns false where there is no memory; then `clear` is to be called
    */
-  begin(bytes: number, roomBytes: number): boolean {
-    assert(this.count === 0 && roomBytes >= this.roomFor(bytes), 'a batch begins empty and has room');
-    const { slabs } = this.#memory;
-    // From here on the memory is in use, also while more is asked for.
-    this.#isBegun = true;
-    this.#slab ??= slabs.tryAllocate(ENTRIES_BYTES + this.#batchBytes + ALIGN_BYTES, 'batch builder');
-    if (this.#slab === undefined) return false;
-    this.#first = this.#entry = this.#slab.address;
-    this.#data = this.#slab.address + ENTRIES_BYTES;
+  begin(bytes: number, address: number, roomBytes: number): boolean {
+    assert(this.#count === 0 && roomBytes >= this.roomFor(bytes), 'a batch begins empty and has room');
+    this.#start = address & (ALIGN_BYTES - 1);
+    this.#at = this.#start + BATCH_HEADER_BYTES;
     this.#used = 0;
     this.#usedMax = this.#batchBytes;
-    // An entry takes as many bytes as a record may need beyond its own: one sum bounds both.
-    const entriesBytes = Math.min(
-      roomBytes - BATCH_HEADER_BYTES - SLACK_BYTES - RECORD_OVERHEAD_MAX,
-      ROOM_BYTES_MAX,
-    );
-    this.#totalMax = entriesBytes + this.#first;
+    this.#atMax = this.#start + roomBytes - SLACK_BYTES - RECORD_OVERHEAD_MAX;
     if (bytes <= this.#batchBytes) return true;
-    this.#large = slabs.tryAllocate(bytes, 'large record');
-    if (this.#large === undefined) return false;
-    this.#data = this.#large.address;
     this.#usedMax = bytes;
-    return true;
+    return this.#beginLarge(bytes);
   }
 
   /** Whether the batch that was begun takes a record of `bytes` too. */
   hasRoom(bytes: number): boolean {
-    const used = this.#used + bytes;
     return (
-      used <= this.#usedMax &&
-      used + this.#entry <= this.#totalMax &&
-      this.#entry < this.#first + ENTRIES_BYTES
+      this.#used + bytes <= this.#usedMax &&
+      this.#at + bytes <= this.#atMax &&
+      this.#count < BATCH_RECORDS_MAX
     );
   }
 
   /** Copies a record in, for which there is room and which has its timestamp. */
   add(record: Measured): void {
-    const { headers } = record;
     this.timestamp = record.timestamp;
-    this.addPlain(record.key, record.value);
-    if (headers === null) return;
-    const word = (this.#entry - ENTRY_BYTES) >> 2;
-    this.#i32[word + (ENTRY_HEADERS_LENGTH >> 2)] = headers.length;
-    this.#i32[word + (ENTRY_HEADERS_COUNT >> 2)] = record.headerCount;
-    this.#copy(headers, this.#used);
-    this.#used += headers.length;
+    if (this.#large === undefined) this.#frame(record.key, record.value, record.headers, record.headerCount);
+    else this.#addLarge(record, this.#large.entry.address, this.#large.bytes.address);
   }
 
   /** Copies a record without headers in, for which there is room. Its time is `timestamp`. */
   addPlain(key: Uint8Array | null, value: Uint8Array | null): void {
-    const i32 = this.#i32;
-    const entry = this.#entry;
-    const word = entry >> 2;
-    let used = this.#used;
-    this.#f64[entry >> 3] = this.timestamp;
-    i32[word + (ENTRY_KEY >> 2)] = this.#data + used;
-    if (key === null) {
-      i32[word + (ENTRY_KEY_LENGTH >> 2)] = NULL_LENGTH;
-    } else {
-      i32[word + (ENTRY_KEY_LENGTH >> 2)] = key.length;
-      this.#copy(key, used);
-      used += key.length;
-    }
-    i32[word + (ENTRY_VALUE >> 2)] = this.#data + used;
-    if (value === null) {
-      i32[word + (ENTRY_VALUE_LENGTH >> 2)] = NULL_LENGTH;
-    } else {
-      i32[word + (ENTRY_VALUE_LENGTH >> 2)] = value.length;
-      this.#copy(value, used);
-      used += value.length;
-    }
-    i32[word + (ENTRY_HEADERS >> 2)] = this.#data + used;
-    i32[word + (ENTRY_HEADERS_LENGTH >> 2)] = 0;
-    i32[word + (ENTRY_HEADERS_COUNT >> 2)] = 0;
-    this.#used = used;
-    this.#entry = entry + ENTRY_BYTES;
+    this.#frame(key, value, null, 0);
   }
 
   /**
    * Encodes what was gathered as one batch, and is empty again.
    *
-   * @param out an address with the room that `begin` was told of
+   * @param out the address that `begin` was told
    * @returns the size of the batch in bytes
    */
   encode(out: number, baseOffset: number): number {
-    const { count } = this;
-    assert(count > 0 && this.#slab !== undefined, 'there is something to encode');
-    if (this.#large === undefined) {
-      this.#memory.u8.set(
-        this.#staging.subarray(0, (this.#used + ALIGN_BYTES - 1) & -ALIGN_BYTES),
-        this.#data,
-      );
-    }
-    const size = this.#memory.kernels.encodeBatch(this.#slab.address, count, out, baseOffset, 0);
-    assert(
-      size <= BATCH_HEADER_BYTES + this.#used + count * RECORD_OVERHEAD_MAX,
-      'a batch keeps to its bound',
-    );
+    const size =
+      this.#large === undefined ? this.#finish(out, baseOffset) : this.#encodeLarge(out, baseOffset);
     this.clear();
     return size;
   }
 
   /**
-   * Forgets what was gathered.
+   * Forgets what was gathered, and gives memory back.
    *
    * @param isQuiet where a batch was begun in vain; see `Slab.release`
    */
   clear(isQuiet = false): void {
-    this.#first = this.#entry = this.#used = 0;
-    this.#usedMax = this.#totalMax = -1;
-    this.#isBegun = false;
-    this.#large?.release(isQuiet);
+    this.#count = this.#used = 0;
+    this.#usedMax = this.#atMax = -1;
+    this.#large?.entry.release(isQuiet);
+    this.#large?.bytes.release(isQuiet);
     this.#large = undefined;
   }
 
-  /** Gives its memory back, unless a batch is begun; it takes some again when it is used again. */
-  release(): void {
-    if (this.#isBegun) return;
-    this.#slab?.release();
-    this.#slab = undefined;
+  /** Writes a record behind the others, as Kafka frames it (docs/FORMAT.md). */
+  #frame(
+    key: Uint8Array | null,
+    value: Uint8Array | null,
+    headers: Uint8Array | null,
+    headerCount: number,
+  ): void {
+    const staging = this.#staging;
+    const offset = this.#count++;
+    if (offset === 0) this.#baseTimestamp = this.#maxTimestamp = this.timestamp;
+    else if (this.timestamp > this.#maxTimestamp) this.#maxTimestamp = this.timestamp;
+    const elapsed = this.timestamp - this.#baseTimestamp;
+    const isSoon = elapsed >= 0 && elapsed < ONE_BYTE_MAX;
+    const keyBytes = key === null ? 0 : key.length;
+    const valueBytes = value === null ? 0 : value.length;
+    const headersBytes = headers === null ? 0 : headers.length;
+    const length =
+      1 +
+      (isSoon ? 1 : differenceBytes(this.#baseTimestamp, this.timestamp)) +
+      (offset < ONE_BYTE_MAX ? 1 : 2) +
+      lengthBytes(keyBytes) +
+      keyBytes +
+      lengthBytes(valueBytes) +
+      valueBytes +
+      lengthBytes(headerCount) +
+      headersBytes;
+    let at = writeLength(staging, this.#at, length);
+    staging[at++] = 0;
+    if (isSoon) staging[at++] = elapsed << 1;
+    else at = writeDifference(staging, at, this.#baseTimestamp, this.timestamp);
+    at = writeLength(staging, at, offset);
+    if (key === null) {
+      staging[at++] = NULL_VARINT;
+    } else {
+      at = writeLength(staging, at, keyBytes);
+      staging.set(key, at);
+      at += keyBytes;
+    }
+    if (value === null) {
+      staging[at++] = NULL_VARINT;
+    } else {
+      at = writeLength(staging, at, valueBytes);
+      staging.set(value, at);
+      at += valueBytes;
+    }
+    at = writeLength(staging, at, headerCount);
+    if (headers !== null) {
+      staging.set(headers, at);
+      at += headersBytes;
+    }
+    this.#used += keyBytes + valueBytes + headersBytes;
+    this.#at = at;
   }
 
-  #copy(bytes: Uint8Array, used: number): void {
-    if (this.#large === undefined) this.#staging.set(bytes, used);
-    else this.#memory.u8.set(bytes, this.#data + used);
+  /** Puts the header on, moves all of it to the shared memory, and sums it up there. */
+  #finish(out: number, baseOffset: number): number {
+    const { data, u8, kernels } = this.#memory;
+    const start = this.#start;
+    assert(this.#count > 0 && start === (out & (ALIGN_BYTES - 1)), 'there is a batch, and it goes there');
+    const size = this.#at - start;
+    writeBatchHeader(this.#view, start, {
+      baseOffset,
+      size,
+      count: this.#count,
+      baseTimestamp: this.#baseTimestamp,
+      maxTimestamp: this.#maxTimestamp,
+    });
+    u8.set(this.#staging.subarray(start, this.#at), out);
+    data.setInt32(
+      out + CRC_POSITION,
+      kernels.crc32c(out + ATTRIBUTES_POSITION, size - ATTRIBUTES_POSITION, 0),
+    );
+    return size;
+  }
+
+  #beginLarge(bytes: number): boolean {
+    const { slabs } = this.#memory;
+    const entry = slabs.tryAllocate(ENTRY_BYTES, 'large record');
+    if (entry === undefined) return false;
+    const room = slabs.tryAllocate(bytes, 'large record');
+    if (room === undefined) {
+      entry.release(true);
+      return false;
+    }
+    this.#large = { bytes: room, entry };
+    return true;
+  }
+
+  #addLarge(record: Measured, entry: number, start: number): void {
+    const { i32, f64, u8 } = this.#memory;
+    let at = start;
+    const place = (field: number, lengthField: number, bytes: Uint8Array | null, absent: number): void => {
+      i32[(entry + field) >> 2] = at;
+      i32[(entry + lengthField) >> 2] = bytes === null ? absent : bytes.length;
+      if (bytes === null) return;
+      u8.set(bytes, at);
+      at += bytes.length;
+    };
+    f64[(entry + ENTRY_TIMESTAMP) >> 3] = record.timestamp;
+    place(ENTRY_KEY, ENTRY_KEY_LENGTH, record.key, NULL_LENGTH);
+    place(ENTRY_VALUE, ENTRY_VALUE_LENGTH, record.value, NULL_LENGTH);
+    place(ENTRY_HEADERS, ENTRY_HEADERS_LENGTH, record.headers, 0);
+    i32[(entry + ENTRY_HEADERS_COUNT) >> 2] = record.headerCount;
+    this.#used = record.bytes;
+    this.#count = 1;
+    // Not even a record without a byte joins it.
+    this.#usedMax = -1;
+  }
+
+  #encodeLarge(out: number, baseOffset: number): number {
+    assert(this.#large !== undefined && this.#count === 1, 'a large record has a batch of its own');
+    return this.#memory.kernels.encodeBatch(this.#large.entry.address, 1, out, baseOffset, 0);
   }
 }

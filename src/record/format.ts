@@ -38,6 +38,8 @@ export const PRODUCER_EPOCH_POSITION = 51;
 export const BASE_SEQUENCE_POSITION = 53;
 export const RECORD_COUNT_POSITION = 57;
 
+const MAGIC = 2;
+
 /** Attributes: how the records are compressed (0: not at all). */
 export const COMPRESSION_MASK = 7;
 /** Attributes: the timestamps are those of the append, and all equal the maximum. */
@@ -64,6 +66,34 @@ export function writeInt64(data: DataView, address: number, value: number): void
 /** Reads a big-endian i64; exact up to 2^53. */
 export function readInt64(data: DataView, address: number): number {
   return data.getInt32(address) * TWO_TO_32 + data.getUint32(address + 4);
+}
+
+/** What the header of a batch says, besides what all batches of ours say. */
+export interface BatchHeader {
+  baseOffset: number;
+  /** Of the whole batch, in bytes. */
+  size: number;
+  count: number;
+  baseTimestamp: number;
+  maxTimestamp: number;
+}
+
+/** Writes the header of a batch that is not compressed and has no producer; its checksum is left at 0. */
+export function writeBatchHeader(data: DataView, at: number, header: BatchHeader): void {
+  const { baseOffset, size, count, baseTimestamp, maxTimestamp } = header;
+  writeInt64(data, at + BASE_OFFSET_POSITION, baseOffset);
+  data.setInt32(at + BATCH_LENGTH_POSITION, size - LEADER_EPOCH_POSITION);
+  data.setInt32(at + LEADER_EPOCH_POSITION, 0);
+  data.setInt8(at + MAGIC_POSITION, MAGIC);
+  data.setInt32(at + CRC_POSITION, 0);
+  data.setInt16(at + ATTRIBUTES_POSITION, 0);
+  data.setInt32(at + LAST_DELTA_POSITION, count - 1);
+  writeInt64(data, at + BASE_TIMESTAMP_POSITION, baseTimestamp);
+  writeInt64(data, at + MAX_TIMESTAMP_POSITION, maxTimestamp);
+  writeInt64(data, at + PRODUCER_ID_POSITION, -1);
+  data.setInt16(at + PRODUCER_EPOCH_POSITION, -1);
+  data.setInt32(at + BASE_SEQUENCE_POSITION, -1);
+  data.setInt32(at + RECORD_COUNT_POSITION, count);
 }
 
 /** Sets the fields of a batch that its checksum does not cover. */

@@ -13,6 +13,7 @@
  */
 
 import { assert } from '../assert.ts';
+import { varintBytes, writeVarint } from './varint.ts';
 
 /** Bytes; a string stands for its UTF-8. */
 export type Bytes = Uint8Array | string;
@@ -30,27 +31,6 @@ export interface Header {
 }
 
 const NO_BYTES: Buffer = Buffer.alloc(0);
-
-function varintBytes(value: number): number {
-  let rest = ((value << 1) ^ (value >> 31)) >>> 0;
-  let bytes = 1;
-  while (rest >= 0x80) {
-    rest >>>= 7;
-    bytes++;
-  }
-  return bytes;
-}
-
-function writeVarint(target: Uint8Array, position: number, value: number): number {
-  let rest = ((value << 1) ^ (value >> 31)) >>> 0;
-  let at = position;
-  while (rest >= 0x80) {
-    target[at++] = (rest & 0x7f) | 0x80;
-    rest >>>= 7;
-  }
-  target[at++] = rest;
-  return at;
-}
 
 /**
  * Encodes headers.
