@@ -28,7 +28,7 @@ export function addBench(program: Command, version: string): void {
     )
     .option(
       '--stores <list>',
-      'what to write to: log, tree (both, unless policies are named: then log)',
+      'what to write to: log, tree, kv, events (log and tree, unless policies are named: then log)',
       checked(parseList(parseStore)),
     )
     .option('--record-bytes <list>', 'sizes of records', checked(parseList(parsePositiveBytes)), [100, 4096])
@@ -91,7 +91,7 @@ function collectStrategies(text: string, before: PolicyStrategy[] | undefined): 
 
 function parseStore(text: string): Store {
   const store = STORES.find((name) => name === text);
-  if (store === undefined) throw new RangeError(`it must be ${STORES.join(' or ')}, not "${text}"`);
+  if (store === undefined) throw new RangeError(`it must be ${STORES.join(', ')}, not "${text}"`);
   return store;
 }
 

@@ -8,7 +8,7 @@
 import type { Accident } from '../lab/accident.ts';
 import { leastRunMs, runLab } from '../lab/lab.ts';
 import {
-  DEFAULT_STRATEGIES,
+  defaultStrategies,
   loadName,
   type PolicyStrategy,
   policyStrategy,
@@ -45,6 +45,8 @@ export interface BenchFsyncCommandOptions {
   report?: string;
 }
 
+/** What is measured unless it is said. */
+const STORES_DEFAULT: readonly Store[] = ['log', 'tree'];
 /** How much longer than it was told a run may take. */
 const OVERRUN_MAX = 2;
 
@@ -77,15 +79,17 @@ function quoted(text: string): string {
  * @throws RangeError where none is left
  */
 function strategiesOf({ policy, stores }: BenchFsyncCommandOptions): readonly PolicyStrategy[] {
-  const isAsked = ({ store }: PolicyStrategy): boolean => stores === undefined || stores.includes(store);
-  if (policy === undefined)
-    return DEFAULT_STRATEGIES.filter((strategy) => isAsked(strategy) && (!strategy.dsync || HAS_DSYNC));
+  if (policy === undefined) {
+    const strategies = (stores ?? STORES_DEFAULT).flatMap((store) => [...defaultStrategies(store)]);
+    return strategies.filter(({ dsync }) => !dsync || HAS_DSYNC);
+  }
   const named = unique(policy);
-  const onTrees = named
-    .filter(({ preallocate }) => stores?.includes('tree') === true && !preallocate)
-    .map(({ sync, dsync }) => policyStrategy(sync, { store: 'tree', dsync }));
-  const strategies = [...named.filter(isAsked), ...onTrees];
-  if (strategies.length === 0) throw new RangeError('the write-ahead log of trees is not preallocated');
+  const strategies = (stores ?? ['log']).flatMap((store) =>
+    named
+      .filter(({ preallocate }) => store === 'log' || !preallocate)
+      .map(({ sync, preallocate, dsync }) => policyStrategy(sync, { store, preallocate, dsync })),
+  );
+  if (strategies.length === 0) throw new RangeError('a write-ahead log is not preallocated');
   return strategies;
 }
 

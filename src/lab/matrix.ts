@@ -7,10 +7,10 @@
 
 import { ownLevel, resolveSyncPolicy, type SyncPolicy } from '../log/sync-policy.ts';
 
-/** What is written to: a log, or a tree, whose write-ahead log then has the policy. */
-export type Store = 'log' | 'tree';
+/** What is written to: a log, or one of the stores that lie on a tree, whose write-ahead log then has the policy. */
+export type Store = 'log' | 'tree' | 'kv' | 'events';
 
-export const STORES: readonly Store[] = ['log', 'tree'];
+export const STORES: readonly Store[] = ['log', 'tree', 'kv', 'events'];
 
 /** A way to make records durable: a sync policy and how the log writes. */
 export interface PolicyStrategy {
@@ -55,8 +55,8 @@ const SUFFIXES = { poll: '+poll', preallocate: '+preallocate', dsync: '+O_DSYNC'
 /** For how long a policy with `+poll` keeps the event loop turning. */
 const POLL_MS = 1;
 
-/** Policies, from the most careful to the least. */
-export const DEFAULT_STRATEGIES: readonly PolicyStrategy[] = [
+/** Policies of a log, from the most careful to the least. */
+const LOG_STRATEGIES: readonly PolicyStrategy[] = [
   policyStrategy({ mode: 'always' }),
   policyStrategy({ mode: 'always', busyPollMs: POLL_MS }),
   policyStrategy({ mode: 'always' }, { preallocate: true }),
@@ -69,10 +69,19 @@ export const DEFAULT_STRATEGIES: readonly PolicyStrategy[] = [
   policyStrategy({ mode: 'interval', intervalMs: 50 }),
   policyStrategy({ mode: 'interval', intervalMs: 200 }),
   policyStrategy({ mode: 'never' }),
-  policyStrategy({ mode: 'always' }, { store: 'tree' }),
-  policyStrategy({ mode: 'interval', intervalMs: 50 }, { store: 'tree' }),
-  policyStrategy({ mode: 'never' }, { store: 'tree' }),
 ];
+
+/** Policies of a write-ahead log: it is the same log, so that a few tell how much a store adds. */
+const WAL_POLICIES: readonly SyncPolicy[] = [
+  { mode: 'always' },
+  { mode: 'interval', intervalMs: 50 },
+  { mode: 'never' },
+];
+
+/** What is measured of a store where no policies are named. */
+export function defaultStrategies(store: Store): readonly PolicyStrategy[] {
+  return store === 'log' ? LOG_STRATEGIES : WAL_POLICIES.map((sync) => policyStrategy(sync, { store }));
+}
 
 export const BARE_SYNCED: BareStrategy = { kind: 'bare', id: 'disk: write + fdatasync', isSynced: true };
 export const BARE_WRITTEN: BareStrategy = { kind: 'bare', id: 'disk: write', isSynced: false };
@@ -89,8 +98,7 @@ export function policyStrategy(
   sync: SyncPolicy,
   { store = 'log', preallocate = false, dsync = false }: StrategyOptions = {},
 ): PolicyStrategy {
-  if (store === 'tree' && preallocate)
-    throw new RangeError('the write-ahead log of trees is not preallocated');
+  if (store !== 'log' && preallocate) throw new RangeError('a write-ahead log is not preallocated');
   const isPolling = 'busyPollMs' in sync && sync.busyPollMs !== undefined && sync.busyPollMs > 0;
   const id = [
     store === 'log' ? '' : `${store} `,

@@ -53,7 +53,7 @@ const SAME = 0.1;
  * @throws RangeError where nothing in the result was measured under the loads that count
  */
 export function recommend(result: LabResult, wish: Wish): Recommendation {
-  // Trees do other work: where logs were measured, too, it is logs that are recommended.
+  // Stores do other work: where logs were measured, too, it is logs that are recommended.
   const stores = result.cells.flatMap(({ strategy }) => (strategy.kind === 'policy' ? [strategy.store] : []));
   const store = stores.includes('log') ? 'log' : stores[0];
   const cells = result.cells.filter((cell) => counts(cell, store, wish));
@@ -159,13 +159,13 @@ export function codeOf({ id, store, sync, preallocate, dsync }: PolicyStrategy):
   const policy = `sync: { ${limits.join(', ')} }`;
   const imports = `import { ${dsync ? 'dsyncVfs, ' : ''}open } from 'varve';`;
   const comment = `// ${id}`;
-  if (store === 'tree') {
+  if (store !== 'log') {
     const options = [`wal: { ${policy} }`, ...(dsync ? ['vfs: dsyncVfs'] : [])];
     return [
       imports,
       '',
       `const db = await open('./data', { ${options.join(', ')} });   ${comment}`,
-      `const tree = await db.tree('events');`,
+      `const store = await db.${store}('orders');`,
     ].join('\n');
   }
   const options = [policy, ...(preallocate ? ['preallocate: true'] : [])];

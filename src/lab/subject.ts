@@ -1,21 +1,26 @@
 /**
- * What a strategy of the matrix is tried on: a log, or a tree whose write-ahead log has the policy. Both take the
- * next record, and both have a log that tells how far its writes have come.
+ * What a strategy of the matrix is tried on: a log, or a store on a tree whose write-ahead log has the policy. All take
+ * the next record, and have a log that tells how far its writes have come.
  *
  * @module
  */
 
 import type { Clock } from '../clock.ts';
+import { Events } from '../events/events.ts';
+import { EVENTS_TREE_OPTIONS, eventsTreeName } from '../events/names.ts';
+import { KvStores } from '../kv/stores.ts';
 import { RECORD_BYTES_DEFAULT, SEGMENT_BYTES_DEFAULT } from '../limits.ts';
 import { Log } from '../log/log.ts';
 import { SPARE_FILE } from '../log/names.ts';
+import { TreeBatch } from '../lsm/batch.ts';
 import { Tree } from '../lsm/tree.ts';
+import type { TreeOptions } from '../lsm/tree-options.ts';
 import { Trees } from '../lsm/trees.ts';
 import type { Runtime } from '../runtime.ts';
 import { dsyncVfs } from '../vfs/dsync.ts';
 import { nodeVfs } from '../vfs/node.ts';
 import { joinPath, type Vfs } from '../vfs/vfs.ts';
-import type { PolicyStrategy } from './matrix.ts';
+import type { PolicyStrategy, Store } from './matrix.ts';
 
 export interface Subject {
   /** The log that the records go to first. */
@@ -30,7 +35,7 @@ export interface SubjectOptions {
   readonly directory: string;
   readonly runtime: Runtime;
   readonly recordBytes: number;
-  /** Draws the keys of a tree. */
+  /** Draws keys. */
   readonly random: () => number;
 }
 
@@ -46,7 +51,9 @@ const KEY_BYTES = 16;
 /** Makes a new, empty one. */
 export function openSubject(strategy: PolicyStrategy, options: SubjectOptions): Promise<Subject> {
   const vfs = strategy.dsync ? dsyncVfs : nodeVfs;
-  return strategy.store === 'tree' ? openTree(strategy, options, vfs) : openLog(strategy, options, vfs);
+  return strategy.store === 'log'
+    ? openLog(strategy, options, vfs)
+    : openStore(strategy, strategy.store, options, vfs);
 }
 
 async function openLog(
@@ -75,9 +82,9 @@ async function openLog(
   return subject;
 }
 
-/** Keys come in random order, so that a tree has to sort them. */
-async function openTree(
+async function openStore(
   { sync }: PolicyStrategy,
+  store: Exclude<Store, 'log'>,
   { directory, runtime, random }: SubjectOptions,
   vfs: Vfs,
 ): Promise<Subject> {
@@ -95,18 +102,61 @@ async function openTree(
       mergeTables: (args) => pool.run('mergeTables', args, { vfs }),
     },
   });
+  const log = trees.wal;
   try {
-    const tree = new Tree(trees, await trees.tree('lab', {}));
-    const send = (value: Buffer): Promise<number> => {
-      const key = Buffer.allocUnsafe(KEY_BYTES);
-      for (let at = 0; at < KEY_BYTES; at += 4) key.writeInt32LE((random() * 2 ** 32) | 0, at);
-      return tree.put(key, value);
+    if (store === 'tree') {
+      const tree = await treeOf(trees, 'lab');
+      const send = (value: Buffer): Promise<unknown> => tree.put(randomKey(random), value);
+      return { log, send, close: () => trees.close() };
+    }
+    if (store === 'events') {
+      const events = new Events(
+        'lab',
+        trees,
+        await treeOf(trees, eventsTreeName('lab'), EVENTS_TREE_OPTIONS),
+      );
+      const send = (value: Buffer): Promise<unknown> => events.write({ message: textOf(value) });
+      return { log, send, close: () => trees.close() };
+    }
+    const stores = new KvStores(runtime, {
+      readOnly: false,
+      tree: (name, options) => treeOf(trees, name, options),
+      treeNames: () => Promise.resolve(trees.list.map(({ name }) => name)),
+      batch: () => new TreeBatch(trees),
+    });
+    const kv = await stores.open('lab', { keys: 'bytes' });
+    const send = (value: Buffer): Promise<unknown> => kv.set(randomKey(random), value);
+    const close = async (): Promise<void> => {
+      stores.close();
+      await trees.close();
     };
-    return { log: trees.wal, send, close: () => trees.close() };
+    return { log, send, close };
   } catch (error) {
     await trees.close();
     throw error;
   }
+}
+
+async function treeOf(trees: Trees, name: string, options: TreeOptions = {}): Promise<Tree> {
+  return new Tree(trees, await trees.tree(name, options));
+}
+
+/** Keys come in random order, so that a tree has to sort them. */
+function randomKey(random: () => number): Buffer {
+  const key = Buffer.allocUnsafe(KEY_BYTES);
+  for (let at = 0; at < KEY_BYTES; at += 4) key.writeInt32LE((random() * 2 ** 32) | 0, at);
+  return key;
+}
+
+/** Payloads as text of as many bytes; there are few of them, and each is asked for again and again. */
+const texts = new WeakMap<Buffer, string>();
+
+function textOf(value: Buffer): string {
+  const known = texts.get(value);
+  if (known !== undefined) return known;
+  const text = Buffer.from(value.map((byte) => 32 + (byte % 95))).toString('latin1');
+  texts.set(value, text);
+  return text;
 }
 
 /** Waits until the segment that is filled ahead of its use is whole and durable. */

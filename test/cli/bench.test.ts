@@ -31,7 +31,7 @@ describe('varve bench fsync', () => {
       '--max-loss',
       '10ms',
     ];
-    const stores = ['--stores', 'log,tree'];
+    const stores = ['--stores', 'log,kv'];
     const { code, stdout, stderr } = await varve([
       'bench',
       'fsync',
@@ -59,13 +59,13 @@ describe('varve bench fsync', () => {
       'disk: write',
       'always+poll+preallocate',
       'interval:10ms',
-      'tree interval:10ms',
+      'kv interval:10ms',
       'always+poll+preallocate',
       'interval:10ms',
-      'tree interval:10ms',
+      'kv interval:10ms',
     ]);
     expect(result.command).toContain(
-      '--policy always+poll+preallocate --policy interval:10ms --stores log,tree',
+      '--policy always+poll+preallocate --policy interval:10ms --stores log,kv',
     );
     expect(readFileSync(report, 'utf8')).toContain('</html>');
     expect(readdirSync(directory).sort()).toEqual(['a.html', 'a.json', 'disk']);
@@ -78,7 +78,7 @@ describe('varve bench fsync', () => {
       [['--policy', 'sometimes'], /--policy.*always/],
       [['--policy', 'never+poll'], /--policy.*\+poll is for always and adaptive/],
       [['--policy', 'always+magic'], /--policy.*always/],
-      [['--stores', 'heap'], /--stores.*log or tree/],
+      [['--stores', 'heap'], /--stores.*log, tree, kv, events/],
       [['--policy', 'always+preallocate', '--stores', 'tree'], /not preallocated/],
       [['--p99', 'fast'], /--p99.*duration/],
       [['--seconds', '-1'], /--seconds/],

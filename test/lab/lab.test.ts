@@ -5,7 +5,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { type AccidentOptions, causeAccidents, isKept } from '../../src/lab/accident.ts';
 import { type LabOptions, runLab } from '../../src/lab/lab.ts';
-import { policyStrategy } from '../../src/lab/matrix.ts';
+import { policyStrategy, STORES } from '../../src/lab/matrix.ts';
 import { seededRandom } from '../../src/random.ts';
 import { createRuntime } from '../../src/runtime.ts';
 import { HAS_DSYNC } from '../../src/vfs/dsync.ts';
@@ -73,6 +73,30 @@ describe('a run of the laboratory', () => {
     expect(never?.promisedLossMs).toBeNull();
     expect(find('interval:10ms')?.promisedLossMs).toBe(10);
     expect(JSON.parse(JSON.stringify(result)).cells).toHaveLength(10);
+  });
+
+  test('measures stores by their write-ahead log', { timeout: 60_000 }, async () => {
+    const path = directory();
+    const strategies = STORES.map((store) => policyStrategy({ mode: 'always' }, { store }));
+    const result = await runLab(options(path, { strategies, rates: [], repeats: 1 }));
+    expect(readdirSync(path)).toEqual([]);
+    const cells = result.cells.filter(({ strategy }) => strategy.kind === 'policy');
+    expect(cells.map(({ strategy }) => strategy.id)).toEqual([
+      'always',
+      'tree always',
+      'kv always',
+      'events always',
+    ]);
+    for (const { recordsPerSecond, recordsPerSync, writeAmplification, risk } of cells) {
+      expect(recordsPerSecond).toBeGreaterThan(0);
+      // Four clients that wait for their sync share it, and never more than four do.
+      expect(recordsPerSync).toBeLessThanOrEqual(4.01);
+      expect(writeAmplification).toBeGreaterThan(1);
+      expect(risk.bytesMax).toBe(0);
+    }
+    // A key, and what an operation says of itself, come on top of a record.
+    expect(cells[1]?.writeAmplification).toBeGreaterThan(cells[0]?.writeAmplification ?? 9);
+    expect(result.accidents).toEqual([]);
   });
 
   test('ends at once when it is aborted, and cleans up', async () => {

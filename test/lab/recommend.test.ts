@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { parseSyncPolicy } from '../../src/cli/arguments.ts';
 import type { Accident } from '../../src/lab/accident.ts';
 import { compareResults, parseResult } from '../../src/lab/compare.ts';
-import { policyStrategy } from '../../src/lab/matrix.ts';
+import { parseStrategy, policyStrategy } from '../../src/lab/matrix.ts';
 import { codeOf, recommend } from '../../src/lab/recommend.ts';
 import type { LabResult } from '../../src/lab/result.ts';
 import { resultOf, SPEEDS } from './results.ts';
@@ -80,6 +81,39 @@ describe('recommending a policy', () => {
     expect(code).toContain("sync: { mode: 'batch', maxRecords: 64, maxDelayMs: 10 }");
     expect(code).toContain('preallocate: true');
     expect(code).toContain('dsyncVfs');
+    const polling = codeOf(policyStrategy({ mode: 'always', busyPollMs: 1 }, { store: 'kv' }));
+    expect(polling).toContain(
+      "open('./data', { wal: { sync: { mode: 'always', busyPollMs: 1 } } });   // kv always+poll",
+    );
+    expect(polling).toContain("await db.kv('orders')");
+  });
+
+  test('a log is recommended where logs were measured, whatever stores do', () => {
+    const withStore = (id: string): LabResult => {
+      const result = resultOf({ ...SPEEDS, always: [400_000, 0.01] });
+      const cells = result.cells.map((cell) =>
+        cell.strategy.id === id ? { ...cell, strategy: { ...cell.strategy, store: 'tree' as const } } : cell,
+      );
+      return { ...result, cells: cells as LabResult['cells'] };
+    };
+    expect(recommend(withStore('always'), { maxLossMs: 0 }).chosen?.strategy.id).toBe('batch:10ms');
+    const { cells, ...rest } = withStore('always');
+    const stores = cells.filter(({ strategy }) => strategy.kind === 'bare' || strategy.id === 'always');
+    expect(recommend({ ...rest, cells: stores }, { maxLossMs: 0 }).chosen?.strategy.id).toBe('always');
+  });
+
+  test('a strategy is read as its name is written', () => {
+    const named = [
+      'always',
+      'always+poll',
+      'adaptive:2ms+poll+O_DSYNC',
+      'batch:64,10ms+preallocate',
+      'never',
+    ];
+    expect(named.map((text) => parseStrategy(text, parseSyncPolicy).id)).toEqual(named);
+    expect(parseStrategy(' always +O_dsync +Poll', parseSyncPolicy).id).toBe('always+poll+O_DSYNC');
+    for (const text of ['+poll', 'interval+poll', 'always+', 'always+poll+none'])
+      expect(() => parseStrategy(text, parseSyncPolicy)).toThrow(RangeError);
   });
 });
 
