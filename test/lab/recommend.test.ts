@@ -94,7 +94,7 @@ describe('recommending a policy', () => {
       const cells = result.cells.map((cell) =>
         cell.strategy.id === id ? { ...cell, strategy: { ...cell.strategy, store: 'tree' as const } } : cell,
       );
-      return { ...result, cells: cells as LabResult['cells'] };
+      return { ...result, cells };
     };
     expect(recommend(withStore('always'), { maxLossMs: 0 }).chosen?.strategy.id).toBe('batch:10ms');
     const { cells, ...rest } = withStore('always');
