@@ -1,6 +1,7 @@
 /**
  * Walks the batches of a part of a segment file, a window at a time: every batch is checked by the
- * kernels, where it lies. While one window is being looked at, the next is being read.
+ * kernels, where it lies. While one window is being looked at, the next two are being read: with one, the disk would
+ * wait for this thread after each, and this thread for another to wake up.
  *
  *     slab:  +------------------+-------------------------------------------+-------+
  *            |   room for what  |  window: read from the file in one piece  | slack |
@@ -43,6 +44,11 @@ const BLOCKING_SLAB_BYTES = 256 * 1024;
  */
 export type ScanPace = 'small first' | 'ahead' | 'blocking';
 
+/** How many windows are read ahead. */
+const AHEAD_MAX = 2;
+/** Of the memory so much may be in use, with the second of them not yet counted. */
+const SPARE_SHARE = 7 / 8;
+
 /** Why a scan came to its end. */
 export type ScanStop = 'end' | 'incomplete' | 'invalid';
 
@@ -52,6 +58,13 @@ interface Window {
   position: number;
   /** How many bytes were read. */
   bytes: number;
+}
+
+/** A window that is being read. */
+interface Reading {
+  readonly window: Promise<Window>;
+  /** Where it ends in the file, if it can be read whole. */
+  readonly end: number;
 }
 
 /** Where a window's bytes begin in its slab. */
@@ -74,7 +87,8 @@ export class BatchScan {
   readonly #status: number;
   readonly #rowSlab: Slab;
   #current: Window | undefined;
-  #next: Promise<Window> | undefined;
+  /** Windows that are being read, in the order of the file. */
+  #ahead: Reading[] = [];
   /** What of the current window is still to be looked at. */
   #address = 0;
   #end = 0;
@@ -158,10 +172,8 @@ export class BatchScan {
   /** Gives the memory back. */
   async close(): Promise<void> {
     this.#dropLarge();
-    const next = await this.#next?.catch(() => undefined);
-    next?.slab.release();
+    await this.#dropAhead();
     this.#current?.slab.release();
-    this.#next = undefined;
     this.#current = undefined;
     this.#rowSlab.release();
   }
@@ -184,10 +196,12 @@ export class BatchScan {
     ) {
       return this.#restart(position, need);
     }
-    const next = await (this.#next ?? this.#read(this.#readPosition));
-    this.#next = undefined;
+    const reading =
+      this.#ahead.shift() ?? this.#read(this.#readPosition, this.#allocateFor(this.#readPosition));
+    const next = await reading.window;
     if (next.bytes === 0) {
       next.slab.release();
+      await this.#dropAhead();
       return false;
     }
     if (carry > next.slab.bytes / 8) {
@@ -201,19 +215,16 @@ export class BatchScan {
     this.#address = start - carry;
     this.#end = start + next.bytes;
     this.#readPosition = next.position + next.bytes;
-    if (this.#isReadAhead && this.#readPosition < this.#limit) {
-      this.#next = this.#read(this.#readPosition);
-      this.#next.catch(() => undefined);
-    }
+    // One that was cut short has others behind it than were thought of.
+    if (reading.end !== this.#readPosition) await this.#dropAhead();
+    if (this.#isReadAhead) this.#readAhead();
     this.#isReadAhead = !this.#isBlocking;
     return true;
   }
 
   /** Starts anew at `position`, with a window that holds at least `need` bytes. */
   async #restart(position: number, need: number): Promise<boolean> {
-    const ahead = await this.#next?.catch(() => undefined);
-    ahead?.slab.release();
-    this.#next = undefined;
+    await this.#dropAhead();
     const had = this.#end - this.#address;
     this.#dropLarge();
     this.#current?.slab.release();
@@ -221,7 +232,7 @@ export class BatchScan {
     this.#address = this.#end = 0;
     this.#readPosition = position;
     if (need <= READ_WINDOW_BYTES / 2) {
-      const window = await this.#read(position, need);
+      const window = await this.#read(position, this.#allocateFor(position, need)).window;
       this.#use(window);
       return window.bytes > had;
     }
@@ -259,13 +270,41 @@ export class BatchScan {
     return this.#memory.u8.subarray(start, start + bytes);
   }
 
-  /** Reads a window; a small one where little is left, or memory is short and `need` bytes fit into it. */
-  async #read(position: number, need = 0): Promise<Window> {
+  /** Has windows read behind what is there or on its way; the second only where there is memory to spare. */
+  #readAhead(): void {
+    for (;;) {
+      const position = this.#ahead.at(-1)?.end ?? this.#readPosition;
+      if (this.#ahead.length === AHEAD_MAX || position >= this.#limit) return;
+      // Without memory, the next window is read when it is its turn.
+      const { slabs } = this.#memory;
+      if (this.#ahead.length > 0 && slabs.inUseBytes > slabs.budgetBytes * SPARE_SHARE) return;
+      const slab = slabs.tryAllocate(READ_WINDOW_BYTES, 'scan window');
+      if (slab === undefined) return;
+      const reading = this.#read(position, slab);
+      reading.window.catch(() => undefined);
+      this.#ahead.push(reading);
+    }
+  }
+
+  /** Gives up what is being read, once it is over. */
+  async #dropAhead(): Promise<void> {
+    for (const { window } of this.#ahead.splice(0)) (await window.catch(() => undefined))?.slab.release();
+  }
+
+  /** A slab for a window; a small one where little is left, or memory is short and `need` bytes fit into it. */
+  #allocateFor(position: number, need = 0): Slab {
     const left = this.#limit - position;
     const isSmall = (!this.#isReadAhead || left <= FIRST_SLAB_BYTES / 2) && need <= FIRST_SLAB_BYTES / 2;
-    const slab = this.#allocate(isSmall, need);
+    return this.#allocate(isSmall, need);
+  }
+
+  #read(position: number, slab: Slab): Reading {
+    const bytes = Math.min(this.#limit - position, windowBytes(slab));
+    return { window: this.#fill(slab, this.#target(slab, bytes), position), end: position + bytes };
+  }
+
+  async #fill(slab: Slab, target: Uint8Array, position: number): Promise<Window> {
     try {
-      const target = this.#target(slab, Math.min(left, windowBytes(slab)));
       const bytes =
         this.#isBlocking || target.length <= SYNC_READ_BYTES
           ? this.#file.readSync(target, position)
