@@ -15,6 +15,8 @@ import { pieceBytes, type WorkMemory } from './work.ts';
 
 /** So much is written to the file at once. */
 const WRITE_BYTES: number = 1024 * 1024;
+/** When so much more was written, it is synced, so that the disk works while the rest is made. */
+const SYNC_BYTES = 8 * WRITE_BYTES;
 /** What blocks can be told to have at most, when they do not have one larger entry. */
 export const BLOCK_BYTES_MIN = 256;
 export const BLOCK_BYTES_MAX = 65_536;
@@ -50,6 +52,10 @@ export class OutputBytes {
   /** Where in the file the bytes in memory belong, and how many there are. */
   #position = 0;
   #used = 0;
+  /** A sync under way, which never rejects, and the position up to which the file was told to be synced. */
+  #syncing: Promise<void> | undefined;
+  #syncedTo = 0;
+  #syncFailure: { error: unknown } | undefined;
 
   constructor(memory: MemoryView, work: WorkMemory, onWritten: OnWritten) {
     this.#memory = memory;
@@ -80,6 +86,8 @@ export class OutputBytes {
     this.#file = undefined;
     this.#position = 0;
     this.#used = 0;
+    this.#syncedTo = 0;
+    this.#syncFailure = undefined;
   }
 
   attach(file: VfsFile): void {
@@ -87,8 +95,24 @@ export class OutputBytes {
     this.#file = file;
   }
 
-  /** Lets go of the file. */
-  detach(): VfsFile | undefined {
+  /**
+   * Syncs the file.
+   *
+   * @throws VarveError `IO`, `NO_SPACE`: also where an earlier sync has failed, which no later one makes good
+   */
+  async sync(): Promise<void> {
+    await this.#syncing;
+    if (this.#syncFailure !== undefined) throw this.#syncFailure.error;
+    await this.#file?.datasync();
+  }
+
+  /** Lets go of the file, when nothing is under way any more. */
+  async detach(): Promise<VfsFile | undefined> {
+    await this.#syncing;
+    return this.#detached();
+  }
+
+  #detached(): VfsFile | undefined {
     const file = this.#file;
     this.#file = undefined;
     return file;
@@ -172,5 +196,19 @@ export class OutputBytes {
     this.#file.writeSync(this.#memory.buffer(address, bytes), this.#position);
     this.#position += bytes;
     this.#onWritten(bytes);
+    if (this.#position - this.#syncedTo >= SYNC_BYTES && this.#syncing === undefined)
+      this.#beginSync(this.#file);
+  }
+
+  #beginSync(file: VfsFile): void {
+    this.#syncedTo = this.#position;
+    this.#syncing = file
+      .datasync()
+      .catch((error: unknown) => {
+        this.#syncFailure ??= { error };
+      })
+      .then(() => {
+        this.#syncing = undefined;
+      });
   }
 }

@@ -270,15 +270,15 @@ export class TableWriter {
     writeFooter(this.#memory, this.#output.end, footer);
     this.#output.took(FOOTER_BYTES);
     this.#output.flush();
-    await file.datasync();
-    this.#output.detach();
+    await this.#output.sync();
+    await this.#output.detach();
     await file.close();
     return properties;
   }
 
   /** Gives the file up that is being written, if there is one. */
   async abandon(): Promise<void> {
-    await this.#output.detach()?.close();
+    await (await this.#output.detach())?.close();
   }
 
   // --- blocks and parts -----------------------------------------------------------------------------

@@ -2,9 +2,11 @@ import { describe, expect, it } from 'vitest';
 
 import { isVarveError } from '../../../src/errors.ts';
 import { verifyTable } from '../../../src/lsm/table/verify.ts';
+import { KIND_PUT } from '../../../src/memory/lsm-layout.ts';
 import { CrashVfs } from '../../../src/testing/crash.ts';
 import { createFaultVfs, type FaultRule } from '../../../src/testing/fault.ts';
 import { createMemoryVfs } from '../../../src/vfs/memory.ts';
+import type { Vfs } from '../../../src/vfs/vfs.ts';
 import { DIRECTORY, plainEntries, TableKit } from '../../kit/tables.ts';
 
 describe('a flush and a merge', () => {
@@ -97,5 +99,36 @@ describe('a flush and a merge', () => {
     }
     expect(whole).toBeGreaterThan(0);
     expect(refused).toBeGreaterThan(0);
+  });
+
+  it('fail where a sync has failed while the rest was written, whatever later ones say', async () => {
+    const entries = Array.from({ length: 100 }, (_, i) => ({
+      key: Buffer.from(String(i).padStart(4, '0')),
+      value: Buffer.alloc(100_000, i),
+      sequence: i,
+      kind: KIND_PUT,
+    }));
+    let syncs = 0;
+    let isBroken = true;
+    const vfs: Vfs = createMemoryVfs();
+    const open = vfs.open.bind(vfs);
+    vfs.open = async (path, mode) => {
+      const file = await open(path, mode);
+      const datasync = file.datasync.bind(file);
+      file.datasync = async () => {
+        if (++syncs === 1 && isBroken) throw Object.assign(new Error('a bad disk'), { code: 'EIO' });
+        await datasync();
+      };
+      return file;
+    };
+    const kit = new TableKit(vfs);
+    await expect(kit.write(entries)).rejects.toThrow('a bad disk');
+    expect(await vfs.readdir(DIRECTORY)).toEqual([]);
+    isBroken = false;
+    syncs = 0;
+    const file = await kit.write(entries);
+    expect(syncs).toBe(2);
+    expect((await verifyTable(vfs, kit.path(file!.number), kit.memory)).entries).toBe(100);
+    expect(kit.leaks()).toEqual([]);
   });
 });
