@@ -60,6 +60,7 @@ export { type TailLine, type TailOptions, tail } from './logfile/tail.ts';
 export type { Gap, Histogram, Peak } from './logfile/timeline.ts';
 export type { TreeBatch, TreeOperation } from './lsm/batch.ts';
 export type { ChangesOptions, TreeChange } from './lsm/changes.ts';
+export type { CompactionStrategy } from './lsm/compaction/strategy.ts';
 export type { DropExpired, ExpiryOptions, RetentionOptions } from './lsm/drop-options.ts';
 export type { TreeBytes } from './lsm/input.ts';
 export type { RangeOptions, TreeIterator } from './lsm/iterator.ts';

@@ -12,6 +12,7 @@
 import type { Cancel, Clock } from '../clock.ts';
 import { isVarveError, VarveError } from '../errors.ts';
 import type { Log } from '../log/log.ts';
+import { checkIntervalOf } from './compaction/strategy.ts';
 import type { Memtable } from './memtable.ts';
 import type { TreeCore } from './tree-core.ts';
 import type { Relief } from './writer.ts';
@@ -141,7 +142,10 @@ export class Background implements Relief {
     this.#check?.();
     this.#check = undefined;
     if (this.#isStopped) return;
-    const intervals = this.#parts.trees().flatMap(({ options }) => options.drop?.checkIntervalMs ?? []);
+    const intervals = this.#parts
+      .trees()
+      .flatMap(({ options: { drop, strategy } }) => [drop?.checkIntervalMs, checkIntervalOf(strategy)])
+      .filter((interval) => interval !== undefined);
     if (intervals.length === 0) return;
     this.#check = this.#parts.clock.after(Math.min(...intervals), () => {
       this.#check = undefined;

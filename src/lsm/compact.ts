@@ -8,8 +8,9 @@
 import { isVarveError } from '../errors.ts';
 import type { Choice } from './compaction/choice.ts';
 import { chooseDue, chooseOutdated } from './compaction/expired.ts';
-import { chooseLeveled, chooseRange } from './compaction/leveled.ts';
+import { chooseRange } from './compaction/leveled.ts';
 import type { OutputResult } from './compaction/output.ts';
+import { choose as chooseByStrategy } from './compaction/strategy.ts';
 import { dropRuleOf } from './drop-options.ts';
 import type { Edit } from './manifest-state.ts';
 import type { SharedParts } from './shared-parts.ts';
@@ -32,13 +33,15 @@ export async function compactTree(trees: SharedParts, tree: TreeCore): Promise<b
 
 function choose(trees: SharedParts, tree: TreeCore): Choice | undefined {
   const { levels } = tree.version;
-  const { drop, leveled } = tree.options;
-  const rule = dropRuleOf(tree, trees.parts.clock);
-  if (drop === undefined || rule === undefined) return chooseLeveled(levels, leveled);
+  const { drop, strategy } = tree.options;
+  const { clock } = trees.parts;
   const snapshots = trees.snapshots.list();
+  const rule = dropRuleOf(tree, clock);
+  if (drop === undefined || rule === undefined)
+    return chooseByStrategy(levels, strategy, clock.now(), snapshots);
   return (
     chooseOutdated(levels, rule, snapshots) ??
-    chooseLeveled(levels, leveled) ??
+    chooseByStrategy(levels, strategy, clock.now(), snapshots) ??
     chooseDue(levels, rule, snapshots, drop.minShare)
   );
 }

@@ -9,6 +9,7 @@
 import { LOOKUP_ASK } from '../memory/lookup-layout.ts';
 import { FOUND_VALUE, FOUND_VALUE_LENGTH, KIND_NONE, KIND_PUT } from '../memory/lsm-layout.ts';
 import type { Memory } from '../memory/memory.ts';
+import { backlogOf } from './compaction/strategy.ts';
 import type { DropSource } from './drop-options.ts';
 import { LookupView } from './lookup-view.ts';
 import { Memtable } from './memtable.ts';
@@ -41,6 +42,8 @@ export class TreeCore {
   /** Full ones that wait to be written to tables, the oldest first. */
   readonly frozen: Memtable[] = [];
   version: Version;
+  /** How many tables wait to be merged, so that writers may have to be slower. */
+  backlog: number;
   /** What is older is in tables, as the manifest says. */
   flushed: number;
   /** Says what time it is for values that go by their time; of no use where the options have none. */
@@ -77,6 +80,7 @@ export class TreeCore {
     this.options = options;
     this.active = active;
     this.version = version;
+    this.backlog = backlogOf(version.levels, options.strategy);
     this.flushed = flushed;
   }
 
@@ -134,6 +138,7 @@ export class TreeCore {
   change(change: VersionChange): void {
     const before = this.version;
     this.version = before.change(change);
+    this.backlog = backlogOf(this.version.levels, this.options.strategy);
     before.release();
   }
 

@@ -1,7 +1,7 @@
 /** The options of a tree: what they are, their defaults, and that they make sense. */
 
 import { booleanOption, checkOneOf, checkOptions, integerOption } from '../options.ts';
-import { DEFAULT_LEVELED, type LeveledOptions } from './compaction/leveled.ts';
+import { type CompactionStrategy, resolveStrategy, type StoredStrategy } from './compaction/strategy.ts';
 import { type DropExpired, resolveDrop, type StoredDrop } from './drop-options.ts';
 import type { Compression } from './table/codecs.ts';
 import { BLOCK_BYTES_MAX, BLOCK_BYTES_MIN } from './table/output-bytes.ts';
@@ -19,6 +19,11 @@ export interface TreeOptions {
   compression?: Compression;
   /** Whether tables have Bloom filters, which tell for most keys that they do not have them; true unless given. */
   filter?: boolean;
+  /**
+   * How tables are merged: `leveled` (unless given) takes the least space and is read fastest, `tiered` writes
+   * least, `timeWindow` keeps what was written together and drops what is older than `maxAgeMs`.
+   */
+  strategy?: CompactionStrategy;
   /**
    * Which values go by themselves when their time has come; false for none, which is so unless given. Until they
    * are gone, they are read. A snapshot keeps what was not due when it was taken.
@@ -38,8 +43,8 @@ export interface StoredTreeOptions {
   blockBytes: number;
   compression: Compression;
   filter: boolean;
+  strategy: StoredStrategy;
   tags?: Tagging;
-  leveled: LeveledOptions;
   drop?: StoredDrop;
 }
 
@@ -53,8 +58,6 @@ const MEMTABLE_SHARE_MAX = 1 / 8;
 const TABLE_BYTES_DEFAULT = 32 * MIB;
 const TABLE_BYTES_MIN = 16 * KIB;
 const TABLE_BYTES_MAX = 1024 * MIB;
-/** The first level has so many tables. */
-const BASE_TABLES = 4;
 const COMPRESSIONS: readonly Compression[] = ['none', 'deflate', 'zstd'];
 const OPTION_NAMES = [
   'memtableBytes',
@@ -62,6 +65,7 @@ const OPTION_NAMES = [
   'blockBytes',
   'compression',
   'filter',
+  'strategy',
   'tags',
   'dropExpired',
 ];
@@ -112,7 +116,7 @@ export function resolveTreeOptions(
     ),
     compression: checkOneOf('compression', compression, COMPRESSIONS),
     filter: booleanOption('filter', options.filter, stored?.filter ?? true),
+    strategy: resolveStrategy(options.strategy, tableBytes, stored?.strategy),
     ...(tags === 'none' ? {} : { tags: checkOneOf('tags', tags, TAGGINGS) }),
-    leveled: { ...DEFAULT_LEVELED, baseBytes: BASE_TABLES * tableBytes },
   };
 }

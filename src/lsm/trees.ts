@@ -17,6 +17,7 @@ import { Flights } from '../vfs/flights.ts';
 import { joinPath } from '../vfs/vfs.ts';
 import { Background } from './background.ts';
 import { compactTree } from './compact.ts';
+import { backlogOf } from './compaction/strategy.ts';
 import { sourceOf } from './drop-options.ts';
 import { flushMemtable } from './flush.ts';
 import { Manifest } from './manifest.ts';
@@ -221,6 +222,7 @@ export class Trees implements SharedParts {
         await this.manifest.publish({ trees: [{ id, name, flushed, options: resolved }] });
       }
       known.options = resolved;
+      known.backlog = backlogOf(known.version.levels, resolved.strategy);
       known.dropSource = sourceOf(options.dropExpired) ?? known.dropSource;
       this.background.watch();
       return known;

@@ -35,7 +35,7 @@ import type { TreeCore } from './tree-core.ts';
 
 /** Frozen memtables of one tree at which its writers stop. */
 const FROZEN_MAX = 3;
-/** Tables in level 0 at which writers are slowed down, and at which they stop. */
+/** Tables that wait to be merged at which writers are slowed down, and at which they stop. */
 const SLOW_TABLES = 12;
 const STOP_TABLES = 24;
 /** What one batch waits for while writers are slowed down. */
@@ -305,15 +305,13 @@ export class TreeWriter {
 
   #isSlow(): boolean {
     if (!this.#relief.isCompacting) return false;
-    for (const { version } of this.#trees) {
-      if ((version.levels[0]?.length ?? 0) >= SLOW_TABLES) return true;
-    }
+    for (const { backlog } of this.#trees) if (backlog >= SLOW_TABLES) return true;
     return false;
   }
 
   #isStopped(): boolean {
     if (!this.#relief.isCompacting) return false;
-    return this.#trees.some(({ version }) => (version.levels[0]?.length ?? 0) >= STOP_TABLES);
+    return this.#trees.some(({ backlog }) => backlog >= STOP_TABLES);
   }
 
   #park(bytes: Buffer, level: Durability | undefined): Promise<number> {

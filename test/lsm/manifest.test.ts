@@ -18,7 +18,7 @@ const options: StoredTreeOptions = {
   blockBytes: 4096,
   compression: 'none',
   filter: true,
-  leveled: { level0Tables: 4, baseBytes: 1 << 22, factor: 10 },
+  strategy: { kind: 'leveled', level0Tables: 4, baseBytes: 1 << 22, factor: 10 },
 };
 
 function properties(number: number): TableProperties {

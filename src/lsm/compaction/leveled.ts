@@ -96,13 +96,21 @@ function choice(
   const lower = (levels[outputLevel] ?? []).filter(({ properties }) => overlaps(properties, range));
   const inputs = [upper, ...(lower.length === 0 ? [] : [{ level: outputLevel, tables: lower }])];
   const all = inputs.flatMap(({ tables }) => tables);
-  const isMove = lower.length === 0 && all.length === 1;
-  return {
-    kind: isMove ? 'move' : 'merge',
-    inputs,
-    outputLevel,
-    isBottom: isBottomOf(levels, outputLevel, all),
-  };
+  const isBottom = isBottomOf(levels, outputLevel, all);
+  // What hides nothing any more is better left out.
+  const isMerged =
+    isBottom && all.some(({ properties }) => properties.tombstones + properties.rangeTombstones > 0);
+  const kind = lower.length === 0 && !isMerged && !haveOverlap(all) ? 'move' : 'merge';
+  return { kind, inputs, outputLevel, isBottom };
+}
+
+/** Whether some tables have keys in common. */
+function haveOverlap(tables: readonly TableFile[]): boolean {
+  const byKey = tables.toSorted((a, b) => Buffer.compare(a.properties.smallestKey, b.properties.smallestKey));
+  return byKey.some(({ properties }, i) => {
+    const before = byKey[i - 1];
+    return before !== undefined && overlaps(before.properties, properties);
+  });
 }
 
 /**
