@@ -1,20 +1,12 @@
-/** What a database is opened with. */
+/** What a database is opened with: the options, their defaults, and that they make sense. */
 
-import type { RecoveryMode } from './log/options.ts';
-import type { SyncPolicy } from './log/sync-policy.ts';
-import type { MaintenanceOptions } from './maintenance.ts';
-import type { Runtime } from './runtime.ts';
+import { RECOVERY_MODES, type RecoveryMode } from './log/options.ts';
+import { resolveSyncPolicy, type SyncPolicy } from './log/sync-policy.ts';
+import { type MaintenanceOptions, resolveMaintenanceOptions } from './maintenance.ts';
+import { booleanOption, checkOneOf, checkOptions, integerOption } from './options.ts';
+import { Runtime, sharedRuntime } from './runtime.ts';
+import { nodeVfs } from './vfs/node.ts';
 import type { Vfs } from './vfs/vfs.ts';
-
-/** Of the write-ahead log that all trees share. */
-export interface WalOptions {
-  /** When it calls fdatasync; `always` unless given. */
-  sync?: SyncPolicy;
-  /**
-   * Fill its next segment (32 MiB) with zeros ahead of its use, so that fdatasync has less to do; off unless given.
-   */
-  preallocate?: boolean;
-}
 
 export interface OpenOptions {
   /** Memory and threads; those that the process shares unless given. */
@@ -30,4 +22,59 @@ export interface OpenOptions {
   /** How often retention and compaction are looked after, and for how long; `false` for never by itself. */
   maintenance?: MaintenanceOptions | false;
   wal?: WalOptions;
+  /** How many bytes merging the tables of trees writes in a second at most; as many as it can unless given. */
+  compaction?: { bytesPerSecond?: number };
+}
+
+/** Of the write-ahead log that all trees share. */
+export interface WalOptions {
+  /** When it calls fdatasync; `always` unless given. */
+  sync?: SyncPolicy;
+  /**
+   * Fill its next segment (32 MiB) with zeros ahead of its use, so that fdatasync has less to do; off unless given.
+   */
+  preallocate?: boolean;
+}
+
+/** The same, with all defaults filled in. */
+export interface ResolvedOpenOptions {
+  readOnly: boolean;
+  canCreate: boolean;
+  recovery: RecoveryMode | undefined;
+  wal: WalOptions;
+  maintenance: ReturnType<typeof resolveMaintenanceOptions>;
+  bytesPerSecond: number;
+  vfs: Vfs;
+  runtime: Runtime;
+}
+
+/**
+ * Checks options and fills in the defaults.
+ *
+ * @throws TypeError, RangeError with the name of the option that is wrong
+ */
+export function resolveOpenOptions(options: OpenOptions): ResolvedOpenOptions {
+  checkOptions('options', options, ['runtime', 'readOnly', 'create', 'recovery', 'vfs', 'wal', 'maintenance', 'compaction']);
+  const readOnly = booleanOption('readOnly', options.readOnly, false);
+  const canCreate = booleanOption('create', options.create, !readOnly) && !readOnly;
+  if (options.recovery !== undefined) checkOneOf('recovery', options.recovery, RECOVERY_MODES);
+  if (options.runtime !== undefined && !(options.runtime instanceof Runtime)) {
+    throw new TypeError('runtime must be what createRuntime returned');
+  }
+  const wal = { ...options.wal };
+  checkOptions('wal', options.wal ?? {}, ['sync', 'preallocate']);
+  if (wal.sync !== undefined) resolveSyncPolicy(wal.sync);
+  booleanOption('wal.preallocate', wal.preallocate, false);
+  checkOptions('compaction', options.compaction ?? {}, ['bytesPerSecond']);
+  const limit = options.compaction?.bytesPerSecond;
+  return {
+    readOnly,
+    canCreate,
+    recovery: options.recovery,
+    wal,
+    maintenance: resolveMaintenanceOptions(options.maintenance),
+    bytesPerSecond: integerOption('compaction.bytesPerSecond', limit, 0, 0),
+    vfs: options.vfs ?? nodeVfs,
+    runtime: options.runtime ?? sharedRuntime(),
+  };
 }

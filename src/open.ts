@@ -9,6 +9,7 @@
  * @module
  */
 
+import { checkpointDatabase } from './checkpoint.ts';
 import { checkOwn, checkVersion, LOGS_DIRECTORY, listLogs } from './directory.ts';
 import { VarveError } from './errors.ts';
 import type { Events } from './events/events.ts';
@@ -23,12 +24,10 @@ import { checkLogName, logDirectoryName } from './log/names.ts';
 import {
   checkSameOptions,
   type LogOptions,
-  RECOVERY_MODES,
   type RecoveryMode,
   type ResolvedLogOptions,
   resolveLogOptions,
 } from './log/options.ts';
-import { resolveSyncPolicy } from './log/sync-policy.ts';
 import type { VerifyOptions } from './log/verify.ts';
 import { TreeBatch, type TreeOperation } from './lsm/batch.ts';
 import { Tree, type WriteOptions } from './lsm/tree.ts';
@@ -36,14 +35,18 @@ import { checkTreeName } from './lsm/tree-names.ts';
 import type { TreeOptions } from './lsm/tree-options.ts';
 import { treesMetrics } from './lsm/tree-stats.ts';
 import { MANIFEST_DIRECTORY, Trees } from './lsm/trees.ts';
-import { type MaintainedLog, Maintenance, resolveMaintenanceOptions } from './maintenance.ts';
+import { type MaintainedLog, Maintenance } from './maintenance.ts';
 import type { MetricsSnapshot } from './metrics-snapshot.ts';
-import type { OpenOptions, WalOptions } from './open-options.ts';
-import { booleanOption, checkOneOf, checkOptions } from './options.ts';
+import {
+  type OpenOptions,
+  type ResolvedOpenOptions,
+  resolveOpenOptions,
+  type WalOptions,
+} from './open-options.ts';
+import { booleanOption, checkInteger, checkOptions } from './options.ts';
 import { createPoolWork } from './pool/log-work.ts';
-import { Runtime, sharedRuntime } from './runtime.ts';
+import type { Runtime } from './runtime.ts';
 import { type VerifyReport, verifyDirectory } from './verify.ts';
-import { nodeVfs } from './vfs/node.ts';
 import { joinPath, type Vfs, type VfsLock } from './vfs/vfs.ts';
 
 export class Database {
@@ -56,6 +59,7 @@ export class Database {
   readonly #lock: VfsLock | undefined;
   readonly #recovery: RecoveryMode | undefined;
   readonly #wal: WalOptions;
+  #bytesPerSecond: number;
   #trees: Promise<Trees> | undefined;
   #openTrees: Trees | undefined;
   readonly #handles: Map<string, Tree> = new Map();
@@ -70,10 +74,8 @@ export class Database {
   /** Use {@link open}. */
   constructor(
     directory: string,
-    runtime: Runtime,
-    vfs: Vfs,
     lock: VfsLock | undefined,
-    { recovery, wal, maintenance }: OpenOptions,
+    { runtime, vfs, recovery, wal, maintenance, bytesPerSecond }: ResolvedOpenOptions,
   ) {
     this.directory = directory;
     this.runtime = runtime;
@@ -81,9 +83,10 @@ export class Database {
     this.#vfs = vfs;
     this.#lock = lock;
     this.#recovery = recovery;
-    this.#wal = wal ?? {};
+    this.#wal = wal;
+    this.#bytesPerSecond = bytesPerSecond;
     const parts = { clock: runtime.clock, logs: () => this.#maintained() };
-    this.maintenance = new Maintenance(parts, resolveMaintenanceOptions(maintenance), this.readOnly);
+    this.maintenance = new Maintenance(parts, maintenance, this.readOnly);
     this.#kv = new KvStores(runtime, this);
     this.#events = new EventStores(this, () => this.#allTrees());
   }
@@ -223,6 +226,40 @@ export class Database {
     return await batch.write(options);
   }
 
+  /**
+   * Copies the database as it is now to another directory, which opens as a database of its own. Tables of trees are
+   * not copied but linked where the disk can, so that they take no space; each log, and all trees together, are as
+   * they were at one moment. Writes go on meanwhile.
+   *
+   * @param directory empty, or not there; nothing is overwritten
+   * @throws TypeError where it is no path
+   * @throws VarveError `IO` where there is something; `READ_ONLY`, `CLOSED`, `NO_SPACE`, `NO_MEMORY`. What was made
+   * until then stays there, and is no database
+   */
+  async checkpoint(directory: string): Promise<void> {
+    if (typeof directory !== 'string' || directory === '') throw new TypeError('directory must be a path');
+    this.#checkOpen();
+    const vfs = this.#vfs;
+    if (this.readOnly) throw new VarveError('READ_ONLY', `${this.directory} is open for reading only`);
+    const hasTrees = (await vfs.stat(joinPath(this.directory, MANIFEST_DIRECTORY))) !== undefined;
+    const trees = hasTrees ? await this.#allTrees() : undefined;
+    const handles = (key: string): Promise<Log> | undefined => this.#logs.get(key);
+    await checkpointDatabase({ directory: this.directory, vfs, handles, trees }, directory);
+  }
+
+  /**
+   * How many bytes merging tables writes in a second, from the next merge on.
+   *
+   * @param bytesPerSecond 0 for as many as it can
+   */
+  async limitCompaction(bytesPerSecond: number): Promise<void> {
+    checkInteger('bytesPerSecond', bytesPerSecond, 0, Number.MAX_SAFE_INTEGER);
+    this.#checkOpen();
+    this.#bytesPerSecond = bytesPerSecond;
+    const trees = await this.#trees;
+    if (trees !== undefined) trees.background.bytesPerSecond = bytesPerSecond;
+  }
+
   /** Begins no more compactions of trees; resolves when the one under way has ended. */
   async pauseCompaction(): Promise<void> {
     this.#checkOpen();
@@ -325,6 +362,7 @@ export class Database {
     opening.then(
       (trees) => {
         this.#openTrees = trees;
+        trees.background.bytesPerSecond = this.#bytesPerSecond;
       },
       () => {
         if (this.#trees === opening) this.#trees = undefined;
@@ -374,27 +412,8 @@ export class Database {
  */
 export async function open(directory: string, options: OpenOptions = {}): Promise<Database> {
   if (typeof directory !== 'string' || directory === '') throw new TypeError('directory must be a path');
-  checkOptions('options', options, [
-    'runtime',
-    'readOnly',
-    'create',
-    'recovery',
-    'vfs',
-    'wal',
-    'maintenance',
-  ]);
-  const readOnly = booleanOption('readOnly', options.readOnly, false);
-  const canCreate = booleanOption('create', options.create, !readOnly) && !readOnly;
-  if (options.recovery !== undefined) checkOneOf('recovery', options.recovery, RECOVERY_MODES);
-  if (options.runtime !== undefined && !(options.runtime instanceof Runtime)) {
-    throw new TypeError('runtime must be what createRuntime returned');
-  }
-  checkOptions('wal', options.wal ?? {}, ['sync', 'preallocate']);
-  if (options.wal?.sync !== undefined) resolveSyncPolicy(options.wal.sync);
-  booleanOption('wal.preallocate', options.wal?.preallocate, false);
-  resolveMaintenanceOptions(options.maintenance);
-  const vfs = options.vfs ?? nodeVfs;
-  const runtime = options.runtime ?? sharedRuntime();
+  const resolved = resolveOpenOptions(options);
+  const { readOnly, canCreate, vfs } = resolved;
   const stat = await vfs.stat(directory);
   if (stat === undefined) {
     if (!canCreate)
@@ -407,14 +426,14 @@ export async function open(directory: string, options: OpenOptions = {}): Promis
   await checkOwn(vfs, directory, canCreate);
   if (readOnly) {
     await checkVersion(vfs, directory, false);
-    return new Database(directory, runtime, vfs, undefined, options);
+    return new Database(directory, undefined, resolved);
   }
   const lock = await vfs.lock(directory);
   try {
     await checkVersion(vfs, directory, canCreate);
     await vfs.mkdir(joinPath(directory, LOGS_DIRECTORY));
     await vfs.syncDir(directory);
-    return new Database(directory, runtime, vfs, lock, options);
+    return new Database(directory, lock, resolved);
   } catch (error) {
     await lock.release();
     throw error;

@@ -17,6 +17,7 @@ import {
 } from './compaction/compact-options.ts';
 import type { CleanablePlan } from './compaction/policy.ts';
 import type { CompactionReport } from './compaction/report.ts';
+import { copyOpenLog } from './copy.ts';
 import { type DurableState, LogCore, type LogParts } from './core.ts';
 import { checkKept } from './damage.ts';
 import { checkForeign, type FramedBatch, settleCodecs, walkFramed } from './foreign.ts';
@@ -420,6 +421,18 @@ export class Log {
     } finally {
       letGo();
     }
+  }
+
+  /**
+   * Copies what readers see of it to a directory that is there, and empty. It may be written meanwhile.
+   *
+   * @internal
+   * @throws VarveError `CLOSED`, `NO_SPACE`, `IO`
+   */
+  async copyTo(directory: string): Promise<void> {
+    this.#core.checkOpen();
+    const copying = copyOpenLog(this.#core, directory);
+    await this.#core.calls.during(copying);
   }
 
   /**

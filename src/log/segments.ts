@@ -270,6 +270,16 @@ export class Segments {
     return written;
   }
 
+  /** Does something while no checkpoint is written, and so no segment goes that the last one names. */
+  whileUnchanged<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#checkpointing.then(work);
+    this.#checkpointing = done.then(
+      () => undefined,
+      () => undefined,
+    );
+    return done;
+  }
+
   /** Waits until nothing goes on in the background. */
   async settle(): Promise<void> {
     await this.#sealing;

@@ -118,6 +118,13 @@ export class Manifest {
     return publishing;
   }
 
+  /** Does something while nothing is published. */
+  alone(work: () => Promise<void>): Promise<void> {
+    const working = this.#last.then(work);
+    this.#last = working.catch(() => undefined);
+    return working;
+  }
+
   /**
    * Numbers for tables: so many from the one that is returned on. They are used by nobody else as long as this is
    * open; those of tables that did not come to be are given out again after that.

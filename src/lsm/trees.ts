@@ -9,7 +9,7 @@
  * @module
  */
 
-import { VarveError } from '../errors.ts';
+import { isVarveError, VarveError } from '../errors.ts';
 import { Log } from '../log/log.ts';
 import { ownLevel, resolveSyncPolicy } from '../log/sync-policy.ts';
 import type { Memory } from '../memory/memory.ts';
@@ -53,6 +53,8 @@ const WAL_BUFFER_BYTES = MIB;
 const CACHE_SHARE = 0.6;
 /** When the write-ahead log is longer, the tree that holds it back is flushed. */
 const WAL_BYTES_MAX = 128 * MIB;
+/** How often trees that somebody else writes are looked at anew, where what is found does not fit together. */
+const READ_ONLY_TRIES = 5;
 /** What is left in a memtable when a database is closed stays in the log, unless it is more than this. */
 const CLOSE_FLUSH_BYTES = MIB;
 
@@ -120,6 +122,19 @@ export class Trees implements SharedParts {
    * @throws VarveError `NOT_FOUND` where there are none and it is read-only; `CORRUPT`, `NO_MEMORY`, `IO`, ...
    */
   static async open(parts: TreesParts): Promise<Trees> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await Trees.#open(parts);
+      } catch (error) {
+        // Whoever writes may have gone on between the look at the manifest and that at what it names.
+        const mayPass = isVarveError(error, 'NOT_FOUND') || isVarveError(error, 'CORRUPT');
+        if (!parts.readOnly || !mayPass || tries === READ_ONLY_TRIES) throw error;
+        await new Promise<void>((resolve) => parts.clock.nextTurn(resolve));
+      }
+    }
+  }
+
+  static async #open(parts: TreesParts): Promise<Trees> {
     const { directory, memory, vfs, clock, readOnly, sync, preallocate = false } = parts;
     const folders = [WAL_DIRECTORY, MANIFEST_DIRECTORY, TREES_DIRECTORY].map((name) =>
       joinPath(directory, name),
@@ -260,8 +275,8 @@ export class Trees implements SharedParts {
     const { memory, readOnly } = this.parts;
     for (const record of this.manifest.state.trees.values()) await this.#openTree(record);
     const makeRoom = async (tree: TreeCore): Promise<boolean> => {
-      if (readOnly || !this.writer.rotate(tree)) return false;
-      await this.background.flushed(tree);
+      if (!this.writer.rotate(tree)) return false;
+      if (!readOnly) await this.background.flushed(tree);
       return true;
     };
     await replay({ memory, wal: this.wal, writer: this.writer, trees: this.#list, makeRoom });

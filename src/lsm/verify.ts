@@ -1,5 +1,5 @@
 /**
- * Verifies the trees of a database: the write-ahead log, the manifest, and every block of every table. Damage is
+ * Verifies the trees of a database: the write-ahead log, the manifest, and every byte of every table. Damage is
  * what it reports, and no reason to fail.
  *
  * @module
@@ -9,13 +9,11 @@ import type { Clock } from '../clock.ts';
 import { isVarveError } from '../errors.ts';
 import { INDEX_INTERVAL_BYTES_DEFAULT } from '../limits.ts';
 import { type LogVerifyReport, type Problem, verifyLog } from '../log/verify.ts';
-import { FOUND_BYTES } from '../memory/lsm-layout.ts';
 import type { Memory } from '../memory/memory.ts';
 import { joinPath, type Vfs } from '../vfs/vfs.ts';
 import { Manifest } from './manifest.ts';
-import { BlockCache } from './table/block-cache.ts';
-import { TableReader } from './table/reader.ts';
-import { tableFileName } from './table/table-file.ts';
+import { type TableFile, type TableProperties, tableFileName } from './table/table-file.ts';
+import { type TableDamage, verifyTable } from './table/verify.ts';
 import { MANIFEST_DIRECTORY, TREES_DIRECTORY, type Trees, WAL_DIRECTORY } from './trees.ts';
 
 export interface VerifyTreesParts {
@@ -28,8 +26,10 @@ export interface VerifyTreesParts {
   open: Trees | undefined;
 }
 
-/** A key of a table needs so much room while it is looked up. */
-const KEY_ROOM = 66 * 1024;
+/** A table that is looked at, and what the manifest says of it. */
+interface KnownTable extends TableFile {
+  path: string;
+}
 
 /**
  * Reads and checks everything.
@@ -38,7 +38,7 @@ const KEY_ROOM = 66 * 1024;
  * @throws VarveError `IO`, `NO_MEMORY`
  */
 export async function verifyTrees(parts: VerifyTreesParts): Promise<Problem[]> {
-  const { directory, memory, vfs, deep, open } = parts;
+  const { directory, vfs, open } = parts;
   const folder = joinPath(directory, MANIFEST_DIRECTORY);
   if ((await vfs.stat(folder)) === undefined) return [];
   const problems: Problem[] = [];
@@ -46,12 +46,18 @@ export async function verifyTrees(parts: VerifyTreesParts): Promise<Problem[]> {
     problems.push(...(await verifyShared(parts, name)).problems);
   }
   // What is open may merge and remove tables meanwhile: those that are looked at are held.
-  const held = open?.list.map(({ version }) => version.hold()) ?? [];
+  const isOurs = open !== undefined && !open.parts.readOnly;
+  const held = isOurs ? open.list.map(({ version }) => version.hold()) : [];
   try {
-    const tables =
-      open === undefined ? await listTables(parts, folder) : held.flatMap((one) => [...one.tables()]);
-    for (const { path, number } of tables)
-      problems.push(...(await verifyTable(memory, vfs, path, number, deep)));
+    const tables: Iterable<KnownTable> = isOurs
+      ? held.flatMap((one) => [...one.tables()])
+      : (await listTables(parts, folder)).values();
+    for (const table of tables) {
+      const found = await verifyKnown(parts, table);
+      // Beside one who writes, a table may go; then the manifest does not have it any more.
+      const isGone = found.isMissing && !isOurs && !(await listTables(parts, folder)).has(table.path);
+      if (!isGone) problems.push(...found.problems);
+    }
   } catch (error) {
     problems.push(problemOf(error, folder));
   } finally {
@@ -60,16 +66,17 @@ export async function verifyTrees(parts: VerifyTreesParts): Promise<Problem[]> {
   return problems;
 }
 
-/** The tables that the manifest has. */
+/** The tables that the manifest has, by their paths. */
 async function listTables(
   { directory, memory, vfs, clock }: VerifyTreesParts,
   folder: string,
-): Promise<{ path: string; number: number }[]> {
+): Promise<Map<string, KnownTable>> {
   const manifest = await Manifest.open({ directory: folder, memory, vfs, clock, readOnly: true });
-  const found: { path: string; number: number }[] = [];
+  const found = new Map<string, KnownTable>();
   for (const { name, tables } of manifest.state.trees.values()) {
-    for (const number of tables.keys()) {
-      found.push({ path: joinPath(directory, TREES_DIRECTORY, name, tableFileName(number)), number });
+    for (const { number, properties } of tables.values()) {
+      const path = joinPath(directory, TREES_DIRECTORY, name, tableFileName(number));
+      found.set(path, { path, number, properties });
     }
   }
   await manifest.close();
@@ -93,48 +100,54 @@ function verifyShared(
   return verifyLog(context, { deep });
 }
 
-/**
- * Reads every block of a table: data, indexes, filters.
- *
- * @param deep look every part's last key up too, which reads its filter
- */
-async function verifyTable(
-  memory: Memory,
-  vfs: Vfs,
-  path: string,
-  number: number,
-  deep: boolean,
-): Promise<Problem[]> {
-  const cache = new BlockCache(memory, 0);
-  const problems: Problem[] = [];
-  const slab = memory.slabs.allocate(KEY_ROOM, 'verify');
-  let reader: TableReader | undefined;
-  const attempt = (read: () => void): void => {
-    try {
-      read();
-    } catch (error) {
-      problems.push(problemOf(error, path));
-    }
-  };
+/** Verifies one table, and that it is the one that the manifest means. */
+async function verifyKnown(
+  { memory, vfs }: VerifyTreesParts,
+  { path, properties: known }: KnownTable,
+): Promise<{ problems: Problem[]; isMissing: boolean }> {
   try {
-    reader = await TableReader.open(vfs, path, memory, cache, number);
-    const table = reader;
-    for (const [part, { blocks, lastKey }] of table.parts().entries()) {
-      for (let block = 0; block < blocks; block++) attempt(() => table.block(part, block));
-      if (!deep) continue;
-      const key = slab.address + FOUND_BYTES;
-      memory.u8.set(lastKey, key);
-      const hash = memory.kernels.filterHash(key, lastKey.length);
-      attempt(() => table.get(key, lastKey.length, hash, Number.MAX_SAFE_INTEGER, slab.address));
+    const { damage, properties } = await verifyTable(vfs, path, memory);
+    const problems = damage.map((one) => damageProblem(path, one));
+    const other = properties === undefined ? undefined : differenceOf(known, properties);
+    if (other !== undefined) {
+      const message = `${path} is not the table that the manifest has: its ${other} is another`;
+      problems.push({ file: path, position: 0, offsets: undefined, message });
     }
+    return { problems, isMissing: false };
   } catch (error) {
-    problems.push(problemOf(error, path));
-  } finally {
-    await reader?.close();
-    slab.release();
-    cache.release();
+    return { problems: [problemOf(error, path)], isMissing: isVarveError(error, 'NOT_FOUND') };
   }
-  return problems;
+}
+
+/** Damage of a table in words, with the keys that may be lost by it. */
+export function damageProblem(path: string, { position, reason, after, upTo }: TableDamage): Problem {
+  const range =
+    upTo === undefined
+      ? ''
+      : `; entries may be lost with keys ${after === undefined ? '' : `behind ${keyText(after)} `}up to ${keyText(upTo)}`;
+  return { file: path, position, offsets: undefined, message: `${reason}${range}` };
+}
+
+/** A key for people: as text where it is some, else in hexadecimal digits. */
+export function keyText(key: Uint8Array): string {
+  const text = Buffer.from(key).toString('latin1');
+  const isText = /^[\x20-\x7e]{1,60}$/.test(text);
+  return isText
+    ? JSON.stringify(text)
+    : `0x${Buffer.from(key.subarray(0, 30)).toString('hex')}${key.length > 30 ? '...' : ''}`;
+}
+
+/** The name of a property in which two tables differ. */
+function differenceOf(a: TableProperties, b: TableProperties): string | undefined {
+  for (const name of Object.keys(b) as (keyof TableProperties)[]) {
+    const [one, other] = [a[name], b[name]];
+    const isSame =
+      one instanceof Uint8Array && other instanceof Uint8Array
+        ? Buffer.compare(one, other) === 0
+        : JSON.stringify(one) === JSON.stringify(other);
+    if (!isSame) return name;
+  }
+  return undefined;
 }
 
 /** Damage as a problem; anything else is thrown. */

@@ -365,6 +365,19 @@ async function rename(from: string, to: string): Promise<void> {
   }
 }
 
+/** What the system says where it cannot link: other disks, too many names, file systems without links. */
+const UNLINKABLE = ['EXDEV', 'EPERM', 'EMLINK', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EACCES', 'EINVAL'];
+
+async function link(from: string, to: string): Promise<boolean> {
+  try {
+    await call<void>('link', from, (done) => fs.link(from, to, done));
+    return true;
+  } catch (error) {
+    if (UNLINKABLE.includes(causeCode(error) ?? '')) return false;
+    throw error;
+  }
+}
+
 async function syncDir(path: string): Promise<void> {
   if (WINDOWS) return;
   const flags = fs.constants.O_RDONLY | fs.constants.O_DIRECTORY;
@@ -392,6 +405,7 @@ export const nodeVfs: Vfs = {
     return names.sort();
   },
   mkdir,
+  link,
   async remove(path) {
     await call<void>('remove', path, (done) => fs.unlink(path, done)).catch(absentIsFine);
   },

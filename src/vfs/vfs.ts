@@ -81,6 +81,13 @@ export interface Vfs {
   mkdir(path: string): Promise<void>;
   /** Renames a file over whatever has the new name. */
   rename(from: string, to: string): Promise<void>;
+  /**
+   * Gives a file a second name, which nothing has yet. A disk need not have this.
+   *
+   * @returns false where it cannot be done here: the names are on different disks, or the file system has no links
+   * @throws VarveError `NOT_FOUND`; `IO` where the name is taken
+   */
+  link?(from: string, to: string): Promise<boolean>;
   /** Removes a file; one that does not exist is no error. */
   remove(path: string): Promise<void>;
   /** Removes an empty directory; one that does not exist is no error. */

@@ -20,7 +20,7 @@ async function makeLog() {
 function contextOf({ inner }: Disk, beforeOpen: (path: string) => Promise<unknown>) {
   const vfs: Vfs = new Proxy(inner, {
     get(target, name: keyof Vfs) {
-      if (name !== 'open') return Reflect.get(target, name).bind(target);
+      if (name !== 'open') return Reflect.get(target, name)?.bind(target);
       return async (...[path, mode]: Parameters<Vfs['open']>) => {
         await beforeOpen(path);
         return target.open(path, mode);
