@@ -22,6 +22,7 @@ import {
   type RepairMode,
 } from './log/repair-report.ts';
 import type { Problem } from './log/verify.ts';
+import { repairTrees, type TreesRepairReport } from './lsm/repair.ts';
 import { booleanOption, checkInteger, checkOneOf, checkOptions } from './options.ts';
 import { type Runtime, sharedRuntime } from './runtime.ts';
 import { versionProblem } from './verify.ts';
@@ -53,6 +54,8 @@ export interface RepairReport {
   /** Records of all logs that cannot be read any more. */
   lostRecords: number;
   logs: Record<string, LogRepairReport>;
+  /** What was wrong with trees, and done about it; undefined where there are none, or a log was named. */
+  trees: TreesRepairReport | undefined;
 }
 
 interface Resolved {
@@ -84,7 +87,7 @@ function resolve(options: RepairOptions): Resolved {
 }
 
 /**
- * Repairs the logs of a database. It takes the lock, unless it is a dry run, which is not to be made beside a
+ * Repairs the logs and the trees of a database. It takes the lock, unless it is a dry run, which is not to be made beside a
  * process that writes: what that is writing just then would look unfinished.
  *
  * @param directory of the database
@@ -114,7 +117,14 @@ async function repairAll(directory: string, resolved: Resolved): Promise<RepairR
   if (places.length === 0 && isNamed) {
     throw new VarveError('NOT_FOUND', `there is no such log in ${directory}`, { file: directory });
   }
-  const report: RepairReport = { isClean: true, problems: [], actions: [], lostRecords: 0, logs: {} };
+  const report: RepairReport = {
+    isClean: true,
+    problems: [],
+    actions: [],
+    lostRecords: 0,
+    logs: {},
+    trees: undefined,
+  };
   await repairVersion(vfs, directory, dryRun, report);
   for (const place of places) {
     const context = {
@@ -127,6 +137,10 @@ async function repairAll(directory: string, resolved: Resolved): Promise<RepairR
     report.logs[place.key] = repaired;
     report.lostRecords += repaired.lostRecords;
     if (repaired.actions.length > 0) report.isClean = false;
+  }
+  if (!isNamed) {
+    report.trees = await repairTrees({ directory, memory, vfs, clock, mode, dryRun });
+    if ((report.trees?.actions.length ?? 0) > 0) report.isClean = false;
   }
   if (report.actions.length > 0) report.isClean = false;
   return report;

@@ -123,7 +123,8 @@ export async function versionProblem(vfs: Vfs, directory: string): Promise<Probl
     return { file, position: 0, offsets: undefined, message: error.message };
   }
   const hasLogs = (await listLogs(vfs, directory)).length > 0;
-  if (!hasLogs)
+  const hasTrees = (await vfs.stat(joinPath(directory, TREES_DIRECTORY))) !== undefined;
+  if (!hasLogs && !hasTrees)
     throw new VarveError('NOT_FOUND', `${directory} is not a varve database`, { file: directory });
   return { file, position: 0, offsets: undefined, message: `${file} is missing` };
 }

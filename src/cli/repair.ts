@@ -6,6 +6,7 @@
  */
 
 import type { LogRepairReport, RepairAction, RepairMode } from '../log/repair-report.ts';
+import type { TreesRepairReport } from '../lsm/repair.ts';
 import { type RepairReport, repair as repairDirectory } from '../repair.ts';
 import { nodeVfs } from '../vfs/node.ts';
 import type { Context, ExitCode } from './context.ts';
@@ -42,6 +43,8 @@ function print(directory: string, report: RepairReport, dryRun: boolean, context
   for (const action of report.actions) stdout.line(`${colours.cyan(verb(dryRun))}  ${actionText(action)}`);
   for (const [key, log] of Object.entries(report.logs))
     if (log.actions.length > 0) printLog(key, log, dryRun, context);
+  if (report.trees !== undefined && report.trees.actions.length > 0)
+    printTrees(report.trees, dryRun, context);
   stdout.line(`${directory}: ${verdict(report, dryRun, context)}`);
 }
 
@@ -52,6 +55,15 @@ function printLog(key: string, log: LogRepairReport, dryRun: boolean, { stdout, 
   const ranges = log.lost.map(({ first, last }) => `${first} to ${last}`).join(', ');
   const lost = log.lost.length === 0 ? 'nothing' : `offsets ${ranges} (${plural(log.lostRecords, 'record')})`;
   stdout.line(`  ${log.lost.length === 0 ? colours.green('lost ') : colours.red('lost ')}  ${lost}`);
+}
+
+function printTrees(trees: TreesRepairReport, dryRun: boolean, { stdout, colours }: Context): void {
+  stdout.line(colours.bold('trees'));
+  for (const problem of trees.problems) stdout.line(`  ${colours.red('wrong')}  ${sentenceOf(problem)}`);
+  for (const action of trees.actions) stdout.line(`  ${colours.cyan(verb(dryRun))}  ${actionText(action)}`);
+  const isWhole = trees.lost.length === 0;
+  const lost = isWhole ? 'no keys' : plural(trees.lost.length, 'stretch', 'stretches');
+  stdout.line(`  ${isWhole ? colours.green('lost ') : colours.red('lost ')}  ${lost}`);
 }
 
 /** As wide as `wrong`. */

@@ -52,9 +52,7 @@ class Loop {
 
   start(): void {
     this.#isAsked = true;
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined;
-    });
+    this.#running ??= this.#run();
   }
 
   async idle(): Promise<void> {
@@ -71,6 +69,9 @@ class Loop {
       }
     } catch (error) {
       this.#onFailure(error);
+    } finally {
+      // At once: whoever asks between the end and a later moment would not be heard.
+      this.#running = undefined;
     }
   }
 }

@@ -30,6 +30,7 @@ import type { SharedParts, TreesParts } from './shared-parts.ts';
 import { Snapshots } from './snapshots.ts';
 import { SpareSlabs } from './spare-slabs.ts';
 import { BlockCache } from './table/block-cache.ts';
+import { parseTableFileName } from './table/table-file.ts';
 import { Tables } from './tables.ts';
 import { TreeCore } from './tree-core.ts';
 import { noSuchTree } from './tree-names.ts';
@@ -274,6 +275,7 @@ export class Trees implements SharedParts {
   async #recover(): Promise<void> {
     const { memory, readOnly } = this.parts;
     for (const record of this.manifest.state.trees.values()) await this.#openTree(record);
+    if (this.#list.length === 0) await this.#checkEmpty();
     const makeRoom = async (tree: TreeCore): Promise<boolean> => {
       if (!this.writer.rotate(tree)) return false;
       if (!readOnly) await this.background.flushed(tree);
@@ -281,6 +283,20 @@ export class Trees implements SharedParts {
     };
     await replay({ memory, wal: this.wal, writer: this.writer, trees: this.#list, makeRoom });
     this.background.kick();
+  }
+
+  /** A manifest that knows no trees although there are tables has been lost: what it named must not be overwritten. */
+  async #checkEmpty(): Promise<void> {
+    const { directory, vfs } = this.parts;
+    const place = joinPath(directory, TREES_DIRECTORY);
+    if ((await vfs.stat(place)) === undefined) return;
+    for (const name of await vfs.readdir(place)) {
+      const folder = joinPath(place, name);
+      if ((await vfs.stat(folder))?.kind !== 'directory') continue;
+      if (!(await vfs.readdir(folder)).some((file) => parseTableFileName(file) !== undefined)) continue;
+      const message = `${directory} has tables, but its manifest knows no trees: it is to be repaired`;
+      throw new VarveError('CORRUPT', message, { file: joinPath(directory, MANIFEST_DIRECTORY) });
+    }
   }
 
   async #openTree({ id, name, options, tables, flushed }: TreeRecord): Promise<void> {

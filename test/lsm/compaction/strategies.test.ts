@@ -197,6 +197,7 @@ describe.each([LEVELED, TIERED, WINDOW])('the strategy $kind', (strategy) => {
         if (random.chance(0.7)) tree.settle();
       }
       tree.settle();
+      expect(choose(tree.levels, tree.strategy, tree.nowMs, [])).toBeUndefined();
     }
   });
 
@@ -262,7 +263,7 @@ describe('amplification is bounded', () => {
     expect(tree.bytes.rewritten).toBeLessThan(3 * tree.bytes.written);
     const oldest = Math.min(...tree.levels.flat().map(({ properties }) => properties.lastMs));
     expect(oldest).toBeGreaterThanOrEqual(tree.nowMs - 20_000);
-    const limited = new ModelTree({ ...WINDOW, maxBytes: 20_000 } as CompactionStrategy);
+    const limited = new ModelTree({ ...WINDOW, maxBytes: 20_000 });
     for (let i = 0; i < 100; i++) {
       limited.flush([i]);
       limited.flush(Array.from({ length: TABLE_ENTRIES }, (_, n) => 1000 + i * TABLE_ENTRIES + n));
