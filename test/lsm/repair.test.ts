@@ -65,7 +65,7 @@ async function repaired(vfs: Vfs): Promise<RepairReport> {
   expect(planned.isClean).toBe(report.isClean);
   expect(planned.trees?.lost).toEqual(report.trees?.lost);
   const again = await repair('/db', { runtime, vfs });
-  expect(again.isClean, JSON.stringify(again)).toBe(true);
+  expect(again).toMatchObject({ isClean: true });
   return report;
 }
 
