@@ -24,6 +24,7 @@ import { createRepairedSite, rotRepaired } from './rot-repaired.ts';
 import { createSite } from './rot-site.ts';
 import { campaignOf, reasonOf } from './rounds.ts';
 import { simulate } from './simulation.ts';
+import { createTreeSite, rotFiles, rotTree } from './tree-rot.ts';
 import { WORKLOADS, type Workload } from './workloads.ts';
 
 const LIVES = 12;
@@ -51,6 +52,30 @@ export const crash: Campaign = campaignOf('crash', 2 * WORKLOADS.length, async (
   const { moments, states, exhausted, failures } = await crashSweep(workload, options);
   const done = { moments, 'of them with all their states': exhausted, 'states after a power cut': states };
   return { failures: named(workload.name, failures), done };
+});
+
+/** Changes every byte of the tables, the manifest and the write-ahead log of trees. */
+export const treeRotting: Campaign = campaignOf('tree-rot', 1, async (seed, untilMs) => {
+  const site = await createTreeSite(seed);
+  const random = createRandom(seed);
+  const failures: string[] = [];
+  const done = { told: 0, harmless: 0 };
+  try {
+    const places = rotFiles(site).flatMap((path) => {
+      const { length } = site.files.get(path) as Buffer;
+      return Array.from({ length }, (_, position) => ({ path, position, order: random.next() }));
+    });
+    // In no order, so that a short run sees something of each file.
+    for (const { path, position } of places.sort((a, b) => a.order - b.order)) {
+      if (untilMs !== undefined && performance.now() > untilMs) break;
+      const outcome = await rotTree(site, path, position, 1 << random.int(0, 7));
+      if (outcome === 'told' || outcome === 'harmless') done[outcome]++;
+      else failures.push(outcome);
+    }
+  } finally {
+    await site.runtime.close();
+  }
+  return { failures, done };
 });
 
 /** Fails every call of a workload to the disk, in every way. */
