@@ -54,7 +54,16 @@ export interface ResolvedOpenOptions {
  * @throws TypeError, RangeError with the name of the option that is wrong
  */
 export function resolveOpenOptions(options: OpenOptions): ResolvedOpenOptions {
-  checkOptions('options', options, ['runtime', 'readOnly', 'create', 'recovery', 'vfs', 'wal', 'maintenance', 'compaction']);
+  checkOptions('options', options, [
+    'runtime',
+    'readOnly',
+    'create',
+    'recovery',
+    'vfs',
+    'wal',
+    'maintenance',
+    'compaction',
+  ]);
   const readOnly = booleanOption('readOnly', options.readOnly, false);
   const canCreate = booleanOption('create', options.create, !readOnly) && !readOnly;
   if (options.recovery !== undefined) checkOneOf('recovery', options.recovery, RECOVERY_MODES);

@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { FieldDescriptorProto_Type } from '@bufbuild/protobuf/wkt';
 import { expect, test } from 'vitest';
 import { eventFromBytes } from '../../src/events/entry.ts';
 import { decodeLogEntry, encodeLogEntry, logEntrySchema } from '../../src/protobuf/protobuf.ts';
@@ -46,7 +47,11 @@ test('the schema in the repository is the one that is used', () => {
   const used = logEntrySchema.fields.map((field) => [
     field.name,
     field.number,
-    field.fieldKind === 'enum' ? field.enum.name : Number(field.proto.type) === 6 ? 'fixed64' : 'string',
+    field.fieldKind === 'enum'
+      ? field.enum.name
+      : field.proto.type === FieldDescriptorProto_Type.FIXED64
+        ? 'fixed64'
+        : 'string',
     field.proto.proto3Optional,
   ]);
   expect(used).toEqual(declared);
