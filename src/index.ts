@@ -28,15 +28,17 @@ export type { CompactOptions, DeduplicateOptions } from './log/compaction/compac
 export type { CleanablePlan } from './log/compaction/policy.ts';
 export type { CompactionReport, SkippedSegment } from './log/compaction/report.ts';
 export type { Compression, CompressionOptions } from './log/compression-options.ts';
-export type { DurableState } from './log/core.ts';
+export type { DigestAlgorithm } from './log/digest.ts';
+export type { FramedBatches } from './log/foreign.ts';
 export type { LogInfo, SegmentInfo } from './log/info.ts';
-export type { AppendOptions, FramedBatches, Log } from './log/log.ts';
+export type { Log } from './log/log.ts';
 export type { LatencySnapshot, LogMetricsSnapshot } from './log/metrics.ts';
 export type { CleanupPolicy, LogOptions, RecoveryMode } from './log/options.ts';
 export type { ReadOptions } from './log/read-options.ts';
-export type { Damage, RecoveryReport } from './log/recovery.ts';
+export type { Damage, RecoveryReport } from './log/recovery-report.ts';
 export type { LogRepairReport, RepairAction, RepairMode } from './log/repair-report.ts';
-export type { Durability, SyncPolicy } from './log/sync-policy.ts';
+export type { ScrubReport } from './log/scrub.ts';
+export type { AppendOptions, Durability, DurableState, SyncPolicy } from './log/sync-policy.ts';
 export type { LogVerifyReport, Problem, VerifyOptions } from './log/verify.ts';
 export { type GrepLine, type GrepOptions, grep, type LogSourceOptions } from './logfile/grep.ts';
 export {

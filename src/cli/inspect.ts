@@ -19,6 +19,7 @@ import { nodeVfs } from '../vfs/node.ts';
 import type { Context, ExitCode } from './context.ts';
 import { UsageError } from './failure.ts';
 import { inspectCheckpoint } from './inspect/checkpoint.ts';
+import { inspectDigest } from './inspect/digest.ts';
 import { inspectGaps } from './inspect/gaps.ts';
 import { inspectOffsetIndex, inspectTimeIndex } from './inspect/indexes.ts';
 import type { Inspection } from './inspect/inspection.ts';
@@ -38,12 +39,13 @@ function inspectorOf(path: string): Inspector {
   if (name === CHECKPOINT_FILE || name === CHECKPOINT_TEMPORARY_FILE) return inspectCheckpoint;
   if (name === GAPS_FILE || name === GAPS_TEMPORARY_FILE) return inspectGaps;
   if (parseTableFileName(name) !== undefined || /\.table(?:\.|$)/.test(name)) return inspectTable;
-  const kind = parseSegmentFileName(name)?.kind ?? /\.(log|index|timeindex)(?:\.|$)/.exec(name)?.[1];
+  const kind = parseSegmentFileName(name)?.kind ?? /\.(log|index|timeindex|digest)(?:\.|$)/.exec(name)?.[1];
   if (kind === 'log') return inspectSegment;
   if (kind === 'index') return inspectOffsetIndex;
   if (kind === 'timeindex') return inspectTimeIndex;
+  if (kind === 'digest') return inspectDigest;
   throw new UsageError(
-    `${path} is none of the files of a log or a tree: those end in .log, .index or .timeindex, those of a tree in .table, or are called ${CHECKPOINT_FILE} or ${GAPS_FILE}`,
+    `${path} is none of the files of a log or a tree: those end in .log, .index, .timeindex or .digest, those of a tree in .table, or are called ${CHECKPOINT_FILE} or ${GAPS_FILE}`,
   );
 }
 

@@ -14,6 +14,7 @@ import type { Vfs } from '../vfs/vfs.ts';
 import { openCleanerPoint } from './compaction/cleaner-point.ts';
 import { type CompactionRequest, Compactor } from './compaction/compactor.ts';
 import type { CompactionReport } from './compaction/report.ts';
+import { Digests } from './digests.ts';
 import { ExtentCache } from './extent-cache.ts';
 import type { Known } from './judge.ts';
 import { LogMetrics } from './metrics.ts';
@@ -21,11 +22,13 @@ import { type LogOptions, type ResolvedLogOptions, resolveLogOptions } from './o
 import { PointReader } from './point-read.ts';
 import type { ResolvedReadOptions } from './read-options.ts';
 import { LogReader, type ReaderSource } from './reader.ts';
-import { type Recovered, type RecoveryReport, recoverLog } from './recovery.ts';
+import { type Recovered, recoverLog } from './recovery.ts';
+import type { RecoveryReport } from './recovery-report.ts';
 import { refreshSegments } from './refresh.ts';
+import { BackgroundScrub, Scrubber } from './scrub.ts';
 import type { Segment, SegmentContext } from './segment.ts';
 import { Segments } from './segments.ts';
-import { ownLevel } from './sync-policy.ts';
+import { type DurableState, ownLevel } from './sync-policy.ts';
 import { Syncer } from './syncer.ts';
 import { offsetBefore } from './time-lookup.ts';
 import { type LogWork, workHere } from './work.ts';
@@ -41,15 +44,6 @@ export interface LogParts {
   readOnly: boolean;
   /** Where its heavy work runs; on the calling thread unless given. */
   work?: LogWork;
-}
-
-/** How far the log is at each level: offsets below the number have reached it. */
-export interface DurableState {
-  accepted: number;
-  written: number;
-  synced: number;
-  /** Bytes that a power cut could take now. */
-  bytesAtRisk: number;
 }
 
 const READ_ONLY_POLL_MS = 100;
@@ -72,6 +66,9 @@ export class LogCore {
   /** Calls that use memory or files and that closing has to wait for. */
   readonly calls: Flights = new Flights();
   readonly context: SegmentContext;
+  readonly scrub: BackgroundScrub;
+  readonly #digests: Digests;
+  readonly #work: LogWork;
   readonly #writer: Writer | undefined;
   readonly #source: ReaderSource;
   readonly #readers: Set<LogReader> = new Set();
@@ -95,7 +92,22 @@ export class LogCore {
     this.recovery = recovered.report;
     this.metrics.recovered(recovered.report);
     this.isOwnLevelSynced = ownLevel(options.sync) === 'synced';
-    this.segments = this.#createSegments(recovered);
+    const onBackgroundError = (error: unknown): void => {
+      this.backgroundError = error;
+    };
+    this.#work = parts.work ?? workHere(memory, parts.vfs);
+    // Who only reads writes no digests.
+    const algorithm = parts.readOnly ? 'none' : options.digest;
+    this.#digests = new Digests({ context, work: this.#work, algorithm, onBackgroundError });
+    this.segments = this.#createSegments(recovered, onBackgroundError);
+    const { metrics, segments } = this;
+    const scrubber = new Scrubber({
+      context,
+      digests: this.#digests,
+      metrics,
+      segments: () => segments.list,
+    });
+    this.scrub = new BackgroundScrub(scrubber, parts.clock, options.scrub.bytesPerSecond, onBackgroundError);
     const start = { offset: recovered.segments.at(-1)?.nextOffset ?? recovered.firstOffset, bytes: 0 };
     this.syncer = this.#createSyncer(start);
     this.#writer = parts.readOnly ? undefined : this.#createWriter(start);
@@ -140,6 +152,7 @@ export class LogCore {
         await openCleanerPoint(context, core.segments.active.baseOffset),
       );
       await core.segments.retain();
+      core.scrub.start();
       return core;
     } catch (error) {
       await core.#release();
@@ -295,6 +308,7 @@ export class LogCore {
   }
 
   async #close(): Promise<void> {
+    await this.scrub.stop();
     const failure = this.#writer === undefined ? undefined : await this.#finishWriting(this.#writer);
     this.#wakeReaders();
     for (const reader of [...this.#readers]) await reader.close();
@@ -330,7 +344,7 @@ export class LogCore {
     await this.segments.release();
   }
 
-  #createSegments(recovered: Recovered): Segments {
+  #createSegments(recovered: Recovered, onBackgroundError: (error: unknown) => void): Segments {
     return new Segments(
       {
         context: this.context,
@@ -340,9 +354,8 @@ export class LogCore {
         syncWritten: (segment) => (this.syncer.isClean(segment) ? Promise.resolve() : this.syncer.sync()),
         onDropped: ({ id }) => this.cache.forget(id),
         onSyncFailed: (error) => this.#onFatal(error),
-        onBackgroundError: (error) => {
-          this.backgroundError = error;
-        },
+        onBackgroundError,
+        digests: this.#digests,
       },
       recovered.segments,
       recovered.firstOffset,
@@ -350,14 +363,13 @@ export class LogCore {
   }
 
   #createCompactor(cleanedTo: number): Compactor {
-    const { memory, vfs, clock, work } = this.parts;
     return new Compactor(
       {
         context: this.context,
         options: this.options,
         segments: this.segments,
-        clock,
-        work: work ?? workHere(memory, vfs),
+        clock: this.parts.clock,
+        work: this.#work,
         check: () => {
           this.checkOpen();
           if (this.#poison !== undefined) throw this.#poison;
@@ -385,7 +397,7 @@ export class LogCore {
 
   #createWriter(start: { offset: number; bytes: number }): Writer {
     const { memory, clock } = this.parts;
-    const work = this.parts.work ?? workHere(memory, this.parts.vfs);
+    const work = this.#work;
     const { options, metrics, segments, syncer } = this;
     const onWritten = (): void => {
       if (!this.isOwnLevelSynced) this.#wakeReaders();

@@ -36,6 +36,12 @@ export interface FramedBatch {
   maxTimestamp: number;
 }
 
+/** Batches that our own kernels have framed, in the shared memory. */
+export interface FramedBatches {
+  address: number;
+  bytes: number;
+}
+
 /** Reads the headers of batches that our own kernels have just made; nothing is checked again. */
 export function walkFramed(memory: Memory, address: number, bytes: number): FramedBatch[] {
   const { data } = memory;
@@ -146,4 +152,11 @@ export function checkForeign(
     expander.release();
   }
   return batches;
+}
+
+/** How many records batches have together. */
+export function countRecords(batches: readonly { records: number }[]): number {
+  let count = 0;
+  for (const { records } of batches) count += records;
+  return count;
 }

@@ -18,32 +18,34 @@ import {
 import type { CleanablePlan } from './compaction/policy.ts';
 import type { CompactionReport } from './compaction/report.ts';
 import { copyOpenLog } from './copy.ts';
-import { type DurableState, LogCore, type LogParts } from './core.ts';
+import { LogCore, type LogParts } from './core.ts';
 import { checkKept } from './damage.ts';
-import { checkForeign, type FramedBatch, settleCodecs, walkFramed } from './foreign.ts';
+import {
+  checkForeign,
+  countRecords,
+  type FramedBatch,
+  type FramedBatches,
+  settleCodecs,
+  walkFramed,
+} from './foreign.ts';
 import { describeLog, type LogInfo } from './info.ts';
 import type { LogMetricsSnapshot } from './metrics.ts';
 import type { LogOptions } from './options.ts';
 import { type ReadOptions, resolveReadOptions } from './read-options.ts';
-import type { RecoveryReport } from './recovery.ts';
+import type { RecoveryReport } from './recovery-report.ts';
+import { SCRUB_BYTES_DEFAULT, type ScrubReport } from './scrub.ts';
 import { corruptSegment, type Segment } from './segment.ts';
 import { BatchStream, RecordStream } from './streams.ts';
-import type { Durability } from './sync-policy.ts';
+import {
+  type AppendOptions,
+  type Durability,
+  type DurableState,
+  LEVELS,
+  resolveLevel,
+} from './sync-policy.ts';
 import { type LogVerifyReport, type VerifyOptions, verifyLog } from './verify.ts';
 
-/** Batches that our own kernels have framed, in the shared memory. */
-export interface FramedBatches {
-  address: number;
-  bytes: number;
-}
-
-export interface AppendOptions {
-  /** What the promise waits for; the log's own level unless given. */
-  durability?: Durability;
-}
-
 const NO_KEY = 'a record of a log that is compacted must have a key';
-const LEVELS = ['accepted', 'written', 'synced'] as const;
 
 export class Log {
   readonly #core: LogCore;
@@ -139,7 +141,7 @@ export class Log {
    */
   append(record: RecordInput, options?: AppendOptions): Promise<number> {
     try {
-      return this.#core.writer.append(record, this.#level(options));
+      return this.#core.writer.append(record, resolveLevel(options, this.#core.isOwnLevelSynced));
     } catch (error) {
       return Promise.reject(error);
     }
@@ -157,7 +159,7 @@ export class Log {
     if (!Array.isArray(records)) throw new TypeError('records must be an array');
     const lastOffset = await this.#core.writer.appendMany(
       records as readonly RecordInput[],
-      this.#level(options),
+      resolveLevel(options, this.#core.isOwnLevelSynced),
     );
     return { firstOffset: lastOffset - records.length + 1, lastOffset };
   }
@@ -176,7 +178,7 @@ export class Log {
   ): Promise<{ firstOffset: number; lastOffset: number }> {
     if (!(bytes instanceof Uint8Array)) throw new TypeError('batches must be bytes');
     if (bytes.length === 0) throw new RangeError('there is no batch to append');
-    const level = this.#level(options);
+    const level = resolveLevel(options, this.#core.isOwnLevelSynced);
     const writer = this.#core.writer;
     const { memory } = this.#core.parts;
     const slab = memory.slabs.allocate(bytes.length + 16, 'foreign batches');
@@ -349,6 +351,17 @@ export class Log {
   }
 
   /**
+   * Reads about `maxBytes` of what is sealed, from where the last call ended: segments are compared with their digests, or
+   * every batch is checked. Damage is reported, and counted in the metrics; nothing is changed.
+   * @throws VarveError `CLOSED`, `NO_MEMORY`
+   */
+  async scrub(maxBytes: number = SCRUB_BYTES_DEFAULT): Promise<ScrubReport> {
+    checkInteger('maxBytes', maxBytes, 1, Number.MAX_SAFE_INTEGER);
+    this.#core.checkOpen();
+    return await this.#core.calls.during(this.#core.scrub.scrubber.scrub(maxBytes));
+  }
+
+  /**
    * Begins a new segment, if anything was written to the active one: then that one can be compacted, and removed.
    *
    * @throws VarveError `NO_SPACE`, `IO`, ...
@@ -447,17 +460,4 @@ export class Log {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
-
-  #level(options: AppendOptions | undefined): Durability {
-    if (options === undefined) return this.#core.isOwnLevelSynced ? 'synced' : 'written';
-    checkOptions('append options', options, ['durability']);
-    if (options.durability === undefined) return this.#level(undefined);
-    return checkOneOf('durability', options.durability, LEVELS);
-  }
-}
-
-function countRecords(batches: readonly { records: number }[]): number {
-  let count = 0;
-  for (const { records } of batches) count += records;
-  return count;
 }

@@ -6,7 +6,7 @@
  */
 
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
-import type { RecoveryReport } from './recovery.ts';
+import type { RecoveryReport } from './recovery-report.ts';
 
 /** A distribution of durations, in milliseconds. */
 export interface LatencySnapshot {
@@ -53,6 +53,8 @@ export interface LogMetricsSnapshot {
   cache: { hits: number; misses: number; bytes: number };
   /** What was compressed before it was written: bytes of batches before and after. */
   compression: { plainBytes: number; storedBytes: number };
+  /** What the scrubber has read, how often it came to the end, and how many damaged segments it met. */
+  scrub: { bytes: number; passes: number; damaged: number };
 }
 
 const NANOSECONDS = 1e6;
@@ -102,6 +104,7 @@ export class LogMetrics {
   cacheHits = 0;
   cacheMisses = 0;
   compression: LogMetricsSnapshot['compression'] = { plainBytes: 0, storedBytes: 0 };
+  scrub: LogMetricsSnapshot['scrub'] = { bytes: 0, passes: 0, damaged: 0 };
   readonly #writeLatency: Latency = new Latency();
   readonly #syncLatency: Latency = new Latency();
 
@@ -118,6 +121,14 @@ export class LogMetrics {
   compressed(plainBytes: number, storedBytes: number): void {
     this.compression.plainBytes += plainBytes;
     this.compression.storedBytes += storedBytes;
+  }
+
+  /** Notes what the scrubber did. */
+  scrubbed(bytes: number, isPassDone: boolean, damaged: number): void {
+    this.scrub.bytes += bytes;
+    this.scrub.passes += Number(isPassDone);
+    this.scrub.damaged += damaged;
+    this.corruptions += damaged;
   }
 
   /** Notes a round of fdatasync over some files. */
@@ -164,6 +175,7 @@ export class LogMetrics {
       corruptions: this.corruptions,
       cache: { hits: this.cacheHits, misses: this.cacheMisses, bytes: cacheBytes },
       compression: { ...this.compression },
+      scrub: { ...this.scrub },
     };
   }
 }

@@ -1,6 +1,6 @@
 /** File names in a log's directory: as Kafka has them, the base offset in twenty digits. */
 
-export type SegmentFileKind = 'log' | 'index' | 'timeindex';
+export type SegmentFileKind = 'log' | 'index' | 'timeindex' | 'digest';
 
 /** Bounds the scan after a crash; see checkpoint.ts. */
 export const CHECKPOINT_FILE = 'recovery-point';
@@ -8,6 +8,8 @@ export const CHECKPOINT_FILE = 'recovery-point';
 export const CHECKPOINT_TEMPORARY_FILE = 'recovery-point.tmp';
 /** The next segment's file, filled with zeros ahead of its use. */
 export const SPARE_FILE = 'spare.tmp';
+/** Where a digest is written before it is renamed. */
+export const DIGEST_TEMPORARY_FILE = 'digest.tmp';
 /** Losses that a repair has noted; see gaps.ts. */
 export const GAPS_FILE = 'gaps';
 /** Where they are written before the file is renamed. */
@@ -25,7 +27,7 @@ export const DELETED_SUFFIX = '.deleted';
 /** Bytes that recovery took out of a log. */
 export const QUARANTINE_DIRECTORY = 'quarantine';
 
-const SEGMENT_FILE = /^(\d{20})\.(log|index|timeindex)$/;
+const SEGMENT_FILE = /^(\d{20})\.(log|index|timeindex|digest)$/;
 const LOG_NAME = /^[A-Za-z0-9._-]{1,200}$/;
 const LOG_DIRECTORY = /^(.+)-(\d+)$/;
 

@@ -26,6 +26,7 @@ import {
   type ResolvedCompression,
   resolveCompression,
 } from './compression-options.ts';
+import { DIGEST_ALGORITHMS, type DigestAlgorithm } from './digest.ts';
 import { type ResolvedSyncPolicy, resolveSyncPolicy, type SyncPolicy } from './sync-policy.ts';
 
 /**
@@ -94,6 +95,10 @@ export interface LogOptions {
   recovery?: RecoveryMode;
   /** How batches are compressed: a codec, or more about it; not at all unless given. */
   compression?: Compression | CompressionOptions;
+  /** What the digests of sealed segments are made with; none are made unless given. */
+  digest?: DigestAlgorithm | 'none';
+  /** Reads what is sealed in the background, so that decay is noticed; not at all unless given. */
+  scrub?: { bytesPerSecond: number };
 }
 
 export interface ResolvedLogOptions {
@@ -115,6 +120,9 @@ export interface ResolvedLogOptions {
   preallocate: boolean;
   recovery: RecoveryMode;
   compression: ResolvedCompression;
+  digest: DigestAlgorithm | 'none';
+  /** 0: not in the background. */
+  scrub: { bytesPerSecond: number };
 }
 
 const OPTION_NAMES: (keyof LogOptions)[] = [
@@ -136,8 +144,11 @@ const OPTION_NAMES: (keyof LogOptions)[] = [
   'preallocate',
   'recovery',
   'compression',
+  'digest',
+  'scrub',
 ];
 
+const DIGESTS: readonly (DigestAlgorithm | 'none')[] = ['none', ...DIGEST_ALGORITHMS];
 const BATCH_BYTES_MIN = 64;
 const BATCH_BYTES_MAX = 1024 * 1024;
 const BUFFER_BYTES_MIN = 64 * 1024;
@@ -153,6 +164,7 @@ export function resolveLogOptions(options: LogOptions = {}): ResolvedLogOptions 
   checkOptions('options', options, OPTION_NAMES);
   const retention = options.retention ?? {};
   checkOptions('retention', retention, ['bytes', 'ageMs']);
+  if (options.scrub !== undefined) checkOptions('scrub', options.scrub, ['bytesPerSecond']);
   const compression = resolveCompression(options.compression);
   const isPlain = compression.codec === 'none';
   return {
@@ -202,6 +214,10 @@ export function resolveLogOptions(options: LogOptions = {}): ResolvedLogOptions 
     preallocate: booleanOption('preallocate', options.preallocate, false),
     recovery: checkOneOf('recovery', options.recovery ?? 'tolerateCorruptedTail', RECOVERY_MODES),
     compression,
+    digest: checkOneOf('digest', options.digest ?? 'none', DIGESTS),
+    scrub: {
+      bytesPerSecond: integerOption('scrub.bytesPerSecond', options.scrub?.bytesPerSecond, 0, 0),
+    },
   };
 }
 

@@ -113,8 +113,9 @@ export async function quarantineSegment(
   const from = joinPath(directory, segmentFileName(baseOffset, 'log'));
   const bytes = (await vfs.stat(from))?.bytes ?? 0;
   await vfs.rename(from, path);
-  await vfs.remove(joinPath(directory, segmentFileName(baseOffset, 'index')));
-  await vfs.remove(joinPath(directory, segmentFileName(baseOffset, 'timeindex')));
+  for (const kind of ['index', 'timeindex', 'digest'] as const) {
+    await vfs.remove(joinPath(directory, segmentFileName(baseOffset, kind)));
+  }
   await vfs.syncDir(joinPath(directory, QUARANTINE_DIRECTORY));
   return { file: path, from, position: 0, bytes };
 }

@@ -22,36 +22,14 @@ import { KnownGaps } from './known-gaps.ts';
 import type { Landmarks } from './landmarks.ts';
 import { segmentFileName } from './names.ts';
 import type { RecoveryMode } from './options.ts';
-import { type Quarantined, quarantineSegment, quarantineTail } from './quarantine.ts';
+import { quarantineSegment, quarantineTail } from './quarantine.ts';
+import type { RecoveryReport } from './recovery-report.ts';
 import { corruptSegment, Segment, type SegmentContext } from './segment.ts';
 import { type Break, isZero, scanSegment } from './segment-scan.ts';
-import { settleSwaps } from './swap.ts';
+import { removeSegment, settleSwaps } from './swap.ts';
 
 /** How often a log that is open read-only is looked at anew, because its writer was just removing segments. */
 const TRIES_MAX = 10;
-
-/** Damage that recovery met and, in its mode, could live with. */
-export interface Damage {
-  file: string;
-  position: number;
-  firstOffset: number;
-  lastOffset: number;
-}
-
-/** What recovery did. */
-export interface RecoveryReport {
-  /** The log had been closed: nothing was scanned. */
-  wasClean: boolean;
-  scannedSegments: number;
-  scannedBytes: number;
-  /** Torn writes that were cut off. */
-  tornTails: number;
-  quarantined: Quarantined[];
-  damage: Damage[];
-  /** Losses that a repair has noted: they are stepped over. */
-  gaps: Damage[];
-  elapsedMs: number;
-}
 
 export interface Recovered {
   segments: Segment[];
@@ -132,7 +110,9 @@ class Recovery {
         await this.#setAside([base]);
         continue;
       }
-      if (
+      const isBeforeBeginning = base <= (this.#checkpoint?.firstOffset ?? 0);
+      if (expected !== undefined && base > expected && isBeforeBeginning) await this.#forget();
+      else if (
         expected !== undefined &&
         base !== expected &&
         !(await this.#acceptGap(base, expected, bases.slice(i)))
@@ -167,12 +147,20 @@ class Recovery {
     const dropped = bases.slice(0, Math.max(begin, 0));
     for (const base of dropped) {
       if (this.#options.readOnly) continue;
-      for (const kind of ['index', 'timeindex', 'log'] as const) {
-        await vfs.remove(joinPath(directory, segmentFileName(base, kind)));
-      }
+      await removeSegment(vfs, directory, base);
       this.#hasChanged = true;
     }
     return bases.slice(dropped.length);
+  }
+
+  /** Removes what was met so far: it lies before the beginning, and was being removed when the crash came. */
+  async #forget(): Promise<void> {
+    const { vfs, directory } = this.#context;
+    for (const segment of this.#segments.splice(0)) {
+      await segment.release();
+      if (!this.#options.readOnly) await removeSegment(vfs, directory, segment.baseOffset);
+    }
+    this.#hasChanged = true;
   }
 
   /** A segment that the checkpoint knows and the directory does not have. */

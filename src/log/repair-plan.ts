@@ -171,7 +171,7 @@ class Planner {
   #takeOut(baseOffset: number, bytes: number): void {
     const { directory } = this.#survey;
     const file = joinPath(directory, segmentFileName(baseOffset, 'log'));
-    for (const kind of ['index', 'timeindex'] as const) {
+    for (const kind of ['index', 'timeindex', 'digest'] as const) {
       this.#plan.removals.push(joinPath(directory, segmentFileName(baseOffset, kind)));
     }
     if (bytes === 0) this.#remove(file, 0);
@@ -211,7 +211,7 @@ class Planner {
       else this.#remove(file, 0);
     }
     for (const base of expired) {
-      for (const kind of ['index', 'timeindex', 'log'] as const) {
+      for (const kind of ['index', 'timeindex', 'digest', 'log'] as const) {
         this.#plan.removals.push(joinPath(directory, segmentFileName(base, kind)));
       }
       this.#act({ kind: 'removed', file: joinPath(directory, segmentFileName(base, 'log')) });
@@ -247,6 +247,8 @@ class Planner {
     );
     for (const { baseOffset, state } of segments) {
       if (state !== undefined) continue;
+      // It is of bytes that are no more, or is in doubt: another one is made when the log is open.
+      this.#plan.removals.push(joinPath(directory, segmentFileName(baseOffset, 'digest')));
       this.#act({ kind: 'rebuilt', file: joinPath(directory, segmentFileName(baseOffset, 'index')) });
       this.#act({ kind: 'rebuilt', file: joinPath(directory, segmentFileName(baseOffset, 'timeindex')) });
     }

@@ -6,6 +6,7 @@
  */
 
 import type { SegmentState } from './checkpoint.ts';
+import type { Digests } from './digests.ts';
 import { CLEANED_SUFFIX, DELETED_SUFFIX, SWAP_SUFFIX } from './names.ts';
 import { Segment, type SegmentContext } from './segment.ts';
 import { finishSwap, suffixedPath } from './swap.ts';
@@ -16,6 +17,8 @@ export interface ReplacementParts {
     list: Segment[];
     checkpoint: (isClean: boolean) => Promise<void>;
   };
+  /** Digests are of bytes: those of the old segments go first, and the new one gets its own. */
+  digests: Digests;
   /** Makes the names in the directory durable; a failure is fatal. */
   syncDir: () => Promise<void>;
   /** These segments are not to be looked at for files that can be closed. */
@@ -43,8 +46,9 @@ export class Replacement {
 
   /** @returns the new segment, or undefined where the log has not got the others any more */
   async run(): Promise<Segment | undefined> {
+    const { context, syncDir, digests } = this.#parts;
+    await digests.forget(this.#sources, syncDir);
     if (!this.#areThere()) return undefined;
-    const { context, syncDir } = this.#parts;
     const { vfs } = context;
     const segment = this.#segment;
     // Who has pinned one must be able to read on whatever happens to its name.
@@ -69,6 +73,7 @@ export class Replacement {
       await source.retire();
       this.#parts.onDropped(source);
     }
+    digests.add(segment);
     await segment.unpin();
     return segment;
   }

@@ -13,7 +13,7 @@ import type { Memory } from '../memory/memory.ts';
 import { readRow } from '../record/batch.ts';
 import { joinPath, type Vfs, type VfsFile } from '../vfs/vfs.ts';
 import type { SegmentState } from './checkpoint.ts';
-import { segmentFileName } from './names.ts';
+import { type SegmentFileKind, segmentFileName } from './names.ts';
 import { BatchScan } from './scan.ts';
 import { SegmentIndex } from './segment-index.ts';
 
@@ -62,6 +62,8 @@ export class Segment {
   #isIndexStale = false;
   #pins = 0;
   #isLeaving = false;
+  /** What works on its files, and has to end before they go. */
+  #busy: Promise<void> = Promise.resolve();
   #opening: Promise<VfsFile> | undefined;
   #loading: Promise<SegmentIndex> | undefined;
   /** The path of the `.log`, as long as that has not its own name. */
@@ -104,7 +106,7 @@ export class Segment {
   }
 
   /** The path of one of its files. */
-  pathOf(kind: 'log' | 'index' | 'timeindex'): string {
+  pathOf(kind: SegmentFileKind): string {
     return joinPath(this.context.directory, segmentFileName(this.baseOffset, kind));
   }
 
@@ -118,6 +120,16 @@ export class Segment {
   /** Whether somebody reads it. */
   get isPinned(): boolean {
     return this.#pins > 0;
+  }
+
+  /** Whether it is being removed, or was. */
+  get isLeaving(): boolean {
+    return this.#isLeaving;
+  }
+
+  /** Its files stay until a promise has settled, which never rejects. */
+  keepUntil(busy: Promise<void>): void {
+    this.#busy = busy;
   }
 
   /**
@@ -178,10 +190,11 @@ export class Segment {
   async drop(): Promise<void> {
     this.#isLeaving = true;
     const { vfs } = this.context;
+    await this.#busy;
     try {
       if (this.#pins > 0) await this.open();
       // The log goes last: without it, nobody would look for the others.
-      for (const kind of ['index', 'timeindex'] as const) await vfs.remove(this.pathOf(kind));
+      for (const kind of ['index', 'timeindex', 'digest'] as const) await vfs.remove(this.pathOf(kind));
       await vfs.remove(this.path);
     } finally {
       if (this.#pins === 0) await this.release();

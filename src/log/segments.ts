@@ -10,6 +10,7 @@ import { assert } from '../assert.ts';
 import type { Clock } from '../clock.ts';
 import { joinPath, type VfsFile } from '../vfs/vfs.ts';
 import { type SegmentState, writeCheckpoint } from './checkpoint.ts';
+import type { Digests } from './digests.ts';
 import type { LogMetrics } from './metrics.ts';
 import { SPARE_FILE } from './names.ts';
 import type { ResolvedLogOptions } from './options.ts';
@@ -28,6 +29,7 @@ export interface SegmentsOptions {
   options: ResolvedLogOptions;
   clock: Clock;
   metrics: LogMetrics;
+  digests: Digests;
   /** Syncs what is written; settles when the segment's bytes are durable. */
   syncWritten: (segment: Segment) => Promise<void>;
   /** A segment is gone. */
@@ -77,11 +79,13 @@ export class Segments {
   async start(): Promise<void> {
     const { context, options } = this.#parts;
     await context.vfs.remove(joinPath(context.directory, SPARE_FILE));
+    await this.#parts.digests.start();
     const last = this.list.at(-1);
     if (last === undefined || last.isSealed) {
       if (options.preallocate) await this.#prepareSpare();
       this.list.push(await this.#create(last?.nextOffset ?? this.firstOffset));
     } else {
+      await context.vfs.remove(last.pathOf('digest'));
       const opened = last.file;
       last.file = await context.vfs.open(last.path, 'write');
       await opened?.close();
@@ -229,9 +233,10 @@ export class Segments {
   }
 
   #replacementParts(): ConstructorParameters<typeof Replacement>[0] {
-    const { context, onDropped, onBackgroundError } = this.#parts;
+    const { context, digests, onDropped, onBackgroundError } = this.#parts;
     return {
       context,
+      digests,
       segments: this,
       syncDir: () => this.#guard(() => context.vfs.syncDir(context.directory)),
       forget: (segments) => {
@@ -284,8 +289,7 @@ export class Segments {
   async settle(): Promise<void> {
     await this.#sealing;
     await this.#checkpointing;
-    await this.#removing;
-    await this.#spare;
+    await Promise.all([this.#parts.digests.settle(), this.#removing, this.#spare]);
   }
 
   /** Writes what a clean close leaves behind: the active segment's indexes and the mark. */
@@ -357,6 +361,7 @@ export class Segments {
     // Without its files the indexes are made again when they are needed: no reason to stop.
     await segment.writeIndex().catch(onBackgroundError);
     await this.checkpoint(false);
+    this.#parts.digests.add(segment);
     this.touch(segment);
     await this.retain();
   }

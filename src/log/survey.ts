@@ -17,6 +17,7 @@ import {
   CHECKPOINT_TEMPORARY_FILE,
   CLEANER_FILE,
   CLEANER_TEMPORARY_FILE,
+  DIGEST_TEMPORARY_FILE,
   GAPS_FILE,
   GAPS_TEMPORARY_FILE,
   isRewriteLeftover,
@@ -33,7 +34,13 @@ import { type SegmentSurvey, surveySegment } from './segment-survey.ts';
 import { settleSwaps } from './swap.ts';
 import { readWhole } from './whole-file.ts';
 
-const TEMPORARY_FILES = [CHECKPOINT_TEMPORARY_FILE, GAPS_TEMPORARY_FILE, CLEANER_TEMPORARY_FILE, SPARE_FILE];
+const TEMPORARY_FILES = [
+  CHECKPOINT_TEMPORARY_FILE,
+  GAPS_TEMPORARY_FILE,
+  CLEANER_TEMPORARY_FILE,
+  DIGEST_TEMPORARY_FILE,
+  SPARE_FILE,
+];
 const OWN_FILES = [CHECKPOINT_FILE, GAPS_FILE, CLEANER_FILE];
 /** How often a log is looked at that changes meanwhile. A look ends early where a segment has been removed. */
 const LOOKS_MAX = 20;
@@ -48,7 +55,7 @@ export interface SizedFile {
 export interface LogFiles {
   /** What is written before it is renamed, left behind. */
   temporaries: SizedFile[];
-  /** Indexes of segments that are not there. */
+  /** Indexes and digests of segments that are not there. */
   orphans: SizedFile[];
   /** What no version of varve has put there. */
   strangers: string[];

@@ -69,6 +69,8 @@ export async function finishSwap(
 ): Promise<void> {
   const { vfs, directory } = context;
   const path = joinPath(directory, segmentFileName(baseOffset, 'log'));
+  // It is of the bytes that go.
+  await vfs.remove(joinPath(directory, segmentFileName(baseOffset, 'digest')));
   for (const base of replaced) await removeSegment(vfs, directory, base);
   // They must be gone before the one that covers them has no mark any more that says so.
   if (replaced.length > 0) await syncDir();
@@ -79,8 +81,9 @@ export async function finishSwap(
   await syncDir();
 }
 
-async function removeSegment(vfs: Vfs, directory: string, base: number): Promise<void> {
-  for (const kind of ['index', 'timeindex', 'log'] as const) {
+/** Removes the files of a segment; the log goes last. */
+export async function removeSegment(vfs: Vfs, directory: string, base: number): Promise<void> {
+  for (const kind of ['index', 'timeindex', 'digest', 'log'] as const) {
     await vfs.remove(joinPath(directory, segmentFileName(base, kind)));
   }
 }

@@ -16,6 +16,34 @@ import { checkOneOf, checkOptions, integerOption } from '../options.ts';
 /** How safe a record is: in memory, given to the operating system, or durable. */
 export type Durability = 'accepted' | 'written' | 'synced';
 
+export const LEVELS = ['accepted', 'written', 'synced'] as const;
+
+export interface AppendOptions {
+  /** What the promise waits for; the log's own level unless given. */
+  durability?: Durability;
+}
+
+/**
+ * The level that an append waits for.
+ *
+ * @throws TypeError where an option is wrong
+ */
+export function resolveLevel(options: AppendOptions | undefined, isOwnLevelSynced: boolean): Durability {
+  const own = isOwnLevelSynced ? 'synced' : 'written';
+  if (options === undefined) return own;
+  checkOptions('append options', options, ['durability']);
+  return options.durability === undefined ? own : checkOneOf('durability', options.durability, LEVELS);
+}
+
+/** How far the log is at each level: offsets below the number have reached it. */
+export interface DurableState {
+  accepted: number;
+  written: number;
+  synced: number;
+  /** Bytes that a power cut could take now. */
+  bytesAtRisk: number;
+}
+
 /** When a log calls fdatasync. */
 export type SyncPolicy =
   /** After every write. For `busyPollMs` see below. */

@@ -7,6 +7,7 @@
 
 import { joinPath } from '../vfs/vfs.ts';
 import type { SegmentState } from './checkpoint.ts';
+import { digestProblems } from './digest-check.ts';
 import type { Gap } from './gaps.ts';
 import { type Judgement, type Leftover, type Link, type Loss, offsetsText } from './judge.ts';
 import { CHECKPOINT_FILE, GAPS_FILE, segmentFileName } from './names.ts';
@@ -40,7 +41,7 @@ export interface LogVerifyReport {
 }
 
 export interface VerifyOptions {
-  /** Also compare the recovery point with the log, and list what else lies in the directory. */
+  /** Also compare digests, and the recovery point with the log, and list what else lies in the directory. */
   deep?: boolean;
 }
 
@@ -196,5 +197,9 @@ export async function verifyLog(
   context: SegmentContext,
   options: VerifyOptions & SurveyOptions,
 ): Promise<LogVerifyReport> {
-  return reportOn(await surveyLog(context, options), options);
+  const survey = await surveyLog(context, options);
+  const report = reportOn(survey, options);
+  const found = options.deep === true ? await digestProblems(context, survey) : [];
+  for (const problem of found) report.problems.push({ ...problem, position: 0, offsets: undefined });
+  return report;
 }

@@ -9,6 +9,7 @@ export function createPoolWork(pool: Pool, vfs: Vfs): LogWork {
   return {
     idleThreads: () => pool.idleThreads,
     compressBatches: (args) => pool.run('compressBatches', args),
+    digestFile: (args, disk) => pool.run('digestFile', args, { vfs: disk }),
     mapSegment: (args) => pool.run('mapSegment', args, { vfs }),
     rewriteSegments: (args) => pool.run('rewriteSegments', args, { vfs }),
   };

@@ -13,6 +13,7 @@ import { isMainThread } from 'node:worker_threads';
 import type { Clock } from '../clock.ts';
 import type { MappedSegment, MapSegmentArgs } from '../log/compaction/map-segment.ts';
 import type { RewriteArgs, Rewritten } from '../log/compaction/rewrite-segments.ts';
+import type { DigestFileArgs } from '../log/digest.ts';
 import type { MergeTablesArgs } from '../lsm/compaction/merge-tables.ts';
 import type { OutputResult } from '../lsm/compaction/output.ts';
 import type { WriteRunArgs } from '../lsm/compaction/write-run.ts';
@@ -52,6 +53,8 @@ interface TaskTypes {
   writeRun: { args: WriteRunArgs; result: OutputResult };
   /** Batches into smaller ones, where they lie; see `compressBatches`. */
   compressBatches: { args: CompressBatchesArgs; result: number[] };
+  /** The digest of a file; see `digestFile`. */
+  digestFile: { args: DigestFileArgs; result: Uint8Array | undefined };
   /** Tables into tables; see `mergeTables`. */
   mergeTables: { args: MergeTablesArgs; result: OutputResult };
   /** Keys of a segment into a map; see `mapSegment`. */
@@ -91,6 +94,10 @@ const LOADERS: Loaders = {
   compressBatches: async () => {
     const { compressBatches } = await import('../record/compression.ts');
     return { workBytes: 0, run: ({ memory }, args) => compressBatches(memory, args) };
+  },
+  digestFile: async () => {
+    const { DIGEST_WORK_BYTES, digestFile } = await import('../log/digest.ts');
+    return { workBytes: DIGEST_WORK_BYTES, run: digestFile };
   },
   writeRun: async () => {
     const { writeRun, writeRunBytes } = await import('../lsm/compaction/write-run.ts');

@@ -409,7 +409,7 @@ describe('varve inspect of anything else', () => {
     expect(code).toBe(2);
     expect(stdout).toBe('');
     expect(stderr).toBe(
-      `varve: ${path} is none of the files of a log or a tree: those end in .log, .index or .timeindex, those of a tree in .table, or are called recovery-point or gaps\n`,
+      `varve: ${path} is none of the files of a log or a tree: those end in .log, .index, .timeindex or .digest, those of a tree in .table, or are called recovery-point or gaps\n`,
     );
   });
 

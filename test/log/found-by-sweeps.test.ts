@@ -8,6 +8,7 @@ import type { LogOptions } from '../../src/log/options.ts';
 import { open } from '../../src/open.ts';
 import { createRuntime } from '../../src/runtime.ts';
 import { CrashVfs, createFaultVfs } from '../../src/testing/testing.ts';
+import type { Vfs } from '../../src/vfs/vfs.ts';
 import {
   DIRECTORY,
   damageFile,
@@ -155,4 +156,35 @@ test('a segment that a failed roll left behind does not make truncated records o
   expect(await readValues(again)).toEqual(['too']);
   await log.close();
   expect(await readValues(await kit.open(disk, SMALL))).toEqual(['too']);
+});
+
+test('what is left of segments that were being removed is not taken for the log', async () => {
+  const disk = await kit.disk();
+  const log = await kit.open(disk, { ...SMALL, sync: { mode: 'never' } });
+  for (const _ of range(0, 8)) await log.append({ value: 'x'.repeat(1800) });
+  const copy = async (from: Vfs, to: Vfs, names: string[]): Promise<void> => {
+    for (const name of names) {
+      const source = await from.open(`${DIRECTORY}/${name}`, 'read');
+      const bytes = new Uint8Array(await source.size());
+      await source.read(bytes, 0);
+      await source.close();
+      const target = await to.open(`${DIRECTORY}/${name}`, 'create');
+      await target.write(name.startsWith(String(active).padStart(20, '0')) ? bytes.fill(0) : bytes, 0);
+      await target.close();
+    }
+  };
+  const { segments } = log.info();
+  const active = segments.at(-1)?.baseOffset ?? 0;
+  expect(segments.length).toBeGreaterThan(3);
+  // The power fails: the first segment is there again, the next are gone, and nothing of the active one was synced.
+  const again = await kit.disk();
+  await copy(disk.inner, again.inner, ['00000000000000000000.log']);
+  await log.truncateBefore(log.nextOffset);
+  await copy(disk.inner, again.inner, ['recovery-point', `${String(active).padStart(20, '0')}.log`]);
+  for (const readOnly of [true, false]) {
+    const woken = await kit.open(again, SMALL, { readOnly });
+    expect([woken.firstOffset, woken.visibleOffset]).toEqual([active, active]);
+    expect(woken.recovery).toMatchObject({ quarantined: [], damage: [], tornTails: 0 });
+    await woken.close();
+  }
 });

@@ -42,6 +42,8 @@ export function drawOptions(random: Random): LogOptions {
     bufferBytes: 64 * 1024,
     maxRecordBytes: 300_000,
     preallocate: random.chance(0.2),
+    compression: random.chance(0.3) ? 'gzip' : 'none',
+    digest: random.chance(0.3) ? random.pick(['crc32c', 'crc64', 'sha256'] as const) : 'none',
     retention: random.chance(0.2)
       ? { bytes: random.int(0, 30_000), ageMs: random.chance(0.5) ? random.int(0, 100_000) : undefined }
       : undefined,

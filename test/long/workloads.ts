@@ -115,6 +115,17 @@ export const WORKLOADS: readonly Workload[] = [
     options: { ...SMALL, sync: { mode: 'never' }, preallocate: true },
     steps: LIFE,
   },
+  {
+    name: 'retained by size, compressed, with digests',
+    options: {
+      ...SMALL,
+      sync: { mode: 'never' },
+      compression: 'gzip',
+      digest: 'crc64',
+      retention: { bytes: 6000 },
+    },
+    steps: RETAINED,
+  },
   { name: 'enqueued, always', options: { ...SMALL, sync: { mode: 'always' } }, steps: ENQUEUED },
   { name: 'enqueued, never', options: { ...SMALL, sync: { mode: 'never' } }, steps: ENQUEUED },
   { name: 'large, always', options: { ...SMALL, sync: { mode: 'always' } }, steps: LARGE },
