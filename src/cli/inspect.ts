@@ -14,6 +14,7 @@ import {
   parseSegmentFileName,
 } from '../log/names.ts';
 import { parseTableFileName } from '../lsm/table/table-file.ts';
+import { MANIFEST_DIRECTORY } from '../lsm/trees.ts';
 import { Memory } from '../memory/memory.ts';
 import { nodeVfs } from '../vfs/node.ts';
 import type { Context, ExitCode } from './context.ts';
@@ -23,6 +24,7 @@ import { inspectDigest } from './inspect/digest.ts';
 import { inspectGaps } from './inspect/gaps.ts';
 import { inspectOffsetIndex, inspectTimeIndex } from './inspect/indexes.ts';
 import type { Inspection } from './inspect/inspection.ts';
+import { inspectManifest } from './inspect/manifest.ts';
 import { inspectSegment } from './inspect/segment.ts';
 import { inspectTable } from './inspect/table.ts';
 
@@ -55,6 +57,10 @@ export async function inspect(
   options: InspectCommandOptions,
   context: Context,
 ): Promise<ExitCode> {
+  const limit = options.limit ?? Number.POSITIVE_INFINITY;
+  const isManifest = path.split(/[/\\]/).at(-1) === MANIFEST_DIRECTORY;
+  if (isManifest && (await nodeVfs.stat(path))?.kind === 'directory')
+    return await inspectManifest(path, { json: options.json === true, limit }, context);
   const inspector = inspectorOf(path);
   const file = await nodeVfs.open(path, 'read');
   try {
@@ -64,7 +70,7 @@ export async function inspect(
       bytes: await file.size(),
       memory: Memory.create(MEMORY_BYTES_DEFAULT),
       context,
-      limit: options.limit ?? Number.POSITIVE_INFINITY,
+      limit,
       json: options.json === true,
     });
   } finally {

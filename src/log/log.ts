@@ -8,7 +8,6 @@ import { VarveError } from '../errors.ts';
 import { booleanOption, checkInteger, checkOneOf, checkOptions } from '../options.ts';
 import type { RecordBatch } from '../record/batch.ts';
 import type { LogRecord, RecordInput } from '../record/record.ts';
-import { removedError } from './absent.ts';
 import {
   type CompactOptions,
   type DeduplicateOptions,
@@ -28,6 +27,7 @@ import {
   settleCodecs,
   walkFramed,
 } from './foreign.ts';
+import { getFrom } from './get.ts';
 import { describeLog, type LogInfo } from './info.ts';
 import type { LogMetricsSnapshot } from './metrics.ts';
 import type { LogOptions } from './options.ts';
@@ -294,7 +294,7 @@ export class Log {
       const { points } = this.#core;
       // Mostly everything is at hand: then one promise is all that it takes.
       const record = points.readNow(segment, offset, this.#core.visibleBytes(segment));
-      return record === undefined ? this.#getFrom(segment, offset) : Promise.resolve(record);
+      return record === undefined ? getFrom(this.#core, this, segment, offset) : Promise.resolve(record);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -307,27 +307,6 @@ export class Log {
     const segment = this.#core.segments.find(offset);
     if (segment.damaged.length > 0) checkKept(segment, offset);
     return segment;
-  }
-
-  async #getFrom(segment: Segment, offset: number): Promise<LogRecord> {
-    const { calls } = this.#core;
-    calls.begin();
-    segment.pin();
-    try {
-      const record = await this.#core.points.read(segment, offset, this.#core.visibleBytes(segment));
-      this.#core.segments.touch(segment);
-      if (record !== undefined) return record;
-    } catch (error) {
-      if (!(await this.#core.wasReplaced(segment, error)))
-        await this.#core.explainMissing(segment, offset, error);
-    } finally {
-      await segment.unpin();
-      calls.end();
-    }
-    // What lies around damage is as good as ever; how to get there is a reader's business.
-    for await (const found of this.read({ fromOffset: offset, toOffset: offset + 1 })) return found;
-    if (offset >= this.firstOffset) throw removedError(offset);
-    throw this.#core.outOfRange(offset);
   }
 
   /**
