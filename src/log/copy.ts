@@ -61,9 +61,12 @@ export async function copyLog(
 }
 
 /** Copies what readers see of a log that is open; it may be written meanwhile. */
-export function copyOpenLog(core: LogCore, to: string): Promise<void> {
+export async function copyOpenLog(core: LogCore, to: string): Promise<void> {
+  core.checkOpen();
   const { segments, context } = core;
-  return segments.whileUnchanged(async () => {
+  // What compaction would replace stays as it is, and what the recovery point names is there.
+  const letGo = segments.hold();
+  const copying = segments.whileUnchanged(async () => {
     const known = core.known();
     const { active } = segments;
     const states = segments.list.map(({ baseOffset, bytes }) => {
@@ -72,6 +75,7 @@ export function copyOpenLog(core: LogCore, to: string): Promise<void> {
     });
     await copyLog(context.vfs, context.directory, to, states);
   });
+  await copying.finally(letGo);
 }
 
 /** The segments up to the first that is not whole: what follows is not visible yet. */

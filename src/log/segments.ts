@@ -154,9 +154,7 @@ export class Segments {
     if (at >= 0) this.#openSealed.splice(at, 1);
     this.#openSealed.push(segment);
     if (this.#openSealed.length <= OPEN_SEALED_MAX) return;
-    const idle = this.#openSealed.findIndex(
-      (candidate) => !candidate.isPinned && candidate.state !== undefined,
-    );
+    const idle = this.#openSealed.findIndex((one) => !one.isPinned && one.state !== undefined);
     if (idle < 0 || idle === this.#openSealed.length - 1) return;
     const [oldest] = this.#openSealed.splice(idle, 1);
     oldest?.release().catch((error: unknown) => this.#parts.onBackgroundError(error));
@@ -176,10 +174,8 @@ export class Segments {
   /** Removes what lies before an offset: it is gone for readers at once, its segments as far as they are sealed. */
   truncateBefore(offset: number): Promise<void> {
     return this.#exclusively(async () => {
-      const count = this.#settled().filter(
-        (segment) => segment.isSealed && segment.nextOffset <= offset,
-      ).length;
-      await this.#drop(count, offset);
+      const going = this.#settled().filter((one) => one.isSealed && one.nextOffset <= offset);
+      await this.#drop(going.length, offset);
     });
   }
 
@@ -270,18 +266,13 @@ export class Segments {
 
   /** Writes the checkpoint; one at a time, in the order of the calls. */
   checkpoint(isClean: boolean): Promise<void> {
-    const written = this.#checkpointing.then(() => this.#writeCheckpoint(isClean));
-    this.#checkpointing = written.catch(() => undefined);
-    return written;
+    return this.whileUnchanged(() => this.#writeCheckpoint(isClean));
   }
 
   /** Does something while no checkpoint is written, and so no segment goes that the last one names. */
-  whileUnchanged<T>(work: () => Promise<T>): Promise<T> {
+  whileUnchanged(work: () => Promise<void>): Promise<void> {
     const done = this.#checkpointing.then(work);
-    this.#checkpointing = done.then(
-      () => undefined,
-      () => undefined,
-    );
+    this.#checkpointing = done.catch(() => undefined);
     return done;
   }
 
