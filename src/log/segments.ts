@@ -173,10 +173,9 @@ export class Segments {
 
   /** Removes what lies before an offset: it is gone for readers at once, its segments as far as they are sealed. */
   truncateBefore(offset: number): Promise<void> {
-    return this.#exclusively(async () => {
-      const going = this.#settled().filter((one) => one.isSealed && one.nextOffset <= offset);
-      await this.#drop(going.length, offset);
-    });
+    return this.#exclusively(() =>
+      this.#drop(this.sealed.filter(({ nextOffset }) => nextOffset <= offset).length, offset),
+    );
   }
 
   /** The sealed segments that can be rewritten: no more is to be done about them, and nothing is known to be lost. */
