@@ -60,7 +60,8 @@ class Reading {
     this.#context = context;
     this.#left = options.limit ?? Number.POSITIVE_INFINITY;
     this.#selection = {
-      fromOffset: options.fromOffset ?? 0,
+      // The first batch may begin with records that were removed.
+      fromOffset: options.fromOffset ?? log.firstOffset,
       toOffset: options.toOffset ?? Number.POSITIVE_INFINITY,
       fromTimestamp: options.since ?? Number.NEGATIVE_INFINITY,
       toTimestamp: options.until ?? Number.POSITIVE_INFINITY,

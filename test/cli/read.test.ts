@@ -47,6 +47,13 @@ describe('varve read', () => {
     });
   });
 
+  test('prints nothing of what was removed, though its batch is still there', async () => {
+    const directory = await makeDatabase();
+    await withWriter(directory, async (database) => (await database.log('orders')).truncateBefore(4));
+    expect((await varve(['read', directory, 'orders'])).stdout).toBe(lines(4, 10));
+    expect((await varve(['read', directory, 'orders', '--limit', '2'])).stdout).toBe(lines(4, 6));
+  });
+
   test.each([
     [['--from-offset', '7'], 7, 10],
     [['--to-offset', '3'], 0, 3],
