@@ -91,6 +91,26 @@ describe('a checkpoint', () => {
     await db.close();
   });
 
+  test('of a database that was opened and not written to is whole in every part', async () => {
+    const directory = fresh();
+    let db = await open(directory, { runtime });
+    await (await db.tree('one', OPTIONS)).put('a', '1');
+    const log = await db.log('events', { segmentBytes: 4096 });
+    for (let i = 0; i < 50; i++) await log.append({ value: `${i}`.padEnd(300) });
+    await db.close();
+    db = await open(directory, { runtime });
+    await db.log('events', { segmentBytes: 4096 });
+    await (await db.log('later')).append({ value: 'x' });
+    const copy = fresh();
+    await db.checkpoint(copy);
+    await db.close();
+    const again = await open(copy, { runtime });
+    expect(await again.verify({ deep: true })).toMatchObject({ isClean: true, problems: [] });
+    expect(contents(await again.tree('one'))).toEqual(['a=1']);
+    expect((await again.log('events')).nextOffset).toBe(50);
+    await again.close();
+  });
+
   test('is made while others write, flush and merge, and has each batch or none of it', async () => {
     const db = await open(fresh(), { runtime, wal: { sync: { mode: 'never' } } });
     const [one, two] = [await db.tree('one', OPTIONS), await db.tree('two', OPTIONS)];

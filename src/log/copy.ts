@@ -7,6 +7,7 @@
 import { isVarveError } from '../errors.ts';
 import { copyFile } from '../vfs/copy.ts';
 import { joinPath, type Vfs } from '../vfs/vfs.ts';
+import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import type { LogCore } from './core.ts';
 import {
   CHECKPOINT_TEMPORARY_FILE,
@@ -15,6 +16,7 @@ import {
   QUARANTINE_DIRECTORY,
   SPARE_FILE,
 } from './names.ts';
+import type { SegmentContext } from './segment.ts';
 
 /** A segment of a log that is open: how many bytes of it readers see, and whether there is more. */
 interface CopiedSegment {
@@ -74,8 +76,20 @@ export async function copyOpenLog(core: LogCore, to: string): Promise<void> {
       return { baseOffset, bytes: visible, isWhole: visible === bytes && baseOffset !== active.baseOffset };
     });
     await copyLog(context.vfs, context.directory, to, states);
+    await takeCleanMark(context, to, active.baseOffset);
   });
   await copying.finally(letGo);
+}
+
+/**
+ * A log that nobody has written to since it was opened says of itself that it was closed, and has its last indexes.
+ * The copy has not.
+ */
+async function takeCleanMark({ memory, vfs }: SegmentContext, to: string, active: number): Promise<void> {
+  const checkpoint = await readCheckpoint(memory, vfs, to);
+  if (checkpoint?.isClean !== true) return;
+  const segments = checkpoint.segments.filter(({ baseOffset }) => baseOffset !== active);
+  await writeCheckpoint(memory, vfs, to, { ...checkpoint, isClean: false, segments });
 }
 
 /** The segments up to the first that is not whole: what follows is not visible yet. */

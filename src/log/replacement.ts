@@ -48,7 +48,10 @@ export class Replacement {
   async run(): Promise<Segment | undefined> {
     const { context, syncDir, digests } = this.#parts;
     await digests.forget(this.#sources, syncDir);
-    if (!this.#areThere()) return undefined;
+    if (!this.#areThere()) {
+      this.#digestAgain();
+      return undefined;
+    }
     const { vfs } = context;
     const segment = this.#segment;
     // Who has pinned one must be able to read on whatever happens to its name.
@@ -124,8 +127,17 @@ export class Replacement {
     if (segments.list.includes(segment)) this.#exchange([segment], this.#sources);
     // Not removed before something has made known that the old ones are there.
     onTakenBack(this.#swapPath);
+    this.#digestAgain();
     await segment.retire();
     await segment.unpin();
+  }
+
+  /** The old segments stay: so do their digests, as far as those were right. */
+  #digestAgain(): void {
+    const { segments, digests } = this.#parts;
+    for (const source of this.#sources) {
+      if (segments.list.includes(source) && source.damaged.length === 0) digests.add(source);
+    }
   }
 
   /** Removes the files of the others. Where that fails, opening the log goes on with it. */

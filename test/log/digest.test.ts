@@ -11,7 +11,8 @@ import { repairLog } from '../../src/log/repair.ts';
 import { surveyLog } from '../../src/log/survey.ts';
 import { joinPath } from '../../src/vfs/vfs.ts';
 import { crc32cOf } from '../kit/batch-bytes.ts';
-import { DIRECTORY, type Disk, failure, range, readOffsets, useLogKit } from '../kit/log-kit.ts';
+import { settle } from '../kit/clock.ts';
+import { DIRECTORY, type Disk, failure, failureCode, range, readOffsets, useLogKit } from '../kit/log-kit.ts';
 import { createRandom } from '../kit/random.ts';
 
 const kit = useLogKit();
@@ -349,4 +350,23 @@ test('a segment that compaction puts in the place of others has a digest of its 
   const again = await kit.open(disk, options('sha256', { cleanup: 'compact' }));
   expect((await again.verify({ deep: true })).problems).toEqual([]);
   expect((await scrubAll(again)).damage).toEqual([]);
+});
+
+test('segments whose replacement is taken back have their digests again', async () => {
+  const disk = await kit.disk();
+  const log = await kit.open(disk, options('crc64', { cleanup: 'compact' }));
+  for (let i = 0; i < 400; i += 20) {
+    await log.appendMany(
+      range(i, i + 20).map((n) => ({ key: `k${n % 7}`, value: `record ${n} ${'x'.repeat(30)}` })),
+    );
+  }
+  await log.roll();
+  await settle();
+  const before = await namesOf(disk, '.digest');
+  expect(before.length).toBeGreaterThan(2);
+  disk.rules.push({ operation: 'rename', path: /recovery-point/, error: 'EIO' });
+  expect(await failureCode(log.compact({ force: true }))).toBe('IO');
+  disk.rules.pop();
+  await log.close();
+  expect(await namesOf(disk, '.digest')).toEqual(before);
 });
