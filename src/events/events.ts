@@ -192,7 +192,11 @@ export class Events {
     return this.#past.advance(cutoffsOf(retention, this.#trees.parts.clock.now(), tables));
   }
 
-  /** Writes what a journal of a process that ended still has; see `handover`. */
+  /**
+   * Writes what a journal of a process that ended still has; see `handover`.
+   *
+   * @internal
+   */
   async recover(): Promise<void> {
     if (this.#trees.parts.readOnly) return;
     if (this.#writer.state.retention !== undefined) await this.#drop();
@@ -223,7 +227,11 @@ export class Events {
     return readableOf(this.read(options));
   }
 
-  /** A way in for very many entries, each of which was checked. */
+  /**
+   * A way in for very many entries, each of which was checked.
+   *
+   * @internal
+   */
   bulk(): EventBulk {
     this.#trees.checkWritable();
     return new EventBulk(this.#writer);

@@ -59,6 +59,8 @@ export class Log {
    *
    * @throws TypeError, RangeError where an option is wrong
    * @throws VarveError `CORRUPT` where the recovery mode does not go on; `NO_MEMORY`, `NO_SPACE`, `IO`, ...
+   *
+   * @internal
    */
   static async open(parts: LogParts, options?: LogOptions): Promise<Log> {
     return new Log(await LogCore.open(parts, options));
@@ -200,6 +202,8 @@ export class Log {
   /**
    * Appends batches that our own kernels have framed in the shared memory, from where they lie. They
    * must not change until the promise settles, which is when they are written.
+   *
+   * @internal
    */
   async appendFramed(source: FramedBatches): Promise<{ firstOffset: number; lastOffset: number }> {
     if (this.#core.options.cleanup !== 'delete') throw new TypeError(NO_KEY);

@@ -46,7 +46,11 @@ export class Tree {
     return this.#core.name;
   }
 
-  /** The number that the write-ahead log knows it by. */
+  /**
+   * The number that the write-ahead log knows it by.
+   *
+   * @internal
+   */
   get id(): number {
     return this.#core.id;
   }
@@ -61,7 +65,11 @@ export class Tree {
     return maxValueBytes(this.#trees);
   }
 
-  /** Whether it is a tree of this database. */
+  /**
+   * Whether it is a tree of this database.
+   *
+   * @internal
+   */
   isOf(trees: Trees): boolean {
     return this.#trees === trees;
   }
@@ -143,6 +151,8 @@ export class Tree {
    * @param sequence what is older is seen: `visible`, `latest` or that of a snapshot
    * @returns whether there is a value; then `found` tells of it, until anything else is done with the tree
    * @throws VarveError `CORRUPT`, `IO`, `CLOSED`, `NO_MEMORY`
+   *
+   * @internal
    */
   locate(key: Uint8Array, sequence: number): boolean {
     const trees = this.#trees;
@@ -150,27 +160,47 @@ export class Tree {
     return this.#core.find(trees.scratch.put(key), key, sequence, trees.scratch.found);
   }
 
-  /** The address of what `locate` found: see `FOUND_BYTES` in `lsm-layout.ts`. */
+  /**
+   * The address of what `locate` found: see `FOUND_BYTES` in `lsm-layout.ts`.
+   *
+   * @internal
+   */
   get found(): number {
     return this.#trees.scratch.found;
   }
 
-  /** What is older than this was acknowledged. */
+  /**
+   * What is older than this was acknowledged.
+   *
+   * @internal
+   */
   get visible(): number {
     return this.#trees.writer.visible;
   }
 
-  /** What is older than this was accepted: a write that builds on it is not kept unless it is kept, too. */
+  /**
+   * What is older than this was accepted: a write that builds on it is not kept unless it is kept, too.
+   *
+   * @internal
+   */
   get latest(): number {
     return Math.max(this.#trees.wal.nextOffset, this.#trees.writer.visible);
   }
 
-  /** Whether writes wait in line, which even `latest` does not see. */
+  /**
+   * Whether writes wait in line, which even `latest` does not see.
+   *
+   * @internal
+   */
   get hasLine(): boolean {
     return this.#trees.writer.hasLine;
   }
 
-  /** Resolves when no write waits in line. It never rejects. */
+  /**
+   * Resolves when no write waits in line. It never rejects.
+   *
+   * @internal
+   */
   lineEmptied(): Promise<void> {
     return this.#trees.writer.lineEmptied();
   }
@@ -179,6 +209,8 @@ export class Tree {
    * Goes through entries as `entries` does, and makes of each what is asked for.
    *
    * @param sequence what is older is seen; as the options say unless given
+   *
+   * @internal
    */
   iterate<T>(options: RangeOptions, withValues: boolean, take: Take<T>, sequence?: number): TreeIterator<T> {
     this.#trees.check();
@@ -258,7 +290,11 @@ export class Tree {
     await trees.calls.during(trees.background.exclusively(() => compactRange(trees, this.#core, start, end)));
   }
 
-  /** What its tables say of themselves. */
+  /**
+   * What its tables say of themselves.
+   *
+   * @internal
+   */
   *tables(): Generator<TableProperties, void, undefined> {
     for (const { properties } of this.#core.version.tables()) yield properties;
   }
