@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createRuntime, type Database, open, type Runtime, type Tree } from '../src/index.ts';
+import { CODECS_HERE, type CodecHere } from './kit/codecs.ts';
 import { failureCode } from './kit/log-kit.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'varve-trees-'));
@@ -44,6 +45,29 @@ async function fill(db: Database, tree: Tree, count: number): Promise<void> {
 }
 
 describe('trees of a database', () => {
+  for (const compression of ['lz4', 'zstd'] as const) {
+    const { codec, note } = CODECS_HERE.find(({ name }) => name === compression) as CodecHere;
+    test.skipIf(codec === undefined)(
+      `are compressed with ${compression} by worker threads${note}`,
+      async () => {
+        const directory = fresh();
+        const options = { compression, memtableBytes: 65_536, tableBytes: 65_536 };
+        let db = await open(directory, { runtime });
+        const tree = await db.tree('one', options);
+        await fill(db, tree, 1500);
+        await tree.flush();
+        await tree.compact();
+        expect(tree.stats().levels.at(-1)?.entries).toBe(1500);
+        expect(tree.stats().levels.reduce((sum, { bytes }) => sum + bytes, 0)).toBeLessThan(1500 * 50);
+        await db.close();
+        db = await open(directory, { runtime });
+        expect((await db.tree('one')).getSync(keyOf(777))?.toString().trim()).toBe('value 777');
+        expect((await db.verify({ deep: true })).problems).toEqual([]);
+        await db.close();
+      },
+    );
+  }
+
   test('are written, flushed by worker threads, and read after opening again', {
     timeout: 30_000,
   }, async () => {

@@ -8,13 +8,17 @@
  * @module
  */
 
+import type { Transform } from 'node:stream';
 import { VarveError } from '../errors.ts';
 
 /** The codecs that Kafka knows, by their names there, but for `none`. */
 export type CodecName = 'gzip' | 'snappy' | 'lz4' | 'zstd';
 
-export interface Codec {
-  readonly name: CodecName;
+/** All of them: with `deflate`, which is what gzip packs with, for blocks that have a checksum of their own. */
+export type AnyCodecName = CodecName | 'deflate';
+
+export interface Codec<Name extends AnyCodecName = CodecName> {
+  readonly name: Name;
   /**
    * Compresses bytes, on this thread.
    *
@@ -32,6 +36,12 @@ export interface Codec {
   expand(bytes: Uint8Array, maxBytes: number): Uint8Array;
 }
 
+/** A codec that can expand a stream, too, whose length nobody knows. */
+export interface StreamingCodec extends Codec {
+  /** Takes compressed bytes, and gives out what they become. Bytes of two frames must not come in one piece. */
+  createDecoder(): Transform;
+}
+
 /** The levels of a codec: more is smaller and slower. */
 export interface Levels {
   readonly least: number;
@@ -40,13 +50,13 @@ export interface Levels {
 }
 
 /** The error for bytes that do not expand. */
-export function broken(name: CodecName, reason: string, cause?: unknown): VarveError {
+export function broken(name: AnyCodecName, reason: string, cause?: unknown): VarveError {
   const details = cause === undefined ? {} : { cause };
   return new VarveError('CORRUPT', `the bytes do not expand with ${name}: ${reason}`, details);
 }
 
 /** The error for bytes that are, or claim to be, too much. */
-export function tooLarge(name: CodecName, maxBytes: number): VarveError {
+export function tooLarge(name: AnyCodecName, maxBytes: number): VarveError {
   return broken(name, `they would become more than ${maxBytes} bytes`);
 }
 

@@ -1,12 +1,13 @@
 /**
  * The codecs, each loaded when it is first needed, and the one place that knows where each comes from:
  *
- * | codec  | from                                                                        |
- * |--------|-----------------------------------------------------------------------------|
- * | gzip   | node:zlib                                                                   |
- * | snappy | the package `snappy`                                                        |
- * | lz4    | the package `lz4-napi`                                                      |
- * | zstd   | node:zlib where it has it (22.15, 23.8 and later), else `@cloudpss/zstd`    |
+ * | codec   | from                                                                        | used by                 |
+ * |---------|-----------------------------------------------------------------------------|-------------------------|
+ * | deflate | node:zlib                                                                   | tables                  |
+ * | gzip    | node:zlib                                                                   | batches, log files      |
+ * | snappy  | the package `snappy`                                                        | batches                 |
+ * | lz4     | the package `lz4-napi`                                                      | batches, tables         |
+ * | zstd    | node:zlib where it has it (22.15, 23.8 and later), else `@cloudpss/zstd`    | batches, tables, log files |
  *
  * Packages are optional: who does not use a codec need not have it. Where Node.js has Zstandard the package
  * is never loaded, since both would bring symbols of the same names into one process.
@@ -14,13 +15,15 @@
  * @module
  */
 
-import { VarveError } from '../errors.ts';
-import type { Codec, CodecName, Levels } from './codec.ts';
+import { isVarveError, VarveError } from '../errors.ts';
+import type { AnyCodecName, Codec, CodecName, Levels, StreamingCodec } from './codec.ts';
+import { deflate } from './deflate.ts';
 import { GZIP_LEVELS, gzip } from './gzip.ts';
 import { createLz4, type Lz4Package } from './lz4.ts';
 import { createSnappy, type SnappyPackage } from './snappy.ts';
 import { createBuiltInZstd, createPackagedZstd, ZSTD_LEVELS, type ZstdPackage } from './zstd.ts';
 
+/** Those that batches may be compressed with. */
 export const CODEC_NAMES: readonly CodecName[] = ['gzip', 'snappy', 'lz4', 'zstd'];
 
 /** The levels of those that have any. */
@@ -43,7 +46,10 @@ interface Source {
   readonly create: (module: never) => Codec;
 }
 
-const SOURCES: Readonly<Record<Exclude<CodecName, 'gzip'>, Source>> = {
+/** Those that Node.js does not always have. */
+type PackagedName = Exclude<AnyCodecName, 'deflate' | 'gzip'>;
+
+const SOURCES: Readonly<Record<PackagedName, Source>> = {
   snappy: {
     module: 'snappy',
     needs: 'the package snappy',
@@ -61,11 +67,16 @@ const SOURCES: Readonly<Record<Exclude<CodecName, 'gzip'>, Source>> = {
   },
 };
 
+type AnyCodec = Codec<AnyCodecName>;
+
 export class CodecRegistry {
   readonly #import: ImportPackage;
-  readonly #loaded: Map<CodecName, Codec> = new Map([['gzip', gzip]]);
-  readonly #loading: Map<CodecName, Promise<Codec>> = new Map();
-  readonly #missing: Map<CodecName, VarveError> = new Map();
+  readonly #loaded: Map<AnyCodecName, AnyCodec> = new Map<AnyCodecName, AnyCodec>([
+    ['deflate', deflate],
+    ['gzip', gzip],
+  ]);
+  readonly #loading: Map<AnyCodecName, Promise<AnyCodec>> = new Map();
+  readonly #missing: Map<AnyCodecName, VarveError> = new Map();
 
   /**
    * @param importPackage how packages are loaded
@@ -73,7 +84,7 @@ export class CodecRegistry {
    */
   constructor(
     importPackage: ImportPackage = (name) => import(name),
-    builtInZstd: Codec | null = createBuiltInZstd() ?? null,
+    builtInZstd: StreamingCodec | null = createBuiltInZstd() ?? null,
   ) {
     this.#import = importPackage;
     if (builtInZstd !== null) this.#loaded.set('zstd', builtInZstd);
@@ -84,12 +95,15 @@ export class CodecRegistry {
    *
    * @throws VarveError `UNSUPPORTED` where it is not to be had; it says what is missing
    */
-  load(name: CodecName): Promise<Codec> {
+  load(name: 'zstd'): Promise<StreamingCodec>;
+  load(name: CodecName): Promise<Codec>;
+  load(name: AnyCodecName): Promise<AnyCodec>;
+  load(name: AnyCodecName): Promise<AnyCodec> {
     const found = this.#loaded.get(name);
     if (found !== undefined) return Promise.resolve(found);
     let loading = this.#loading.get(name);
     if (loading === undefined) {
-      loading = this.#load(name as Exclude<CodecName, 'gzip'>);
+      loading = this.#load(name as PackagedName);
       this.#loading.set(name, loading);
     }
     return loading;
@@ -97,15 +111,34 @@ export class CodecRegistry {
 
   /** A codec that has been loaded; undefined where nobody has, or it is not to be had. */
   loaded(name: CodecName): Codec | undefined {
-    return this.#loaded.get(name);
+    return this.#loaded.get(name) as Codec | undefined;
   }
 
   /** Why a codec could not be loaded, where it was tried. */
-  missing(name: CodecName): VarveError | undefined {
+  missing(name: AnyCodecName): VarveError | undefined {
     return this.#missing.get(name);
   }
 
-  async #load(name: Exclude<CodecName, 'gzip'>): Promise<Codec> {
+  /** Loads a codec; where it is not to be had, whoever needs it is told so then. */
+  async settle(name: AnyCodecName): Promise<void> {
+    if (this.#loaded.has(name)) return;
+    await this.load(name).catch((error: unknown) => {
+      if (!isVarveError(error, 'UNSUPPORTED')) throw error;
+    });
+  }
+
+  /**
+   * A codec that was settled.
+   *
+   * @throws VarveError `UNSUPPORTED` where it is not to be had; it says what is missing
+   */
+  settled(name: AnyCodecName): AnyCodec {
+    const codec = this.#loaded.get(name);
+    if (codec !== undefined) return codec;
+    throw this.#missing.get(name) ?? new VarveError('UNSUPPORTED', `the codec ${name} has not been loaded`);
+  }
+
+  async #load(name: PackagedName): Promise<Codec> {
     const { module, needs, create } = SOURCES[name];
     try {
       const found = (await this.#import(module)) as { default?: unknown };

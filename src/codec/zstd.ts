@@ -1,13 +1,22 @@
 /**
  * Zstandard (RFC 8878): from Node.js itself where it has it, else from the package `@cloudpss/zstd`. Which of
- * the two, `packages.ts` decides.
+ * the two, `registry.ts` decides.
  *
  * @module
  */
 
+import type { Transform } from 'node:stream';
 import * as zlib from 'node:zlib';
 import { VarveError } from '../errors.ts';
-import { broken, type Codec, concatenated, type Levels, reasonOf, tooLarge } from './codec.ts';
+import {
+  broken,
+  type Codec,
+  concatenated,
+  type Levels,
+  reasonOf,
+  type StreamingCodec,
+  tooLarge,
+} from './codec.ts';
 import { type ZstdFrame, zstdFrames } from './zstd-frames.ts';
 
 export const ZSTD_LEVELS: Levels = { least: 1, greatest: 22, usual: 3 };
@@ -17,10 +26,14 @@ export const ZSTD_LEVELS: Levels = { least: 1, greatest: 22, usual: 3 };
  * threads of the process, which two of them must never use at the same time.
  */
 export interface ZstdPackage {
-  _NapiBindings: {
-    Compressor: new (level: number) => ZstdContext;
-    Decompressor: new () => ZstdContext;
-  };
+  _NapiBindings?: ZstdBindings;
+  /** A stream. */
+  Decompressor: new () => Transform;
+}
+
+interface ZstdBindings {
+  Compressor: new (level: number) => ZstdContext;
+  Decompressor: new () => ZstdContext;
 }
 
 /** Takes bytes of one frame, then its end, and goes on with the next. */
@@ -36,6 +49,7 @@ interface NewerZlib {
     bytes: Uint8Array,
     options: { maxOutputLength: number; chunkSize: number },
   ) => Uint8Array;
+  createZstdDecompress?: () => Transform;
 }
 
 /** The number of the parameter, `ZSTD_c_compressionLevel`, which the types of older lines lack. */
@@ -51,9 +65,14 @@ const STEP_SLACK_BYTES: number = 4 * 1024 * 1024;
 /** Expands one frame to at most so many bytes; `most` is what its blocks can become. */
 type ExpandFrame = (frame: Uint8Array, maxBytes: number, most: number) => Uint8Array;
 
-function createCodec(compress: Codec['compress'], expandFrame: ExpandFrame): Codec {
+function createCodec(
+  compress: Codec['compress'],
+  expandFrame: ExpandFrame,
+  createDecoder: () => Transform,
+): StreamingCodec {
   return {
     name: 'zstd',
+    createDecoder,
     compress,
     expand(bytes, maxBytes) {
       const frames = zstdFrames(bytes);
@@ -85,9 +104,9 @@ function expandOne(bytes: Uint8Array, frame: ZstdFrame, maxBytes: number, expand
 }
 
 /** The codec of Node.js; undefined where this one has none. */
-export function createBuiltInZstd(from: NewerZlib = zlib as NewerZlib): Codec | undefined {
-  const { zstdCompressSync, zstdDecompressSync } = from;
-  if (zstdCompressSync === undefined || zstdDecompressSync === undefined) return undefined;
+export function createBuiltInZstd(from: NewerZlib = zlib as NewerZlib): StreamingCodec | undefined {
+  const { zstdCompressSync, zstdDecompressSync, createZstdDecompress } = from;
+  if (!zstdCompressSync || !zstdDecompressSync || !createZstdDecompress) return undefined;
   return createCodec(
     (bytes, level = ZSTD_LEVELS.usual) => zstdCompressSync(bytes, { params: { [LEVEL_PARAMETER]: level } }),
     (frame, maxBytes) => {
@@ -99,6 +118,7 @@ export function createBuiltInZstd(from: NewerZlib = zlib as NewerZlib): Codec | 
         throw broken('zstd', reasonOf(error), error);
       }
     },
+    createZstdDecompress,
   );
 }
 
@@ -109,11 +129,11 @@ function bufferOf(bytes: Uint8Array): Buffer {
 
 /** Compresses and expands with contexts of this thread, which are made once. */
 class PackagedZstd {
-  readonly #zstd: ZstdPackage['_NapiBindings'];
+  readonly #zstd: ZstdBindings;
   readonly #compressors: Map<number, ZstdContext> = new Map();
   #decompressor: ZstdContext | undefined;
 
-  constructor(zstd: ZstdPackage['_NapiBindings']) {
+  constructor(zstd: ZstdBindings) {
     this.#zstd = zstd;
   }
 
@@ -153,7 +173,8 @@ class PackagedZstd {
 }
 
 /** The codec of the package. */
-export function createPackagedZstd({ _NapiBindings }: ZstdPackage): Codec {
+export function createPackagedZstd({ _NapiBindings, Decompressor }: ZstdPackage): StreamingCodec {
+  if (_NapiBindings === undefined) throw new Error('its native part is not there');
   const zstd = new PackagedZstd(_NapiBindings);
   return createCodec(
     (bytes, level = ZSTD_LEVELS.usual) => zstd.compress(bytes, level),
@@ -165,5 +186,6 @@ export function createPackagedZstd({ _NapiBindings }: ZstdPackage): Codec {
         throw broken('zstd', reasonOf(error), error);
       }
     },
+    () => new Decompressor(),
   );
 }

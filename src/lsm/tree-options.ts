@@ -3,7 +3,7 @@
 import { booleanOption, checkOneOf, checkOptions, integerOption } from '../options.ts';
 import { type CompactionStrategy, resolveStrategy, type StoredStrategy } from './compaction/strategy.ts';
 import { type DropExpired, resolveDrop, type StoredDrop } from './drop-options.ts';
-import type { Compression } from './table/codecs.ts';
+import { COMPRESSIONS, type Compression } from './table/codecs.ts';
 import { BLOCK_BYTES_MAX, BLOCK_BYTES_MIN } from './table/output-bytes.ts';
 import { TAGGINGS, type Tagging } from './table/tags.ts';
 import { DEFAULT_WRITE_OPTIONS } from './table/writer.ts';
@@ -15,7 +15,10 @@ export interface TreeOptions {
   tableBytes?: number;
   /** What a block of a table has at most before it is compressed, unless one entry has more; 4 KiB unless given. */
   blockBytes?: number;
-  /** How blocks are compressed; `none` unless given. */
+  /**
+   * How blocks are compressed; `none` unless given. `lz4` needs the package lz4-napi; `zstd` Node.js 22.15 or later,
+   * or the package @cloudpss/zstd.
+   */
   compression?: Compression;
   /** Whether tables have Bloom filters, which tell for most keys that they do not have them; true unless given. */
   filter?: boolean;
@@ -58,7 +61,6 @@ const MEMTABLE_SHARE_MAX = 1 / 8;
 const TABLE_BYTES_DEFAULT = 32 * MIB;
 const TABLE_BYTES_MIN = 16 * KIB;
 const TABLE_BYTES_MAX = 1024 * MIB;
-const COMPRESSIONS: readonly Compression[] = ['none', 'deflate', 'zstd'];
 const OPTION_NAMES = [
   'memtableBytes',
   'tableBytes',

@@ -30,6 +30,7 @@ import type { SharedParts, TreesParts } from './shared-parts.ts';
 import { Snapshots } from './snapshots.ts';
 import { SpareSlabs } from './spare-slabs.ts';
 import { BlockCache } from './table/block-cache.ts';
+import { loadCompression } from './table/codecs.ts';
 import { parseTableFileName } from './table/table-file.ts';
 import { Tables } from './tables.ts';
 import { TreeCore } from './tree-core.ts';
@@ -218,7 +219,8 @@ export class Trees implements SharedParts {
   /**
    * A tree by its name; it is made where there is none.
    *
-   * @throws VarveError `NOT_FOUND` where it is not there and cannot be made; `NO_MEMORY`, `NO_SPACE`, `IO`
+   * @throws VarveError `NOT_FOUND` where it is not there and cannot be made; `UNSUPPORTED` where what it
+   *   is to be compressed with is not to be had; `NO_MEMORY`, `NO_SPACE`, `IO`
    */
   tree(name: string, options: TreeOptions): Promise<TreeCore> {
     this.check();
@@ -232,6 +234,7 @@ export class Trees implements SharedParts {
     const known = this.#cores.get(name);
     const { vfs, memory, directory, readOnly } = this.parts;
     const resolved = resolveTreeOptions(options, memory.slabs.budgetBytes, known?.options);
+    if (!readOnly) await loadCompression(resolved.compression);
     if (known !== undefined) {
       if (!readOnly && JSON.stringify(resolved) !== JSON.stringify(known.options)) {
         const { id, flushed } = known;

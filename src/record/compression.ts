@@ -66,22 +66,7 @@ export function isCodecSettled(attributes: number): boolean {
 
 /** Loads the codec of a batch; whether it is to be had, `codecOf` says afterwards. */
 export async function settleCodec(attributes: number): Promise<void> {
-  if (isCodecSettled(attributes)) return;
-  await codecs.load(codecNameOf(attributes)).catch((error: unknown) => {
-    if (!isVarveError(error, 'UNSUPPORTED')) throw error;
-  });
-}
-
-/**
- * The codec of a batch, which has been settled.
- *
- * @throws VarveError `UNSUPPORTED` where it is not to be had; it says what is missing
- */
-function codecOf(attributes: number): Codec {
-  const name = codecNameOf(attributes);
-  const codec = codecs.loaded(name);
-  if (codec !== undefined) return codec;
-  throw codecs.missing(name) ?? new VarveError('UNSUPPORTED', `the codec ${name} has not been loaded`);
+  if (!isCodecSettled(attributes)) await codecs.settle(codecNameOf(attributes));
 }
 
 /**
@@ -91,7 +76,7 @@ function codecOf(attributes: number): Codec {
  * @throws VarveError `UNSUPPORTED` where the codec is not to be had
  */
 export function expandRecords(memory: MemoryView, row: StoredBatch): Uint8Array | undefined {
-  const codec = codecOf(row.attributes);
+  const codec = codecs.settled(codecNameOf(row.attributes));
   const stored = memory.buffer(row.address + BATCH_HEADER_BYTES, row.size - BATCH_HEADER_BYTES);
   try {
     const records = codec.expand(stored, EXPANDED_BYTES_MAX);

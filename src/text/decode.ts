@@ -6,10 +6,10 @@
 
 import { pipeline, Readable, type Transform } from 'node:stream';
 import { constants, createGunzip } from 'node:zlib';
-import { systemCode, VarveError } from '../errors.ts';
+import { type CodecRegistry, codecs } from '../codec/registry.ts';
+import { cutAtFrames } from '../codec/zstd-pieces.ts';
+import { isVarveError, systemCode, VarveError } from '../errors.ts';
 import { type Compression, mayBecomeMore, recognize, type TextEncoding } from './recognize.ts';
-import { createZstdDecoder } from './zstd.ts';
-import { cutAtFrames } from './zstd-frames.ts';
 
 type Bytes = AsyncGenerator<Uint8Array, void, undefined>;
 
@@ -107,9 +107,23 @@ async function* decompress(pieces: Bytes, compression: Compression, title: strin
 
 async function decoderOf(compression: Compression, title: string): Promise<Transform> {
   if (compression === 'gzip') return createGunzip({ chunkSize: PIECE_BYTES, flush: constants.Z_NO_FLUSH });
-  if (compression === 'zstd') return createZstdDecoder(title);
+  if (compression === 'zstd') return zstdDecoder(title);
   const message = `${title} is compressed with ${compression}, which is not read here; decompress it first`;
   throw new VarveError('UNSUPPORTED', message, { file: title });
+}
+
+/**
+ * @param title what the error calls the text
+ * @param registry where the codec comes from
+ * @throws VarveError `UNSUPPORTED` where nobody has it; it says what is missing
+ */
+export async function zstdDecoder(title: string, registry: CodecRegistry = codecs): Promise<Transform> {
+  try {
+    return (await registry.load('zstd')).createDecoder();
+  } catch (cause) {
+    if (!isVarveError(cause, 'UNSUPPORTED')) throw cause;
+    throw new VarveError('UNSUPPORTED', `${title}: ${cause.message}`, { file: title, cause });
+  }
 }
 
 /** What stands for no character becomes U+FFFD. */

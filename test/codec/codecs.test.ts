@@ -1,5 +1,6 @@
+import { PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
-import type { Codec, CodecName } from '../../src/codec/codec.ts';
+import type { Codec, CodecName, StreamingCodec } from '../../src/codec/codec.ts';
 import { CodecRegistry, codecs } from '../../src/codec/registry.ts';
 import { createBuiltInZstd } from '../../src/codec/zstd.ts';
 import { zstdFrames } from '../../src/codec/zstd-frames.ts';
@@ -213,7 +214,8 @@ describe('where codecs come from', () => {
     const builtIn = createBuiltInZstd({
       zstdCompressSync: (bytes) => bytes,
       zstdDecompressSync: (bytes) => bytes,
-    }) as Codec;
+      createZstdDecompress: () => new PassThrough(),
+    }) as StreamingCodec;
     const registry = new CodecRegistry((name) => {
       imported.push(name);
       return nothing();

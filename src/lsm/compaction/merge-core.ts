@@ -7,6 +7,7 @@
 import type { MemoryView } from '../../memory/memory.ts';
 import * as layout from '../../memory/table-layout.ts';
 import { type Fragment, fragmentsBytes, survivingFragments, writeFragments } from '../range-tombstones.ts';
+import { loadCompression } from '../table/codecs.ts';
 import type { Span, StreamedValue } from '../table/output-bytes.ts';
 import { pieceBytes, type WorkContext, type WorkMemory } from '../table/work.ts';
 import { WRITER_BYTES } from '../table/writer.ts';
@@ -253,6 +254,7 @@ export async function mergeSources(
   args: OutputArgs,
   base: number,
 ): Promise<OutputResult> {
+  await loadCompression(args.options.compression);
   const kept = survivingFragments(rules.fragments, rules.snapshots, rules.bottom);
   const output = new TableOutput(context, work, args, base, kept);
   try {

@@ -5,6 +5,7 @@
  */
 
 import { fragmentsOf, type RangeTombstone } from '../range-tombstones.ts';
+import { settleTable } from '../table/codecs.ts';
 import type { TableFile } from '../table/table-file.ts';
 import { type WorkContext, WorkMemory } from '../table/work.ts';
 import { type MergeRules, mergeBytes, mergeSources } from './merge-core.ts';
@@ -45,12 +46,13 @@ export function mergeTablesBytes(args: MergeTablesArgs): number {
  * @throws VarveError `CORRUPT`, `NO_SPACE`, `IO`, `UNSUPPORTED`; `CLOSED` where it was called off. What was written
  *   is removed then
  */
-export function mergeTables(context: WorkContext, args: MergeTablesArgs): Promise<OutputResult> {
+export async function mergeTables(context: WorkContext, args: MergeTablesArgs): Promise<OutputResult> {
   const { memory, vfs } = context;
+  for (const { properties } of args.inputs.flat()) await settleTable(properties.codec);
   const work = new WorkMemory(context.work, mergeTablesBytes(args));
   const scans = args.inputs.map((tables) => new TableScan(memory, work, vfs, args.directory, tables));
   const base = args.inputs.flat().reduce((least, { properties }) => {
     return Math.min(least, properties.smallestSequence);
   }, Number.MAX_SAFE_INTEGER);
-  return mergeSources(context, work, scans, rulesOf(args), args, base);
+  return await mergeSources(context, work, scans, rulesOf(args), args, base);
 }

@@ -161,7 +161,9 @@ export function encodeProperties(properties: TableProperties): Uint8Array {
       add.set(name, () => builder.addNumbers(Buffer.from(name), [properties[name]], KIND_PUT));
     }
   }
-  const { smallestKey, largestKey, largestExclusive, drop } = properties;
+  const { smallestKey, largestKey, largestExclusive, codec, drop } = properties;
+  if (codec !== undefined)
+    add.set('codec', () => builder.addNumbers(Buffer.from('codec'), [codec], KIND_PUT));
   if (drop !== undefined) {
     const numbers = [1 + DROP_KINDS.indexOf(drop.kind), drop.baseMs, ...drop.counts];
     add.set('drop', () => builder.addNumbers(Buffer.from('drop'), numbers, KIND_PUT));
@@ -200,9 +202,11 @@ export function decodeProperties(block: Uint8Array, fileBytes: number): TablePro
   const [smallestKey, largestKey] = [values.get('smallestKey'), values.get('largestKey')];
   const exclusive = numberOf('largestExclusive');
   if (smallestKey === undefined || largestKey === undefined || exclusive === undefined) return undefined;
+  const codec = numberOf('codec');
   const drop = decodeDrop(values.get('drop'));
   return {
     ...(Object.fromEntries(numbers) as Record<(typeof NUMBERS)[number], number>),
+    ...(codec === undefined ? {} : { codec }),
     ...(drop === undefined ? {} : { drop }),
     smallestKey: Uint8Array.from(smallestKey),
     largestKey: Uint8Array.from(largestKey),

@@ -24,7 +24,7 @@ import type { Vfs, VfsFile } from '../../vfs/vfs.ts';
 import { coveringSequence, type Fragment, fragmentsOf, type RangeTombstone } from '../range-tombstones.ts';
 import type { BlockCache, LoadedBlock } from './block-cache.ts';
 import { bytesExpanded, damagedBlock, expandTo, readStored } from './blocks.ts';
-import { CODEC_NONE } from './codecs.ts';
+import { CODEC_NONE, settleTable } from './codecs.ts';
 import type { Footer, Handle, Part } from './format.ts';
 import { OpenParts, setReady, tableHeadBytes, writeTableHead } from './open-parts.ts';
 import { OPEN_BYTES, readEnd, readParts, type TableEnd } from './open-table.ts';
@@ -89,6 +89,7 @@ export class TableReader {
       const bytes = await file.size();
       slab = memory.slabs.allocate(OPEN_BYTES, OWNER);
       const end = readEnd(memory, file, bytes, slab.address);
+      await settleTable(end.properties.codec);
       const needed = tableHeadBytes(end.properties);
       if (needed > slab.bytes) {
         slab.release();

@@ -48,6 +48,8 @@ export interface TableProperties extends TableOrigin {
   /** What the largest block has uncompressed, and what its rows and keys take when it is decoded. */
   largestBlockBytes: number;
   decodedBlockBytes: number;
+  /** The number of what its blocks of data are compressed with, where they are; tables of earlier builds do not say. */
+  codec?: number;
   /** What its tree may drop of it by time. */
   drop?: DropCounts;
   /** Of a tree whose entries are tagged. */

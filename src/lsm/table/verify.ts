@@ -12,7 +12,7 @@ import type { Memory } from '../../memory/memory.ts';
 import * as layout from '../../memory/table-layout.ts';
 import type { Vfs, VfsFile } from '../../vfs/vfs.ts';
 import { bytesExpanded, damagedBlock, expandTo, readPrivate, readStored } from './blocks.ts';
-import { CODEC_NONE } from './codecs.ts';
+import { CODEC_NONE, settleTable } from './codecs.ts';
 import { decodeEntries, decodeNumbers } from './entries.ts';
 import type { Handle, Part } from './format.ts';
 import { FOOTER_BYTES } from './format.ts';
@@ -242,28 +242,43 @@ class TableVerifier {
  * @throws VarveError `NOT_FOUND`, `IO`, `NO_MEMORY`, `VERSION`, `UNSUPPORTED`; damage is reported
  */
 export async function verifyTable(vfs: Vfs, path: string, memory: Memory): Promise<TableVerification> {
-  const file = await vfs.open(path, 'read');
   const slab = memory.slabs.allocate(OPEN_BYTES + 64, OWNER);
-  const verifier = new TableVerifier(memory, file, slab.address);
-  const { damage, counts } = verifier;
-  let end: TableEnd | undefined;
+  let file: VfsFile | undefined;
   try {
-    const fileBytes = await file.size();
-    const footer = { position: Math.max(0, fileBytes - FOOTER_BYTES), bytes: FOOTER_BYTES };
-    verifier.attempt(footer, undefined, () => {
-      const read = readEnd(memory, file, fileBytes, slab.address);
-      end = read;
-      const parts = read.footer.parts.bytes === 0 ? [] : readParts(memory, file, read.footer, slab.address);
-      let firstBlock = 0;
-      for (const part of parts) {
-        verifier.part(part, firstBlock);
-        firstBlock += part.blocks;
-      }
-      verifier.finish(read);
-    });
-    return { properties: end?.properties, blocks: verifier.blocks, entries: counts.entries, damage };
+    file = await vfs.open(path, 'read');
+    const verifier = new TableVerifier(memory, file, slab.address);
+    const properties = await verifyFile(verifier, memory, file, slab.address);
+    const { damage, counts, blocks } = verifier;
+    return { properties, blocks, entries: counts.entries, damage };
   } finally {
     slab.release();
-    await file.close();
+    await file?.close();
   }
+}
+
+async function verifyFile(
+  verifier: TableVerifier,
+  memory: Memory,
+  file: VfsFile,
+  scratch: number,
+): Promise<TableProperties | undefined> {
+  const fileBytes = await file.size();
+  const footer = { position: Math.max(0, fileBytes - FOOTER_BYTES), bytes: FOOTER_BYTES };
+  const ends: TableEnd[] = [];
+  verifier.attempt(footer, undefined, () => {
+    ends.push(readEnd(memory, file, fileBytes, scratch));
+  });
+  const [end] = ends;
+  if (end === undefined) return undefined;
+  await settleTable(end.properties.codec);
+  verifier.attempt(footer, undefined, () => {
+    const parts = end.footer.parts.bytes === 0 ? [] : readParts(memory, file, end.footer, scratch);
+    let firstBlock = 0;
+    for (const part of parts) {
+      verifier.part(part, firstBlock);
+      firstBlock += part.blocks;
+    }
+    verifier.finish(end);
+  });
+  return end.properties;
 }

@@ -92,7 +92,7 @@ export class TableWriter {
   #lastKeyBytes = 0;
   #lastLargeKey: Uint8Array | undefined;
 
-  /** @throws VarveError `UNSUPPORTED` where this Node cannot compress as it is told to */
+  /** @param options whose compression has been loaded */
   constructor(memory: MemoryView, work: WorkMemory, options: WriteOptions, onWritten: OnWritten = () => {}) {
     const { blockBytes } = options;
     assert(
@@ -387,6 +387,7 @@ export class TableWriter {
       largestEntryBytes: this.#get(layout.BUILDER_LARGEST_ENTRY),
       largestBlockBytes: this.#largestBlock,
       decodedBlockBytes: Math.max(this.#get(layout.BUILDER_MOST_DECODED), this.#mostDecoded),
+      codec: this.#codec,
       ...origin,
       ...this.#tags.properties(),
     };
