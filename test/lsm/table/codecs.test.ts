@@ -13,6 +13,7 @@ import {
   settleTable,
 } from '../../../src/lsm/table/codecs.ts';
 import type { TableReader } from '../../../src/lsm/table/reader.ts';
+import type { TableFile } from '../../../src/lsm/table/table-file.ts';
 import { verifyTable } from '../../../src/lsm/table/verify.ts';
 import { textOf } from '../../kit/table-arena.ts';
 import { plainEntries, TableKit } from '../../kit/tables.ts';
@@ -67,12 +68,12 @@ describe('tables that are compressed', () => {
         expect(textOf(kit.get(reader, entry.key) as never)).toBe(textOf(entry));
       // Into what is compressed in another way, and back into what is not.
       const other = PACKED.find((name) => name !== compression && NOTES.get(name) === undefined) ?? 'none';
-      let tables = [written as NonNullable<typeof written>];
+      let tables = [written as TableFile];
       for (const next of [other, 'none'] as const) {
         tables = await kit.merge([tables], [], {
           options: { blockBytes: 4096, bitsPerKey: 10.5, compression: next },
         });
-        const [{ number = 0, properties } = {}] = tables;
+        const { number, properties } = tables[0] as TableFile;
         expect(properties).toMatchObject({ codec: codecNumber(next), entries: 400 });
         expect((await verifyTable(kit.vfs, kit.path(number), kit.memory)).damage).toEqual([]);
       }
