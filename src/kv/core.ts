@@ -205,16 +205,31 @@ export class KvCore {
     if ((looks || this.looksAlways) && this.data.hasLine)
       return this.data.lineEmptied().then(() => this.#write(looks, level, build));
     this.#batch.clear();
+    this.hiddenMs = 0;
     this.#touched = [];
     const touched = this.#touched;
     try {
-      if (!build()) return Promise.resolve(undefined);
+      if (!build()) return looks ? this.#refused(level) : Promise.resolve(undefined);
       const written = this.#batch.write(level === undefined ? undefined : { durability: level });
       if (touched.length === 0) return written;
       return written.catch((error: unknown) => this.#undo(touched, error));
     } catch (error) {
       return this.#undo(touched, error);
     }
+  }
+
+  /**
+   * Answers that there was nothing to do, once what that was decided by stays: what was seen has reached its level,
+   * and nothing that had expired can come back. Others get a turn, so that who tries again and again does not keep
+   * them from finishing.
+   */
+  async #refused(level: WriteOptions['durability'] | undefined): Promise<undefined> {
+    const { hiddenMs } = this;
+    const { latest } = this.data;
+    await new Promise<void>((resolve) => this.nextTurn(resolve));
+    await this.data.settled(latest, level);
+    await this.covered(hiddenMs);
+    return undefined;
   }
 
   /** Whether every write looks at what there was. */

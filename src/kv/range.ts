@@ -141,7 +141,11 @@ export function treeRange(range: KvRange): RangeOptions {
   if (gte !== undefined) bound.gte = treeKey(gte);
   if (lt !== undefined) bound.lt = treeKey(lt);
   if (lte !== undefined) bound.lte = treeKey(lte);
-  if (prefix !== undefined && prefix.length > 0) bound.prefix = treeKey(prefix);
+  if (prefix !== undefined) {
+    const key = treeKey(prefix);
+    // The empty prefix is that of all keys, also of those that the tree has with a zero in front.
+    if (prefix.length > 0) bound.prefix = key;
+  }
   if (snapshot !== undefined) bound.snapshot = snapshot;
   return bound;
 }

@@ -114,7 +114,7 @@ export class KvStore<K = string, V = Buffer, I = V> {
   ): Promise<number | undefined> {
     try {
       const core = this.#core;
-      const encoded = Array.from(entries, ([key, value]): [Uint8Array, Uint8Array | string] => [
+      const encoded = Array.from(pairsOf(entries), ([key, value]): [Uint8Array, Uint8Array | string] => [
         treeKey(key),
         this.#codec.encode(value as V),
       ]);
@@ -167,9 +167,8 @@ export class KvStore<K = string, V = Buffer, I = V> {
 
   /** The values of several keys, in their order, all as they are at the same moment; at once. */
   getManySync(keys: readonly KvKey[], options?: KvReadOptions): (V | undefined)[] {
-    if (!Array.isArray(keys)) throw new TypeError('keys must be an array');
     let hiddenMs = 0;
-    const found = (keys as readonly KvKey[]).map((key) => {
+    const found = listOf(keys).map((key) => {
       const value = this.getSync(key, options);
       hiddenMs = Math.max(hiddenMs, this.#core.hiddenMs);
       return value;
@@ -225,7 +224,9 @@ export class KvStore<K = string, V = Buffer, I = V> {
   async deleteMany(keys: readonly KvKey[], options?: WriteLevel): Promise<number> {
     const core = this.#core;
     const wanted = new Map(
-      Array.from(keys, treeKey).map((key) => [Buffer.from(key).toString('latin1'), key]),
+      listOf(keys)
+        .map(treeKey)
+        .map((key) => [Buffer.from(key).toString('latin1'), key]),
     );
     let count = 0;
     await core.write(true, levelOf(options, ['durability']), () => {
@@ -286,6 +287,8 @@ export class KvStore<K = string, V = Buffer, I = V> {
 
   /** Goes through the keys that begin with something. */
   scan(prefix: KvKey, range: Omit<KvRange, 'prefix'> = {}): KvIterator<[key: K, value: V]> {
+    checkOptions('options', range, ['gt', 'gte', 'lt', 'lte', 'reverse', 'limit', 'snapshot']);
+    treeKey(prefix);
     return this.entries({ ...range, prefix });
   }
 
@@ -305,8 +308,11 @@ export class KvStore<K = string, V = Buffer, I = V> {
 
   /** Deletes all keys, or those of a range, together. */
   async clear(range: Omit<KvRange, 'reverse' | 'limit' | 'snapshot'> & WriteLevel = {}): Promise<void> {
+    checkOptions('options', range, ['gt', 'gte', 'lt', 'lte', 'prefix', 'durability']);
     const { durability, ...keys } = range;
-    checkOptions('options', keys, ['gt', 'gte', 'lt', 'lte', 'prefix']);
+    // What was to be one user's keys must not become everybody's.
+    for (const [name, key] of Object.entries(keys))
+      if (key === undefined) throw new TypeError(`${name} must be bytes or a string, not undefined`);
     await clearRange(this.#core, keys, levelOf({ durability }));
   }
 
@@ -392,5 +398,20 @@ export class KvStore<K = string, V = Buffer, I = V> {
     if (!(snapshot instanceof TreeSnapshot)) throw new TypeError('snapshot must be what snapshot() returned');
     if (snapshot.isClosed) throw new VarveError('CLOSED', 'the snapshot is closed');
     return snapshot.sequence;
+  }
+}
+
+/** The same, where it is a list: a string is one of its characters, and an object has no keys to it. */
+function listOf(keys: readonly KvKey[]): readonly KvKey[] {
+  if (!Array.isArray(keys)) throw new TypeError('keys must be an array');
+  return keys as readonly KvKey[];
+}
+
+function* pairsOf<T>(entries: Iterable<readonly [KvKey, T]>): Generator<readonly [KvKey, T]> {
+  if (typeof entries !== 'object' || entries === null || !(Symbol.iterator in entries))
+    throw new TypeError('entries must be an iterable of [key, value]');
+  for (const entry of entries) {
+    if (!Array.isArray(entry) || entry.length !== 2) throw new TypeError('an entry must be [key, value]');
+    yield entry;
   }
 }

@@ -206,6 +206,17 @@ export class Tree {
   }
 
   /**
+   * Resolves when everything before a sequence number has reached a level.
+   *
+   * @param sequence such as `latest`
+   * @throws VarveError why something before it was lost
+   * @internal
+   */
+  async settled(sequence: number, level: WriteOptions['durability']): Promise<void> {
+    if (sequence > this.visible) await this.#trees.writer.reach(sequence - 1, level);
+  }
+
+  /**
    * Goes through entries as `entries` does, and makes of each what is asked for.
    *
    * @param sequence what is older is seen; as the options say unless given

@@ -147,7 +147,7 @@ export class TreeWriter {
       this.#check();
       if (this.#line.length > 0 || this.#isSlow()) return this.#park(bytes, level);
       const sequence = this.#accept(bytes);
-      return typeof sequence === 'string' ? this.#park(bytes, level) : this.#reach(sequence, level);
+      return typeof sequence === 'string' ? this.#park(bytes, level) : this.reach(sequence, level);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -289,8 +289,14 @@ export class TreeWriter {
     }
   }
 
-  /** Waits until a batch has reached a level. */
-  async #reach(sequence: number, level: Durability | undefined): Promise<number> {
+  /**
+   * Waits until a batch has reached a level.
+   *
+   * @param level that of the write-ahead log unless given
+   * @returns its sequence number
+   * @throws VarveError why it was lost
+   */
+  async reach(sequence: number, level: Durability | undefined): Promise<number> {
     const wal = this.#wal;
     if (level === 'accepted') return sequence;
     try {
@@ -355,7 +361,7 @@ export class TreeWriter {
       return;
     }
     this.#line.shift();
-    first.resolve(this.#reach(accepted, first.level));
+    first.resolve(this.reach(accepted, first.level));
   }
 
   /** Waits until something has changed about an obstacle. */

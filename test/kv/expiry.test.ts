@@ -1,14 +1,35 @@
 /** Keys that expire: hidden when they are due, on every path, and never seen again. */
 
 import { describe, expect, test } from 'vitest';
+import type { KvStore } from '../../src/kv/store.ts';
 import { CrashVfs } from '../../src/testing/crash.ts';
 import { createMemoryVfs } from '../../src/vfs/memory.ts';
 import { useKvKit } from '../kit/kv-kit.ts';
+
+type Store = KvStore<string, string, string>;
 
 const kit = useKvKit();
 const MODES = ['lazy', 'eager', 'hybrid'] as const;
 
 describe.each(MODES)('with %s expiry, a key that is due', (expiry) => {
+  test.each([
+    ['ifPresent', (store: Store) => store.set('k', 'w', { ifPresent: true })],
+    ['ifVersion', (store: Store) => store.set('k', 'w', { ifVersion: 1 })],
+    ['touch', (store: Store) => store.touch('k', { ttlMs: 1000 })],
+    ['persist', (store: Store) => store.persist('k')],
+    ['delete', (store: Store) => store.delete('k')],
+  ])('stays hidden when %s has said that it is not there, and the power fails', async (_, ask) => {
+    const machine = new CrashVfs();
+    const store = await kit.store({ expiry }, machine);
+    await store.set('k', 'v', { ttlMs: 100 });
+    await kit.clock.advance(100);
+    expect([undefined, false]).toContain(await ask(store));
+    kit.clock.shift(-1_000_000);
+    for (const plan of machine.enumerateCrashes(3))
+      expect((await kit.store({ expiry }, machine.preview(plan))).getSync('k')).toBeUndefined();
+    kit.clock.shift(1_000_000);
+  });
+
   test('is hidden from every read and every condition', async () => {
     const store = await kit.store({ expiry });
     await store.set('k', 'v', { ttlMs: 100 });

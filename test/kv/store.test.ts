@@ -1,11 +1,17 @@
 /** Stores of keys: what is set, got, conditional, counted and told. */
 
 import { describe, expect, test } from 'vitest';
+import { createFaultVfs, type FaultRule } from '../../src/testing/fault.ts';
 import { createMemoryVfs } from '../../src/vfs/memory.ts';
 import { useKvKit } from '../kit/kv-kit.ts';
 import { failureCode } from '../kit/log-kit.ts';
 
 const kit = useKvKit();
+
+/** Some turns of the event loop: what a disk takes that is slower than a promise. */
+async function turns(): Promise<void> {
+  for (let i = 0; i < 3; i++) await new Promise((resolve) => setImmediate(resolve));
+}
 
 describe('a store', () => {
   test('keeps bytes, strings or JSON, as it was made with', async () => {
@@ -69,6 +75,75 @@ describe('a store', () => {
     await expect(store.set('k', 'v', { ttl: 1 } as object)).rejects.toThrow(/no option ttl/);
     await expect(store.set('k', 7 as unknown as string)).rejects.toThrow('a value must be a string');
     expect(store.getSync('k')).toBe('f');
+  });
+
+  test('lets callers that try again and again come to an end', async () => {
+    // A disk that takes its time: what was accepted is not to be read for a while.
+    const store = await kit.store(
+      {},
+      createFaultVfs(createMemoryVfs(), [{ operation: 'datasync', delay: turns }]),
+    );
+    await store.set('n', '0');
+    let tries = 0;
+    const add = async (): Promise<void> => {
+      for (;;) {
+        if (++tries > 1000) throw new Error('nobody gets on');
+        const { value, version } = (await store.getEntry('n')) as { value: string; version: number };
+        if ((await store.set('n', `${Number(value) + 1}`, { ifVersion: version })) !== undefined) return;
+      }
+    };
+    await Promise.all([add(), add(), add()]);
+    expect(store.getSync('n')).toBe('3');
+    await store.set('lock', 'x');
+    let isFree = false;
+    setImmediate(() => {
+      isFree = true;
+      void store.delete('lock');
+    });
+    tries = 0;
+    while ((await store.set('lock', 'y', { ifAbsent: true, durability: 'accepted' })) === undefined)
+      if (++tries > 1000) throw new Error('the one who has the lock never gets a turn');
+    expect(isFree).toBe(true);
+  });
+
+  test('answers that a condition does not hold when what it has seen is durable, or fails with it', async () => {
+    const rules: FaultRule[] = [];
+    const store = await kit.store({}, createFaultVfs(createMemoryVfs(), rules));
+    const attempts = [];
+    for (let i = 0; i < 6; i++) {
+      if (i === 3) rules.push({ operation: 'datasync', error: 'EIO' });
+      const isSet = store.set(`k${i}`, 'a').then(() => true);
+      const isThere = store.set(`k${i}`, 'b', { ifAbsent: true }).then((version) => version === undefined);
+      attempts.push(await Promise.all([isSet.catch(() => false), isThere.catch(() => false)]));
+    }
+    expect(attempts[0]).toEqual([true, true]);
+    expect(attempts.at(-1)).toEqual([false, false]);
+    for (const [isSet, isThere] of attempts) expect(isThere).toBe(isSet);
+  });
+
+  test('takes no list, prefix or pair that is none, and then does nothing', async () => {
+    const store = await kit.store();
+    await store.setMany(['a', 'b', 'se', 's'].map((key) => [key, key] as const));
+    const wrong = (value: unknown): never => value as never;
+    for (const prefix of [5, [], {}, null]) {
+      await expect(store.clear({ prefix: wrong(prefix) })).rejects.toThrow('a key must be bytes or a string');
+      expect(() => store.scan(wrong(prefix))).toThrow(TypeError);
+      expect(() => [...store.entries({ prefix: wrong(prefix) })]).toThrow(TypeError);
+    }
+    expect(() => store.scan(wrong(undefined))).toThrow(TypeError);
+    for (const range of [5, [], '', null]) await expect(store.clear(wrong(range))).rejects.toThrow(TypeError);
+    for (const name of ['prefix', 'gte'])
+      await expect(store.clear({ [name]: undefined })).rejects.toThrow(`${name} must be bytes or a string`);
+    for (const keys of ['se', { a: 1 }, 5, new Set(['a'])])
+      await expect(store.deleteMany(wrong(keys))).rejects.toThrow('keys must be an array');
+    const none = (async function* () {})();
+    for (const entries of [{ a: 'x' }, 5, null, none, 'ab'])
+      await expect(store.setMany(wrong(entries))).rejects.toThrow('entries must be an iterable');
+    for (const entry of ['ab', ['a'], 5])
+      await expect(store.setMany(wrong([['n', '1'], entry]))).rejects.toThrow(
+        'an entry must be [key, value]',
+      );
+    expect([...store.keys()]).toEqual(['a', 'b', 's', 'se']);
   });
 
   test('lets one of many win that want the same, and loses no increment', async () => {
