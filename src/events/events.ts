@@ -17,10 +17,11 @@ import { joinPath } from '../vfs/vfs.ts';
 import { EventBulk } from './bulk.ts';
 import type { EventEntry } from './entry.ts';
 import { STATE_KEY } from './format.ts';
-import { Handover, replayJournals } from './handover.ts';
+import { Handover } from './handover.ts';
 import { countEntries, type EventHistogram, type HistogramOptions, histogramOf } from './histogram.ts';
 import type { EventInput } from './input.ts';
 import { Journal } from './journal.ts';
+import { emptyJournalReport, type JournalReport, recoverJournals } from './journal-recovery.ts';
 import { EventReader, SyncEventReader } from './reader.ts';
 import { Cutoffs, checkRetention, cutoffsOf, type EventRetention, retainedTable } from './retention.ts';
 import {
@@ -41,6 +42,7 @@ export class Events {
   readonly #writer: EventWriter;
   #past: Cutoffs = new Cutoffs();
   #handover: Promise<Handover> | undefined;
+  #recovery: JournalReport = emptyJournalReport();
 
   /**
    * Use `db.events`.
@@ -62,6 +64,11 @@ export class Events {
   /** Whether its database was closed, or is being closed. */
   get isClosed(): boolean {
     return this.#trees.isClosed;
+  }
+
+  /** What the journal of a process that ended had when the store was opened; see `handover`. */
+  get recovery(): JournalReport {
+    return this.#recovery;
   }
 
   /**
@@ -157,8 +164,8 @@ export class Events {
   }
 
   async #openHandover(): Promise<Handover> {
-    const { vfs } = this.#trees.parts;
-    const journal = await Journal.create(vfs, this.#directory);
+    const { vfs, memory } = this.#trees.parts;
+    const journal = await Journal.create(vfs, memory, this.#directory);
     return new Handover(this.#trees, this.#writer, journal);
   }
 
@@ -200,7 +207,7 @@ export class Events {
   async recover(): Promise<void> {
     if (this.#trees.parts.readOnly) return;
     if (this.#writer.state.retention !== undefined) await this.#drop();
-    await replayJournals(this.#directory, this.#trees, this.#writer);
+    this.#recovery = await recoverJournals(this.#directory, this.#trees, this.#writer);
   }
 
   /** Ends what it has begun; the database does it when it is closed. */

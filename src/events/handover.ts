@@ -5,19 +5,16 @@
  * @module
  */
 
-import { decodeOperations } from '../lsm/operations.ts';
+import { VarveError } from '../errors.ts';
 import type { Trees } from '../lsm/trees.ts';
-import { OPERATIONS_FORMAT } from '../memory/lsm-layout.ts';
 import type { EventEncoder } from './encoder.ts';
-import { KEY_BYTES } from './format.ts';
 import type { EventInput } from './input.ts';
-import { type Journal, readJournals, removeJournals } from './journal.ts';
+import type { Journal } from './journal.ts';
 import type { EventWriter } from './writer.ts';
 
 /** What was taken goes on at the latest when it has so many bytes. */
 const BATCH_BYTES = 256 * 1024;
 const FLIGHTS_MAX = 8;
-const OPENED_SCALE = 256;
 
 export class Handover {
   readonly #writer: EventWriter;
@@ -44,6 +41,7 @@ export class Handover {
    */
   take(entries: Iterable<EventInput>): void {
     this.#trees.checkWritable();
+    if (this.#isClosed) throw new VarveError('CLOSED', 'the way into the store is closed');
     const { operations } = this.#encoder;
     const nowMs = this.#trees.parts.clock.now();
     // The first byte is the format.
@@ -111,27 +109,4 @@ export class Handover {
     this.#flights.add(sent);
     void sent.then(() => this.#flights.delete(sent));
   }
-}
-
-/**
- * Writes what a journal still has to its store, and removes it.
- *
- * @param directory of the store's tree
- * @throws VarveError as `Events.write`: the journal is as it was
- */
-export async function replayJournals(directory: string, trees: Trees, writer: EventWriter): Promise<number> {
-  const { vfs } = trees.parts;
-  let entries = 0;
-  let isThere = false;
-  for await (const record of readJournals(vfs, directory)) {
-    isThere = true;
-    const bytes = Buffer.concat([Buffer.from([OPERATIONS_FORMAT]), record]);
-    for (const { key } of decodeOperations(bytes, -1)) {
-      if (key.length === KEY_BYTES) writer.noteOpened(Math.floor(key.readUInt32BE(8) / OPENED_SCALE));
-      entries++;
-    }
-    await trees.writer.write(bytes, 'synced');
-  }
-  if (isThere) await removeJournals(vfs, directory);
-  return entries;
 }

@@ -6,32 +6,51 @@
  *
  *     journal-0, journal-1    records, end to end
  *
- *     record   bytes u32 | FNV-1a u32 of what follows | operations as in the write-ahead log, without their format
+ *     0         4         8           12        16         20
+ *     +---------+---------+-----------+---------+----------+------------------------------------------------------+
+ *     |  magic  | number  | position  |  bytes  | checksum | operations as in the write-ahead log, without their  |
+ *     |   u32   |   u32   |    u32    |   u32   |   u32    | format: puts into the tree of the store              |
+ *     +---------+---------+-----------+---------+----------+------------------------------------------------------+
  *
- * Little-endian. One file is written to until it is large; then the other, as soon as the store has all of that.
- * What ends a file and is no whole record was being written when the process died.
+ * Little-endian. Records are numbered over both files, so that it is seen where one is missing. Each says where in the
+ * file it lies, so that nothing inside an entry is taken for one. The checksum is CRC-32C of what comes before it and
+ * what follows it. One file is written to until it is large; then the other, as soon as the store has all of that.
+ * What was being written when a process died ends the file, and is no whole record.
  *
  * @module
  */
 
-import { VarveError } from '../errors.ts';
+import type { Memory } from '../memory/memory.ts';
+import type { Slab } from '../memory/slabs.ts';
 import { joinPath, type Vfs, type VfsFile } from '../vfs/vfs.ts';
-import { fnv1a } from './format.ts';
 
-const NAMES = ['journal-0', 'journal-1'] as const;
-const HEAD_BYTES = 8;
-const ROOM_BYTES = 64 * 1024;
+export const JOURNAL_NAMES = ['journal-0', 'journal-1'] as const;
+/** `varv`, backward, with the highest bit set: what no text has. */
+export const JOURNAL_MAGIC = 0xf6726176;
+export const JOURNAL_NUMBER = 4;
+export const JOURNAL_POSITION = 8;
+export const JOURNAL_BYTES = 12;
+export const JOURNAL_CHECKSUM = 16;
+export const JOURNAL_HEAD_BYTES = 20;
+
+const ROOM_BYTES = 128 * 1024;
+const WORD_BYTES = 8;
+/** More than this goes in pieces. */
+const PIECE_BYTES: number = ROOM_BYTES - 64;
 /** A file that has so many bytes is changed for the other. */
 const FILE_BYTES = 1024 * 1024;
+const OWNER = 'journal';
 
 /** Where both files end, and how often each was cut before. */
 type JournalPlace = readonly { end: number; cuts: number }[];
 
 export class Journal {
   readonly #vfs: Vfs;
+  readonly #memory: Memory;
   readonly #directory: string;
   readonly #files: readonly [VfsFile, VfsFile];
-  #room: Buffer = Buffer.allocUnsafe(ROOM_BYTES);
+  readonly #room: Slab;
+  #number = 0;
   #current = 0;
   /** Where the next record goes, and up to where the store has what was written before, by file. */
   readonly #ends: [number, number] = [0, 0];
@@ -39,26 +58,36 @@ export class Journal {
   readonly #cuts: [number, number] = [0, 0];
   #isCutting = false;
 
-  private constructor(vfs: Vfs, directory: string, files: readonly [VfsFile, VfsFile]) {
+  private constructor(
+    vfs: Vfs,
+    memory: Memory,
+    directory: string,
+    files: readonly [VfsFile, VfsFile],
+    room: Slab,
+  ) {
     this.#vfs = vfs;
+    this.#memory = memory;
     this.#directory = directory;
     this.#files = files;
+    this.#room = room;
   }
 
   /**
    * Makes an empty journal in the directory of a store's tree. What was in it before must be in the store.
    *
-   * @throws VarveError `IO`, `NO_SPACE`
+   * @throws VarveError `IO`, `NO_SPACE`, `NO_MEMORY`
    */
-  static async create(vfs: Vfs, directory: string): Promise<Journal> {
-    await removeJournals(vfs, directory);
-    const first = await vfs.open(joinPath(directory, NAMES[0]), 'create');
+  static async create(vfs: Vfs, memory: Memory, directory: string): Promise<Journal> {
+    const room = memory.slabs.allocate(ROOM_BYTES, OWNER);
+    const files: VfsFile[] = [];
     try {
-      const second = await vfs.open(joinPath(directory, NAMES[1]), 'create');
+      await removeJournals(vfs, directory);
+      for (const name of JOURNAL_NAMES) files.push(await vfs.open(joinPath(directory, name), 'create'));
       await vfs.syncDir(directory);
-      return new Journal(vfs, directory, [first, second]);
+      return new Journal(vfs, memory, directory, files as [VfsFile, VfsFile], room);
     } catch (error) {
-      await first.close();
+      room.release();
+      for (const file of files) await file.close().catch(() => undefined);
       throw error;
     }
   }
@@ -67,20 +96,35 @@ export class Journal {
    * Writes a record. When this returns, it outlives the process.
    *
    * @param bytes the buffer of an encoder, of which the record is a part
-   * @throws VarveError `NO_SPACE`, `IO`
+   * @throws VarveError `NO_SPACE`, `IO`: the next record takes its place
    */
-  append(bytes: Buffer, from: number, to: number): void {
-    const length = to - from;
-    if (HEAD_BYTES + length > this.#room.length) this.#room = Buffer.allocUnsafe(2 * (HEAD_BYTES + length));
-    const room = this.#room;
-    room.writeUInt32LE(length, 0);
-    room.writeUInt32LE(fnv1a(bytes, from, to), 4);
-    bytes.copy(room, HEAD_BYTES, from, to);
+  append(bytes: Uint8Array, from: number, to: number): void {
     this.#turn();
-    const file = this.#current;
-    const at = this.#ends[file] as number;
-    (this.#files[file] as VfsFile).writeSync(room.subarray(0, HEAD_BYTES + length), at);
-    this.#ends[file] = at + HEAD_BYTES + length;
+    const current = this.#current;
+    const file = this.#files[current] as VfsFile;
+    const at = this.#ends[current] as number;
+    const { data, kernels, u8 } = this.#memory;
+    // Both ends of what is copied into shared memory lie in a word alike: else it goes byte by byte.
+    const address = this.#room.address + ((from - JOURNAL_HEAD_BYTES) & (WORD_BYTES - 1));
+    data.setUint32(address, JOURNAL_MAGIC, true);
+    data.setUint32(address + JOURNAL_NUMBER, this.#number, true);
+    data.setUint32(address + JOURNAL_POSITION, at, true);
+    data.setUint32(address + JOURNAL_BYTES, to - from, true);
+    let crc = kernels.crc32c(address, JOURNAL_CHECKSUM, 0);
+    const text = address + JOURNAL_HEAD_BYTES;
+    const isWhole = to - from <= PIECE_BYTES;
+    for (let done = from; done < to; done += PIECE_BYTES) {
+      const piece = bytes.subarray(done, Math.min(to, done + PIECE_BYTES));
+      u8.set(piece, text);
+      crc = kernels.crc32c(text, piece.length, crc);
+      // Without its head it is no record.
+      if (!isWhole)
+        file.writeSync(u8.subarray(text, text + piece.length), at + JOURNAL_HEAD_BYTES + done - from);
+    }
+    data.setUint32(address + JOURNAL_CHECKSUM, crc, true);
+    file.writeSync(u8.subarray(address, isWhole ? text + to - from : text), at);
+    this.#ends[current] = at + JOURNAL_HEAD_BYTES + to - from;
+    this.#number = (this.#number + 1) >>> 0;
   }
 
   /** Where it ends now. */
@@ -103,6 +147,7 @@ export class Journal {
 
   /** Leaves it as it is, for whoever opens the store the next time. */
   async close(): Promise<void> {
+    this.#room.release();
     for (const file of this.#files) await file.close();
   }
 
@@ -130,43 +175,8 @@ export class Journal {
   }
 }
 
-/**
- * What is left of the journal of a store, record by record, each as bytes of operations without their format.
- *
- * @throws VarveError `IO`
- */
-export async function* readJournals(vfs: Vfs, directory: string): AsyncGenerator<Buffer, void, undefined> {
-  for (const name of NAMES) {
-    const path = joinPath(directory, name);
-    const stat = await vfs.stat(path);
-    if (stat === undefined || stat.bytes === 0) continue;
-    const file = await vfs.open(path, 'read');
-    try {
-      yield* readRecords(file, stat.bytes);
-    } finally {
-      await file.close();
-    }
-  }
-}
-
-async function* readRecords(file: VfsFile, bytes: number): AsyncGenerator<Buffer, void, undefined> {
-  const head = Buffer.alloc(HEAD_BYTES);
-  for (let at = 0; at + HEAD_BYTES <= bytes; ) {
-    await file.read(head, at);
-    const length = head.readUInt32LE(0);
-    if (length === 0 || at + HEAD_BYTES + length > bytes) return;
-    const record = Buffer.alloc(length);
-    const read = await file.read(record, at + HEAD_BYTES);
-    if (read < length)
-      throw new VarveError('IO', `${file.path} ended while it was read`, { file: file.path });
-    if (fnv1a(record, 0, length) !== head.readUInt32LE(4)) return;
-    yield record;
-    at += HEAD_BYTES + length;
-  }
-}
-
 /** Removes what is left of the journal of a store. */
 export async function removeJournals(vfs: Vfs, directory: string): Promise<void> {
-  for (const name of NAMES) await vfs.remove(joinPath(directory, name));
+  for (const name of JOURNAL_NAMES) await vfs.remove(joinPath(directory, name));
   await vfs.syncDir(directory);
 }
