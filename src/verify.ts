@@ -15,6 +15,8 @@ import {
   VERSION_TEMPORARY_FILE,
 } from './directory.ts';
 import { isVarveError, VarveError } from './errors.ts';
+import { journalDamage, journalDamageText } from './events/journal-recovery.ts';
+import { eventStoresOf, eventsTreeName } from './events/names.ts';
 import { INDEX_INTERVAL_BYTES_DEFAULT } from './limits.ts';
 import type { Log } from './log/log.ts';
 import { parseLogDirectoryName } from './log/names.ts';
@@ -42,6 +44,8 @@ interface VerifyDirectoryOptions extends VerifyOptions {
   handles?: (key: string) => Promise<Log> | undefined;
   /** Which logs are to be looked at; all unless given. */
   only?: (log: LogPlace) => boolean;
+  /** Whether trees, and what lies beside them, are looked at; unless given, where `only` is not. */
+  withTrees?: boolean;
   /** The trees, where they are open. */
   trees?: Trees | undefined;
 }
@@ -81,12 +85,27 @@ export async function verifyDirectory(
     report.lostRecords += found.lostRecords;
     if (found.problems.length > 0) report.isClean = false;
   }
-  if (only === undefined) {
+  if (options.withTrees ?? only === undefined) {
     const found = await verifyTrees({ directory, memory, vfs, clock: systemClock, deep, open: trees });
+    found.push(...(await verifyJournals(directory, memory, vfs)));
     report.problems.push(...found);
     if (found.length > 0) report.isClean = false;
   }
   return report;
+}
+
+/** What is wrong with the journals of stores of log entries. */
+async function verifyJournals(directory: string, memory: Memory, vfs: Vfs): Promise<Problem[]> {
+  const folder = joinPath(directory, TREES_DIRECTORY);
+  if ((await vfs.stat(folder)) === undefined) return [];
+  const problems: Problem[] = [];
+  for (const store of eventStoresOf(await vfs.readdir(folder))) {
+    for (const damage of await journalDamage(vfs, memory, joinPath(folder, eventsTreeName(store)))) {
+      const { file, position } = damage;
+      problems.push({ file, position, offsets: undefined, message: journalDamageText(damage) });
+    }
+  }
+  return problems;
 }
 
 /** Asks the handle of a log, which knows more; undefined where it cannot be asked. */

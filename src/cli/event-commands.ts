@@ -40,6 +40,7 @@ function addQuery(program: Command): void {
   addFilter(command)
     .option('--limit <n>', 'at most so many entries', count)
     .option('--reverse', 'from the last to the first')
+    .option('--follow', 'wait for more behind the last; what is written later comes whatever its time')
     .option('--json', 'print a line of JSON for each entry');
   command.action((directory: string, name: string, options: QueryCommandOptions) =>
     execute(async (context) => {

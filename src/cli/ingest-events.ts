@@ -6,6 +6,7 @@
 
 import type { EventBulk } from '../events/bulk.ts';
 import type { Events } from '../events/events.ts';
+import { journalDamageText } from '../events/journal-recovery.ts';
 import { LEVEL_NAMES } from '../levels.ts';
 import type { SyncPolicy } from '../log/sync-policy.ts';
 import { checkParse, LogColumns } from '../logfile/parse-log.ts';
@@ -75,6 +76,7 @@ export async function ingestEvents(
   const results: IngestedEvents[] = [];
   try {
     const events = await database.events(name);
+    for (const damage of events.recovery.damage) context.note(journalDamageText(damage));
     for (const source of sources) {
       const ingestion = new Ingestion(database, events, context);
       results.push(await ingestion.run(source, reading));

@@ -7,10 +7,12 @@
 import type { EventEntry } from '../events/entry.ts';
 import type { Context, ExitCode } from './context.ts';
 import { type EventFilterOptions, filterOf, withEvents } from './event-store.ts';
+import { UsageError } from './failure.ts';
 
 export interface QueryCommandOptions extends EventFilterOptions {
   limit?: number;
   reverse?: boolean;
+  follow?: boolean;
   json?: boolean;
 }
 
@@ -20,13 +22,26 @@ export async function query(
   directory: string,
   name: string,
   options: QueryCommandOptions,
-  { stdout, signal }: Context,
+  { stdout, signal, clock }: Context,
 ): Promise<ExitCode> {
-  const { limit, reverse, json } = options;
+  const { limit, reverse, follow, json } = options;
+  if (reverse === true && follow === true) throw new UsageError('--follow goes forward, --reverse backward');
+  let isWaiting = false;
+  /** What was printed is seen before something else is waited for. */
+  const flushSoon = (): void => {
+    if (isWaiting || follow !== true) return;
+    isWaiting = true;
+    clock.nextTurn(() => {
+      isWaiting = false;
+      // What goes wrong there is told by the next flush.
+      stdout.flush().catch(() => undefined);
+    });
+  };
   await withEvents(directory, name, async (events) => {
-    for await (const entry of events.read({ ...filterOf(options), limit, reverse, signal })) {
+    for await (const entry of events.read({ ...filterOf(options), limit, reverse, follow, signal })) {
       if (json === true) stdout.json({ time: entry.iso, ...entry.toJSON() });
       else stdout.line(lineOf(entry));
+      flushSoon();
       if (stdout.full) await stdout.flush();
     }
   });

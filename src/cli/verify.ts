@@ -38,6 +38,7 @@ export async function verify(
   const places: LogPlace[] = [];
   const report = await verifyDirectory(directory, Memory.create(MEMORY_BYTES_DEFAULT), nodeVfs, {
     deep: options.deep === true,
+    withTrees: named === undefined,
     only: (place) => {
       context.signal.throwIfAborted();
       const isAsked = named === undefined || named.key === place.key;

@@ -22,6 +22,7 @@ import { countEntries, type EventHistogram, type HistogramOptions, histogramOf }
 import type { EventInput } from './input.ts';
 import { Journal } from './journal.ts';
 import { emptyJournalReport, type JournalReport, recoverJournals } from './journal-recovery.ts';
+import { type EventSource, type PendingEntry, readPending } from './pending.ts';
 import { EventReader, SyncEventReader } from './reader.ts';
 import { Cutoffs, checkRetention, cutoffsOf, type EventRetention, retainedTable } from './retention.ts';
 import {
@@ -42,6 +43,8 @@ export class Events {
   readonly #writer: EventWriter;
   #past: Cutoffs = new Cutoffs();
   #handover: Promise<Handover> | undefined;
+  /** Of a store that is open read-only: what only the journal has. */
+  #pending: readonly PendingEntry[] = [];
   #recovery: JournalReport = emptyJournalReport();
 
   /**
@@ -111,7 +114,7 @@ export class Events {
   read(options: EventReadOptions = {}): AsyncIterableIterator<EventEntry, undefined, undefined> {
     const reading = resolveReading(options);
     this.#trees.check();
-    return new EventReader(this.#trees, this.#tree, reading, () => this.#cutoffs());
+    return new EventReader(this.#trees, this.#source, reading, () => this.#cutoffs());
   }
 
   /** Like `read`, at once: blocks of tables that are not in the cache are read on the calling thread. */
@@ -121,7 +124,7 @@ export class Events {
     const reading = resolveReading(options);
     if (reading.isFollowing) throw new TypeError('readSync cannot follow');
     this.#trees.check();
-    return new SyncEventReader(this.#tree, reading, this.#cutoffs());
+    return new SyncEventReader(this.#source, reading, this.#cutoffs());
   }
 
   /**
@@ -133,7 +136,7 @@ export class Events {
     checkOptions('options', options, FILTER_OPTIONS);
     const selection = resolveSelection(options);
     this.#trees.check();
-    return await countEntries(this.#trees.parts.clock, this.#tree, selection, this.#cutoffs());
+    return await countEntries(this.#trees.parts.clock, this.#source, selection, this.#cutoffs());
   }
 
   /**
@@ -143,7 +146,7 @@ export class Events {
    */
   async histogram(options: HistogramOptions = {}): Promise<EventHistogram> {
     this.#trees.check();
-    return await histogramOf(this.#trees.parts.clock, this.#tree, options, this.#cutoffs());
+    return await histogramOf(this.#trees.parts.clock, this.#source, options, this.#cutoffs());
   }
 
   /**
@@ -200,12 +203,15 @@ export class Events {
   }
 
   /**
-   * Writes what a journal of a process that ended still has; see `handover`.
+   * Writes what a journal of a process that ended still has; see `handover`. A store that is open read-only reads it.
    *
    * @internal
    */
   async recover(): Promise<void> {
-    if (this.#trees.parts.readOnly) return;
+    if (this.#trees.parts.readOnly) {
+      this.#pending = await readPending(this.#directory, this.#trees, this.#tree);
+      return;
+    }
     if (this.#writer.state.retention !== undefined) await this.#drop();
     this.#recovery = await recoverJournals(this.#directory, this.#trees, this.#writer);
   }
@@ -213,6 +219,10 @@ export class Events {
   /** Ends what it has begun; the database does it when it is closed. */
   async close(): Promise<void> {
     await (await this.#handover)?.close();
+  }
+
+  get #source(): EventSource {
+    return { tree: this.#tree, pending: this.#pending };
   }
 
   get #directory(): string {

@@ -6,11 +6,11 @@
 
 import type { Clock } from '../clock.ts';
 import { LEVEL_NAMES, type Level } from '../levels.ts';
-import type { Tree } from '../lsm/tree.ts';
 import { PAGE_ENTRY_HEADER_BYTES } from '../memory/table-layout.ts';
 import { checkOneOf, checkOptions, integerOption } from '../options.ts';
 import { keyMilliseconds } from './entry.ts';
 import { KEY_BYTES, VALUE_LEVEL } from './format.ts';
+import type { EventSource } from './pending.ts';
 import { type Cutoffs, EventScan } from './scan.ts';
 import { type EventFilter, FILTER_OPTIONS, resolveSelection, type Selection } from './selection.ts';
 import { nanosecondsOf } from './time.ts';
@@ -63,11 +63,11 @@ class Turns {
 /** Counts the entries that are wanted. */
 export async function countEntries(
   clock: Clock,
-  tree: Tree,
+  source: EventSource,
   selection: Selection,
   cutoffs: Cutoffs | undefined,
 ): Promise<number> {
-  const scan = new EventScan(tree, selection, { cutoffs });
+  const scan = new EventScan(source, selection, { cutoffs });
   const turns = new Turns(clock);
   try {
     let count = 0;
@@ -90,7 +90,7 @@ export async function countEntries(
  */
 export async function histogramOf(
   clock: Clock,
-  tree: Tree,
+  source: EventSource,
   options: HistogramOptions,
   cutoffs: Cutoffs | undefined,
 ): Promise<EventHistogram> {
@@ -99,15 +99,15 @@ export async function histogramOf(
   const isByLevel = options.by !== undefined && checkOneOf('by', options.by, ['level']) === 'level';
   const selection = resolveSelection(options);
   const first =
-    selection.start === undefined ? edge(tree, selection, cutoffs, false) : keyMs(selection.start);
-  const last = selection.end === undefined ? edge(tree, selection, cutoffs, true) : lastMs(selection.end);
+    selection.start === undefined ? edge(source, selection, cutoffs, false) : keyMs(selection.start);
+  const last = selection.end === undefined ? edge(source, selection, cutoffs, true) : lastMs(selection.end);
   if (first === undefined || last === undefined || last < first)
     return { startMs: undefined, widthMs: 0, counts: [], ...(isByLevel && { levels: {} }) };
   const widthMs = Math.max(1, Math.ceil((last - first + 1) / most));
   const buckets = Math.ceil((last - first + 1) / widthMs);
   const counts = await countBuckets(
     clock,
-    new EventScan(tree, selection, { cutoffs }),
+    new EventScan(source, selection, { cutoffs }),
     first,
     widthMs,
     buckets,
@@ -159,12 +159,12 @@ function gather(
 
 /** The time of the first entry that is wanted, or of the last. */
 function edge(
-  tree: Tree,
+  source: EventSource,
   selection: Selection,
   cutoffs: Cutoffs | undefined,
   isBackward: boolean,
 ): number | undefined {
-  const scan = new EventScan(tree, selection, { isBackward, cutoffs });
+  const scan = new EventScan(source, selection, { isBackward, cutoffs });
   try {
     const at = scan.next();
     return at < 0 ? undefined : keyMilliseconds(scan.page.bytes, at + PAGE_ENTRY_HEADER_BYTES);

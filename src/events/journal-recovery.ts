@@ -9,6 +9,7 @@ import { isVarveError } from '../errors.ts';
 import { decodeOperations, type Operation, OperationsEncoder } from '../lsm/operations.ts';
 import type { Trees } from '../lsm/trees.ts';
 import { KIND_PUT, OPERATIONS_FORMAT } from '../memory/lsm-layout.ts';
+import type { Memory } from '../memory/memory.ts';
 import { joinPath, type Vfs } from '../vfs/vfs.ts';
 import { messageStart } from './entry.ts';
 import { HEAD_BYTES, KEY_BYTES } from './format.ts';
@@ -18,6 +19,10 @@ import type { EventWriter } from './writer.ts';
 
 export const QUARANTINE_NAME = 'quarantine';
 const FLIGHTS_MAX = 8;
+/** Entries are written together as long as their batch has fewer bytes. */
+const WRITE_BYTES = 128 * 1024;
+/** How often damage is looked at again beside somebody who may be writing. */
+const LOOKS = 2;
 const OPENED_SCALE = 256;
 
 /** What the journal of a process that ended has brought. */
@@ -51,24 +56,29 @@ export async function recoverJournals(
   const encoder = new OperationsEncoder();
   const flights: Promise<unknown>[] = [];
   let entries = 0;
-  const take = async (bytes: Buffer): Promise<boolean> => {
-    const operations = journalOperations(bytes);
-    if (operations === undefined) return false;
-    encoder.clear();
-    for (const { key, second } of operations) {
-      writer.noteOpened(Math.floor(key.readUInt32BE(8) / OPENED_SCALE));
-      encoder.put(writer.tree, key, second as Buffer);
-    }
-    entries += operations.length;
+  const send = async (): Promise<void> => {
+    if (encoder.count === 0) return;
     const flight = trees.writer.write(encoder.bytes, 'written');
+    encoder.clear();
     flight.catch(() => undefined);
     flights.push(flight);
     if (flights.length > FLIGHTS_MAX) await flights.shift();
+  };
+  const take = async (bytes: Buffer): Promise<boolean> => {
+    const operations = journalOperations(bytes);
+    if (operations === undefined) return false;
+    entries += operations.length;
+    for (const { key, second } of operations) {
+      writer.noteOpened(Math.floor(key.readUInt32BE(8) / OPENED_SCALE));
+      encoder.put(writer.tree, key, second as Buffer);
+      if (encoder.length > WRITE_BYTES) await send();
+    }
     return true;
   };
   let survey: JournalSurvey;
   try {
-    survey = await scanJournals(vfs, memory, directory, trees.maxBatchBytes, take);
+    survey = await scanJournals(vfs, memory, directory, take);
+    await send();
   } finally {
     await Promise.allSettled(flights);
   }
@@ -129,4 +139,30 @@ export function journalDamageText({ file, position, bytes, records }: JournalDam
   const what =
     records === undefined ? 'entries' : `${records} ${records === 1 ? 'record' : 'records'} of entries`;
   return `${file} is damaged at position ${position} (${bytes} bytes): ${what} may be lost, if the store did not have them yet`;
+}
+
+/**
+ * The damage of the journal of a store that may be open: what is being written meanwhile is none.
+ *
+ * @param directory of the tree of the store
+ * @throws VarveError `IO`, `NO_MEMORY`
+ */
+export async function journalDamage(vfs: Vfs, memory: Memory, directory: string): Promise<JournalDamage[]> {
+  const look = async (): Promise<JournalDamage[]> => {
+    const { damage } = await scanJournals(
+      vfs,
+      memory,
+      directory,
+      (bytes) => journalOperations(bytes) !== undefined,
+    );
+    return damage;
+  };
+  let found = await look();
+  for (let again = 0; again < LOOKS && found.length > 0; again++) {
+    const next = await look();
+    found = found.filter(({ file, position }) =>
+      next.some((other) => other.file === file && other.position === position),
+    );
+  }
+  return found;
 }

@@ -58,6 +58,8 @@ interface Scanned {
 }
 
 const WINDOW_BYTES = 256 * 1024;
+/** No batch of operations has more. */
+const RECORD_BYTES_MAX = 16 * 1024 * 1024;
 const SEARCH_BYTES = 16 * 1024;
 const MAGIC_BYTES: Buffer = Buffer.alloc(4);
 MAGIC_BYTES.writeUInt32LE(JOURNAL_MAGIC);
@@ -66,7 +68,6 @@ MAGIC_BYTES.writeUInt32LE(JOURNAL_MAGIC);
  * Goes through a journal.
  *
  * @param directory of the tree of the store
- * @param maxBytes what a record has at most
  * @param take is given the operations of each record, without their format: a view until it has resolved. False where
  *   it cannot make anything of them, which makes it damage
  * @throws VarveError `IO`, `NO_MEMORY`, and what `take` throws
@@ -75,7 +76,6 @@ export async function scanJournals(
   vfs: Vfs,
   memory: Memory,
   directory: string,
-  maxBytes: number,
   take: (operations: Buffer) => Promise<boolean> | boolean,
 ): Promise<JournalSurvey> {
   const scans: Scanned[] = [];
@@ -89,7 +89,7 @@ export async function scanJournals(
     const file = await vfs.open(path, 'read');
     const scratch = memory.slabs.allocate(WINDOW_BYTES, 'journal scan');
     try {
-      scans.push(await new FileScan(file, memory, scratch.address, maxBytes, take).run());
+      scans.push(await new FileScan(file, memory, scratch.address, take).run());
     } finally {
       scratch.release();
       await file.close();
@@ -151,7 +151,6 @@ class FileScan {
   readonly #file: VfsFile;
   readonly #memory: Memory;
   readonly #scratch: number;
-  readonly #maxBytes: number;
   readonly #take: (operations: Buffer) => Promise<boolean> | boolean;
   readonly #holes: Hole[] = [];
   #window: Buffer = Buffer.allocUnsafe(WINDOW_BYTES);
@@ -167,13 +166,11 @@ class FileScan {
     file: VfsFile,
     memory: Memory,
     scratch: number,
-    maxBytes: number,
     take: (operations: Buffer) => Promise<boolean> | boolean,
   ) {
     this.#file = file;
     this.#memory = memory;
     this.#scratch = scratch;
-    this.#maxBytes = maxBytes;
     this.#take = take;
   }
 
@@ -203,7 +200,7 @@ class FileScan {
     const number = head.readUInt32LE(JOURNAL_NUMBER);
     const bytes = head.readUInt32LE(JOURNAL_BYTES);
     const checksum = head.readUInt32LE(JOURNAL_CHECKSUM);
-    if (bytes === 0 || bytes > this.#maxBytes) return at;
+    if (bytes === 0 || bytes > RECORD_BYTES_MAX) return at;
     const record = await this.#bytesAt(at, JOURNAL_HEAD_BYTES + bytes);
     if (record.length < JOURNAL_HEAD_BYTES + bytes) return at;
     const crc = this.#sum(

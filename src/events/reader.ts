@@ -7,11 +7,11 @@
 
 import type { TreeChange } from '../lsm/changes.ts';
 import type { TreeSnapshot } from '../lsm/snapshot.ts';
-import type { Tree } from '../lsm/tree.ts';
 import type { Trees } from '../lsm/trees.ts';
 import { PAGE_ENTRY_HEADER_BYTES } from '../memory/table-layout.ts';
 import { EventEntry, Page } from './entry.ts';
 import { KEY_BYTES } from './format.ts';
+import type { EventSource } from './pending.ts';
 import { type Cutoffs, EventScan, isPast } from './scan.ts';
 import { Matcher, type Reading } from './selection.ts';
 
@@ -24,9 +24,9 @@ export class SyncEventReader implements IterableIterator<EventEntry, undefined, 
   readonly #scan: EventScan;
   #left: number;
 
-  constructor(tree: Tree, reading: Reading, cutoffs: Cutoffs | undefined) {
+  constructor(source: EventSource, reading: Reading, cutoffs: Cutoffs | undefined) {
     this.#left = reading.limit;
-    this.#scan = new EventScan(tree, reading, { isBackward: reading.isBackward, cutoffs });
+    this.#scan = new EventScan(source, reading, { isBackward: reading.isBackward, cutoffs });
   }
 
   [Symbol.iterator](): this {
@@ -54,30 +54,35 @@ export class SyncEventReader implements IterableIterator<EventEntry, undefined, 
 /** Reads, gives others their turn now and then, and waits for more where it was asked to. */
 export class EventReader implements AsyncIterableIterator<EventEntry, undefined, undefined> {
   readonly #trees: Trees;
-  readonly #tree: Tree;
+  readonly #source: EventSource;
   readonly #reading: Reading;
   readonly #scan: EventScan;
   readonly #cutoffs: () => Cutoffs | undefined;
   readonly #snapshot: TreeSnapshot | undefined;
   readonly #matcher: Matcher;
   #changes: AsyncIterableIterator<TreeChange> | undefined;
+  #known: ReadonlySet<string> | undefined;
   #left: number;
   #turnMs: number;
   #last: Promise<unknown> = Promise.resolve();
   #isDone = false;
 
   /** @param cutoffs as they are at the moment */
-  constructor(trees: Trees, tree: Tree, reading: Reading, cutoffs: () => Cutoffs | undefined) {
+  constructor(trees: Trees, source: EventSource, reading: Reading, cutoffs: () => Cutoffs | undefined) {
     this.#trees = trees;
-    this.#tree = tree;
+    this.#source = source;
     this.#reading = reading;
     this.#cutoffs = cutoffs;
     this.#left = reading.limit;
     this.#matcher = new Matcher(reading);
     this.#turnMs = trees.parts.clock.monotonic();
-    this.#snapshot = reading.isFollowing ? tree.snapshot() : undefined;
+    this.#snapshot = reading.isFollowing ? source.tree.snapshot() : undefined;
     const { isBackward } = reading;
-    this.#scan = new EventScan(tree, reading, { isBackward, snapshot: this.#snapshot, cutoffs: cutoffs() });
+    this.#scan = new EventScan(source, reading, {
+      isBackward,
+      snapshot: this.#snapshot,
+      cutoffs: cutoffs(),
+    });
   }
 
   [Symbol.asyncIterator](): this {
@@ -143,7 +148,11 @@ export class EventReader implements AsyncIterableIterator<EventEntry, undefined,
       this.#scan.close();
       const { signal } = this.#reading;
       const from = this.#snapshot.sequence;
-      this.#changes = this.#tree.changes({ from, follow: true, ...(signal === undefined ? {} : { signal }) });
+      this.#changes = this.#source.tree.changes({
+        from,
+        follow: true,
+        ...(signal === undefined ? {} : { signal }),
+      });
       this.#snapshot.close();
     }
     for (;;) {
@@ -151,9 +160,16 @@ export class EventReader implements AsyncIterableIterator<EventEntry, undefined,
       if (step.done === true) return undefined;
       const change = step.value;
       if (change.type !== 'put' || change.key.length !== KEY_BYTES) continue;
+      if (this.#isKnown(change.key)) continue;
       const page = Page.of(change.key, change.value);
       if (this.#isWanted(change.key, page)) return new EventEntry(page, 0);
     }
+  }
+
+  /** Whether it was read already, when only the journal had it. */
+  #isKnown(key: Buffer): boolean {
+    this.#known ??= new Set(this.#source.pending.map((entry) => entry.key.toString('latin1')));
+    return this.#known.size > 0 && this.#known.has(key.toString('latin1'));
   }
 
   #isWanted(key: Buffer, { bytes }: Page): boolean {

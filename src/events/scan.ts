@@ -6,10 +6,10 @@
 
 import type { TreeIterator } from '../lsm/iterator.ts';
 import type { TreeSnapshot } from '../lsm/snapshot.ts';
-import type { Tree } from '../lsm/tree.ts';
 import { PAGE_ENTRY_HEADER_BYTES } from '../memory/table-layout.ts';
 import { keyMilliseconds, Page } from './entry.ts';
 import { KEY_BYTES, STATE_KEY, VALUE_LEVEL } from './format.ts';
+import { type EventSource, PendingMerge } from './pending.ts';
 import { isPlain, Matcher, type Selection, tagFilter } from './selection.ts';
 
 /** Times before which entries of a level are past their retention, by level, in milliseconds. */
@@ -27,13 +27,21 @@ export class EventScan {
   readonly #entries: TreeIterator<unknown>;
   readonly #matcher: Matcher | undefined;
   readonly #cutoffs: Cutoffs | undefined;
+  readonly #pending: PendingMerge | undefined;
   #at = 0;
   #waiting = 0;
 
-  constructor(tree: Tree, selection: Selection, { isBackward, snapshot, cutoffs }: ScanOptions = {}) {
+  constructor(
+    { tree, pending }: EventSource,
+    selection: Selection,
+    { isBackward, snapshot, cutoffs }: ScanOptions = {},
+  ) {
     const oldest = cutoffs === undefined ? 0 : Math.min(...cutoffs);
     this.#matcher = isPlain(selection) ? undefined : new Matcher(selection);
     this.#cutoffs = oldest === 0 && cutoffs?.every((cutoff) => cutoff === 0) ? undefined : cutoffs;
+    const { start, end } = selection;
+    this.#pending =
+      pending.length === 0 ? undefined : new PendingMerge(pending, start, end, isBackward === true);
     const tags = tagFilter(selection);
     this.#entries = tree.entries({
       ...(tags.length === 0 ? {} : { tags }),
@@ -100,7 +108,8 @@ export class EventScan {
   }
 
   #turn(): boolean {
-    const next = this.#entries.nextPage();
+    const page = this.#entries.nextPage();
+    const next = this.#pending === undefined ? page : this.#pending.merge(page);
     if (next === undefined) return false;
     this.page = new Page(next.bytes, next.words);
     this.#at = next.at;

@@ -1,10 +1,13 @@
 /** `varve query` and `varve histogram`, as their users run them. */
 
-import { readFileSync } from 'node:fs';
+import type { ChildProcess } from 'node:child_process';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { expect, test } from 'vitest';
 import { open } from '../../src/open.ts';
-import { jsonLines, temporaryDirectory, varve } from './command.ts';
+import { finished, jsonLines, startVarve, temporaryDirectory, varve } from './command.ts';
 
 async function makeStore(): Promise<string> {
   const directory = join(temporaryDirectory(), 'db');
@@ -114,4 +117,95 @@ test('ingests log files of any format into a store', async () => {
   ]);
   const both = await varve(['ingest', '-', '--into', database, '--events', 'a', '--log', 'b'], { input: '' });
   expect(both.code).toBe(2);
+});
+
+/** What a process prints, line by line as it comes. */
+function linesOf(child: ChildProcess): AsyncIterator<string> {
+  return createInterface({ input: child.stdout as Readable })[Symbol.asyncIterator]();
+}
+
+test('follows a store that another process writes to, until it is interrupted', async () => {
+  const directory = await makeStore();
+  const database = await open(directory);
+  try {
+    const events = await database.events('app');
+    const args = [
+      'query',
+      directory,
+      'app',
+      '--follow',
+      '--json',
+      '--level',
+      'WARN',
+      '--since',
+      '2023-11-14T22:13:23Z',
+    ];
+    const child = startVarve(args);
+    const end = finished(child);
+    const lines = linesOf(child);
+    const next = async (): Promise<unknown> => JSON.parse((await lines.next()).value) as unknown;
+    expect(await next()).toMatchObject({ message: 'lost' });
+    await events.writeMany([
+      { message: 'not asked for', timestamp: 1_700_000_009_000 },
+      { message: 'too early', level: 'WARN', timestamp: 1_700_000_000_000 },
+      { message: 'later', level: 'WARN', timestamp: 1_700_000_009_000 },
+    ]);
+    expect(await next()).toMatchObject({ message: 'later' });
+    // By way of the journal and the store: once.
+    const handover = await events.handover();
+    handover.take([{ message: 'handed over', level: 'ERROR', timestamp: 1_700_000_005_000 }]);
+    await handover.flush();
+    await events.write({ message: 'last', level: 'FATAL' });
+    expect(await next()).toMatchObject({ message: 'handed over' });
+    expect(await next()).toMatchObject({ message: 'last' });
+    child.kill('SIGINT');
+    expect(await end).toMatchObject({ code: 130, stderr: '' });
+    const second = startVarve(args);
+    const secondEnd = finished(second);
+    await linesOf(second).next();
+    second.stdout?.destroy();
+    // It notices when it has something to say.
+    const writing = (async () => {
+      while (second.exitCode === null) {
+        await events.write({ message: 'nobody reads', level: 'FATAL' });
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    })();
+    expect(await secondEnd).toMatchObject({ code: 0, stderr: '' });
+    await writing;
+  } finally {
+    await database.close();
+  }
+  const wrong = await varve(['query', directory, 'app', '--follow', '--reverse']);
+  expect([wrong.code, wrong.stderr]).toEqual([2, 'varve: --follow goes forward, --reverse backward\n']);
+});
+
+test('verifies trees and journals, and reads what only a journal has', async () => {
+  const directory = await makeStore();
+  const copy = `${directory}-copy`;
+  const database = await open(directory);
+  const handover = await (await database.events('app')).handover();
+  for (const [i, message] of ['first', 'second', 'third'].entries())
+    handover.take([{ message, timestamp: 1_700_000_001_500 + i * 1000 }]);
+  // Before the next turn, nothing but the journal has them.
+  cpSync(directory, copy, { recursive: true, filter: (path) => !path.includes('LOCK') });
+  await database.close();
+  expect((await varve(['verify', copy])).code).toBe(0);
+  const read = async (): Promise<unknown[]> =>
+    jsonLines((await varve(['query', copy, 'app', '--json'])).stdout).map(({ message }) => message);
+  expect(await read()).toEqual(['up', 'first', 'slow', 'second', 'lost', 'third']);
+  const journal = join(copy, 'trees', 'events.app', 'journal-0');
+  const bytes = readFileSync(journal);
+  writeFileSync(journal, bytes.fill(0, bytes.indexOf('second'), bytes.indexOf('second') + 2));
+  expect(await read()).toEqual(['up', 'first', 'slow', 'lost', 'third']);
+  const { code, stdout } = await varve(['verify', copy]);
+  expect(code).toBe(1);
+  expect(stdout).toContain(`${journal} is damaged at position`);
+  const again = await open(copy);
+  expect((await again.events('app')).recovery).toMatchObject({
+    entries: 2,
+    damage: [{ file: journal, records: 1 }],
+  });
+  await again.close();
+  expect((await varve(['verify', copy])).code).toBe(0);
 });

@@ -42,7 +42,7 @@ const numbered = (count: number): string[] => Array.from({ length: count }, (_, 
 
 async function scan(vfs: Vfs): Promise<JournalSurvey & { messages: string[] }> {
   const messages: string[] = [];
-  const survey = await scanJournals(vfs, kit.memory, DIRECTORY, RECORD_BYTES_MAX, (bytes) => {
+  const survey = await scanJournals(vfs, kit.memory, DIRECTORY, (bytes) => {
     const operations = journalOperations(bytes);
     for (const { second } of operations ?? []) messages.push(String(second?.subarray(3)));
     return operations !== undefined;

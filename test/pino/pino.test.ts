@@ -32,9 +32,16 @@ function ended(child: ChildProcess): Promise<{ code: number | null; stderr: stri
 
 /** The messages that the store has. */
 async function logged(directory: string): Promise<string[]> {
-  await using database = await open(directory);
-  const events = await database.events('app');
-  return [...events.readSync()].map(({ message }) => message);
+  // Who only looks sees what only the journal has, too.
+  const messages = [];
+  for (const readOnly of [true, false]) {
+    await using database = await open(directory, { readOnly });
+    const events = await database.events('app');
+    messages.push([...events.readSync()].map(({ message }) => message));
+  }
+  const [before, after] = messages as [string[], string[]];
+  expect(before).toEqual(after);
+  return after;
 }
 
 const numbered = (count: number): string[] => Array.from({ length: count }, (_, i) => `line ${i}`);
