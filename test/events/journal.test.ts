@@ -234,11 +234,17 @@ test('what was handed over is there after a kill, and what was synced after a po
         const found = messagesOf(events);
         const all = numbered(18);
         const why = `${plan}, power cut at operation ${at}, round ${round}`;
-        expect(found, why).toEqual(all.filter((message) => found.includes(message)));
-        expect(found.slice(0, known.synced), why).toEqual(all.slice(0, known.synced));
+        expect({ why, found }).toEqual({ why, found: all.filter((message) => found.includes(message)) });
+        expect({ why, found: found.slice(0, known.synced) }).toEqual({
+          why,
+          found: all.slice(0, known.synced),
+        });
         if (plan === 'killed') {
-          expect(found.slice(0, known.taken), why).toEqual(all.slice(0, known.taken));
-          expect(events.recovery.damage, why).toEqual([]);
+          expect({ why, found: found.slice(0, known.taken) }).toEqual({
+            why,
+            found: all.slice(0, known.taken),
+          });
+          expect({ why, damage: events.recovery.damage }).toEqual({ why, damage: [] });
         }
         await kit.end();
       }
