@@ -13,6 +13,13 @@ import {
   FIELDS_PLAIN,
   FIELDS_STATUS,
   FIELDS_TIMESTAMP,
+  MEMO_ENTRIES,
+  MEMO_ENTRY_BYTES,
+  MEMO_ENTRY_COUNT,
+  MEMO_HASHES,
+  MEMO_RESTING,
+  MEMO_ROWS,
+  MEMO_SLOT,
   PAGE_BYTES,
   PAGE_KEY_BIAS,
   PAGE_SECONDS,
@@ -31,11 +38,20 @@ import {
   TALLY_EARLIEST,
   TALLY_LATEST,
   TALLY_LEVELS,
+  TALLY_MEMO,
   TALLY_PAGES,
   TALLY_STATUSES,
   TALLY_TEMPLATES,
 } from '../src/memory/layout';
+import { hashShapes } from './shape';
 import { hashBytes, PRIME_1, templateHash } from './template';
+
+/** Of `MEMO_ROWS` messages: where more have a shape that is not known, looking for it costs more than it saves. */
+// @ts-ignore: decorator
+@inline const UNKNOWN_MAX: i32 = 24;
+/** For so many times as many rows the memo rests then. */
+// @ts-ignore: decorator
+@inline const RESTING: i32 = 31;
 
 export function tallyRows(rows: usize, count: i32, chosen: usize, tally: usize): i32 {
   assert(count >= 0);
@@ -48,8 +64,22 @@ export function tallyRows(rows: usize, count: i32, chosen: usize, tally: usize):
   let from: f64 = Infinity;
   let to: f64 = -Infinity;
   let second: usize = 0;
+  const memo: usize = templates == 0 ? 0 : <usize>load<u32>(tally, TALLY_MEMO);
+  // The row at which shapes are looked at again, and how many of them were not known since.
+  let look = 0;
+  let hashes: usize = 0;
+  let unknown = 0;
   let done = 0;
   for (; done < count; done++) {
+    if (ASC_FEATURE_SIMD) {
+      if (memo != 0 && done == look) {
+        rest(memo, unknown);
+        unknown = 0;
+        const more = min(count - done, MEMO_ROWS);
+        hashes = beginShapes(memo, rows, done, more, chosen);
+        look = done + more;
+      }
+    }
     const row = rows + (chosen == 0 ? done : load<i32>(chosen + (done << 2))) * FIELDS_BYTES;
     const status = load<i32>(row, FIELDS_STATUS);
     const isEntry = status == FIELDS_PARSED || status == FIELDS_PLAIN;
@@ -66,8 +96,19 @@ export function tallyRows(rows: usize, count: i32, chosen: usize, tally: usize):
       const isPlain = status == FIELDS_PLAIN && load<u32>(row, FIELDS_CONTENT_LENGTH) == 0;
       const text = <usize>(isPlain ? load<u32>(row, FIELDS_LINE) : load<u32>(row, FIELDS_CONTENT));
       const bytes = <usize>(isPlain ? load<u32>(row, FIELDS_LINE_LENGTH) : load<u32>(row, FIELDS_CONTENT_LENGTH));
-      template = findText(templates, templateHash(text, bytes), text, bytes);
-      if (template == 0) break;
+      const shape = hashes == 0 ? 0 : load<u64>(hashes + ((done & (MEMO_ROWS - 1)) << 3));
+      const entry = memo + MEMO_ENTRIES + <usize>(<u32>shape & (MEMO_ENTRY_COUNT - 1)) * <usize>MEMO_ENTRY_BYTES;
+      if (shape != 0 && load<u64>(entry) == shape) {
+        template = <usize>load<u32>(entry, MEMO_SLOT);
+      } else {
+        template = findText(templates, templateHash(text, bytes), text, bytes);
+        if (template == 0) break;
+        if (shape != 0) {
+          store<u64>(entry, shape);
+          store<u32>(entry, <u32>template, MEMO_SLOT);
+          unknown++;
+        }
+      }
     }
     const timestamp = load<f64>(row, FIELDS_TIMESTAMP);
     if (timestamp == timestamp) {
@@ -97,6 +138,23 @@ export function tallyRows(rows: usize, count: i32, chosen: usize, tally: usize):
   store<f64>(tally, earliest, TALLY_EARLIEST);
   store<f64>(tally, latest, TALLY_LATEST);
   return done;
+}
+
+/** Hashes the next shapes, unless that is not worth it at present; returns where they are, or 0. */
+function beginShapes(memo: usize, rows: usize, first: i32, count: i32, chosen: usize): usize {
+  const resting = load<i32>(memo, MEMO_RESTING);
+  if (resting > 0) {
+    store<i32>(memo, resting - 1, MEMO_RESTING);
+    return 0;
+  }
+  if (chosen == 0) hashShapes(rows + first * FIELDS_BYTES, count, 0, memo);
+  else hashShapes(rows, count, chosen + (first << 2), memo);
+  return memo + MEMO_HASHES;
+}
+
+/** Lets the memo rest for a while where it is of no use. */
+function rest(memo: usize, unknown: i32): void {
+  if (unknown > UNKNOWN_MAX) store<i32>(memo, RESTING, MEMO_RESTING);
 }
 
 // @ts-ignore: decorator

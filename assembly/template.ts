@@ -31,9 +31,9 @@ import { TEMPLATE_BYTES_MAX } from '../src/memory/layout';
 // @ts-ignore: decorator
 @inline export const PRIME_1: u64 = 0x9e3779b185ebca87;
 // @ts-ignore: decorator
-@inline const PRIME_2: u64 = 0xc2b2ae3d27d4eb4f;
+@inline export const PRIME_2: u64 = 0xc2b2ae3d27d4eb4f;
 // @ts-ignore: decorator
-@inline const PRIME_3: u64 = 0x165667b19e3779f9;
+@inline export const PRIME_3: u64 = 0x165667b19e3779f9;
 
 /** The bit of each class, by the lower and by the upper half of a byte; the classes are those of both. */
 // @ts-ignore: decorator
@@ -137,7 +137,7 @@ function isNone(classes: v128): v128 {
 /** The highest bit of each of 64 bytes. */
 // @ts-ignore: decorator
 @inline
-function bits64(a: v128, b: v128, c: v128, d: v128): u64 {
+export function bits64(a: v128, b: v128, c: v128, d: v128): u64 {
   const low = <u32>i8x16.bitmask(a) | (<u32>i8x16.bitmask(b) << 16);
   const high = <u32>i8x16.bitmask(c) | (<u32>i8x16.bitmask(d) << 16);
   return <u64>low | (<u64>high << 32);

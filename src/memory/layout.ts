@@ -236,11 +236,11 @@ export const PAGE_KEY_BIAS = 1099511627776;
 
 /**
  * What `tallyRows` adds to: earliest f64 and latest f64 of all times, rows by status, entries by level code,
- * all i32, and the addresses of three tables (0 for one that is not wanted).
+ * all i32, and the addresses of three tables and of a memo of shapes (0 for what is not wanted).
  *
  *     0        8       16       48       80       84       88       92      96
  *     +--------+--------+--------+--------+--------+--------+--------+--------+
- *     |earliest| latest | status | levels |compon- |template| pages  | unused |
+ *     |earliest| latest | status | levels |compon- |template| pages  |  memo  |
  *     |  f64   |  f64   | 8 x i32| 8 x i32|  ents  |        |        |        |
  *     +--------+--------+--------+--------+--------+--------+--------+--------+
  */
@@ -253,6 +253,35 @@ export const TALLY_LEVELS = 48;
 export const TALLY_COMPONENTS = 80;
 export const TALLY_TEMPLATES = 84;
 export const TALLY_PAGES = 88;
+export const TALLY_MEMO = 92;
+
+/**
+ * A memo of the shapes of messages (a message with each row of digits made one zero): which slot of the table of
+ * templates is theirs. It is good as long as the table gives none of its slots to others.
+ *
+ *     0        4        8   64                   2112      2880      3392
+ *     +--------+--------+---+--------------------+---------+---------+-----------------------+
+ *     |resting |        |   |      shuffles      |  kept   | hashes  |        entries        |
+ *     |        |        |   | 256 of 8 bytes     | 2 x 384 | 64 x u64|     1,024 of 16       |
+ *     +--------+--------+---+--------------------+---------+---------+-----------------------+
+ *
+ * `resting` says of how many times 64 rows the shapes are not looked at, because hardly one was known. A shuffle
+ * has the places of the bits that are set in a byte, one a byte. An entry: hash u64 of a shape, 0 where there is
+ * none, and address i32 of the slot.
+ */
+export const MEMO_RESTING = 0;
+export const MEMO_SHUFFLES = 64;
+export const MEMO_KEPT = 2112;
+export const MEMO_KEPT_BYTES = 384;
+export const MEMO_HASHES = 2880;
+export const MEMO_ENTRIES = 3392;
+export const MEMO_ENTRY_BYTES = 16;
+export const MEMO_ENTRY_COUNT = 1024;
+export const MEMO_SLOT = 8;
+export const MEMO_BYTES = 19776;
+export const MEMO_ROWS = 64;
+/** Longer messages are not looked up. */
+export const SHAPE_BYTES_MAX = 256;
 
 /** Of a longer message only so much is looked at for its template. */
 export const TEMPLATE_BYTES_MAX = 500;

@@ -3,9 +3,9 @@
  *
  * The working memory:
  *
- *     +-------+-------+--------+--------+--------+-------+-----------+-----------+-------+
- *     | spans | rows  | extras | chosen | parser | tally | components| templates | pages |
- *     +-------+-------+--------+--------+--------+-------+-----------+-----------+-------+
+ *     +-------+-------+--------+--------+--------+-------+-----------+-----------+-------+------+
+ *     | spans | rows  | extras | chosen | parser | tally | components| templates | pages | memo |
+ *     +-------+-------+--------+--------+--------+-------+-----------+-----------+-------+------+
  *
  * @module
  */
@@ -20,6 +20,7 @@ import {
   FIELDS_PLAIN,
   FIELDS_STATUS,
   LEVEL_COUNT,
+  MEMO_BYTES,
   PAGE_BYTES,
   PAGE_KEY_BIAS,
   PAGE_SECONDS,
@@ -31,6 +32,7 @@ import {
   TALLY_EARLIEST,
   TALLY_LATEST,
   TALLY_LEVELS,
+  TALLY_MEMO,
   TALLY_PAGES,
   TALLY_STATUS_COUNT,
   TALLY_STATUSES,
@@ -38,6 +40,7 @@ import {
   TEMPLATE_BYTES_MAX,
 } from '../memory/layout.ts';
 import type { MemoryView } from '../memory/memory.ts';
+import { ShapeMemo } from '../memory/shape-memo.ts';
 import { Table, type TableShape, tableBytes } from '../memory/table.ts';
 import { maskMessage } from '../memory/template.ts';
 import {
@@ -67,7 +70,8 @@ const TALLY_AT: number = PARSER_AT + PARSER_WORK_BYTES;
 const COMPONENTS_AT: number = TALLY_AT + align(TALLY_BYTES);
 const TEMPLATES_AT: number = COMPONENTS_AT + align(tableBytes(COMPONENTS));
 const PAGES_AT: number = TEMPLATES_AT + align(tableBytes(TEMPLATES));
-const WORK_BYTES: number = PAGES_AT + align(tableBytes(PAGES));
+const MEMO_AT: number = PAGES_AT + align(tableBytes(PAGES));
+const WORK_BYTES: number = MEMO_AT + align(MEMO_BYTES);
 
 function align(bytes: number): number {
   return Math.ceil(bytes / 64) * 64;
@@ -138,6 +142,7 @@ class StatsScanner implements Scanner<StatsResult> {
   readonly #components: Table;
   readonly #templates: Table;
   readonly #pages: Table;
+  readonly #shapes: ShapeMemo;
   #result: StatsResult = emptyResult();
   #seconds: Int32Array[] = [];
 
@@ -150,6 +155,7 @@ class StatsScanner implements Scanner<StatsResult> {
     this.#components = new Table(memory, work + COMPONENTS_AT, COMPONENTS);
     this.#templates = new Table(memory, work + TEMPLATES_AT, TEMPLATES);
     this.#pages = new Table(memory, work + PAGES_AT, PAGES);
+    this.#shapes = new ShapeMemo(memory, work + MEMO_AT);
     this.#reset();
   }
 
@@ -198,9 +204,11 @@ class StatsScanner implements Scanner<StatsResult> {
     i32[(tally + TALLY_COMPONENTS) >> 2] = this.#components.address;
     i32[(tally + TALLY_TEMPLATES) >> 2] = this.#templates.address;
     i32[(tally + TALLY_PAGES) >> 2] = this.#pages.address;
+    i32[(tally + TALLY_MEMO) >> 2] = this.#shapes.address;
     this.#components.clear();
     this.#templates.clear();
     this.#pages.clear();
+    this.#shapes.clear();
     this.#result = emptyResult();
     this.#seconds = [];
     if (this.#filter !== undefined) this.#filter.isChosen = false;
@@ -254,7 +262,10 @@ class StatsScanner implements Scanner<StatsResult> {
     const isFull = this.#components.isFull || this.#templates.isFull || this.#pages.isFull;
     assert(isFull, 'a row is counted, or a table is full');
     if (this.#components.isFull) this.#result.componentsLack += this.#components.reduce();
-    if (this.#templates.isFull) this.#result.templatesLack += this.#templates.reduce();
+    if (this.#templates.isFull) {
+      this.#result.templatesLack += this.#templates.reduce();
+      this.#shapes.clear();
+    }
     if (this.#pages.isFull) this.#takePages();
   }
 

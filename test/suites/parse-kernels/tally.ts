@@ -8,6 +8,7 @@ import {
   FIELDS_PLAIN,
   LEVEL_INFO,
   LEVEL_WARN,
+  MEMO_BYTES,
   PAGE_BYTES,
   PAGE_SECONDS,
   SLOT_COUNT,
@@ -17,11 +18,13 @@ import {
   TALLY_EARLIEST,
   TALLY_LATEST,
   TALLY_LEVELS,
+  TALLY_MEMO,
   TALLY_PAGES,
   TALLY_STATUSES,
   TALLY_TEMPLATES,
 } from '../../../src/memory/layout.ts';
 import type { MemoryView } from '../../../src/memory/memory.ts';
+import { ShapeMemo } from '../../../src/memory/shape-memo.ts';
 import { Table, type TableShape, tableBytes } from '../../../src/memory/table.ts';
 import { maskMessage } from '../../../src/memory/template.ts';
 import { mixedLines } from '../../kit/hdfs-lines.ts';
@@ -49,6 +52,7 @@ class Tally {
   readonly #components: Table;
   readonly #templates: Table;
   readonly #pages: Table;
+  readonly #shapes: ShapeMemo;
 
   constructor(
     arena: ParseArena,
@@ -75,6 +79,8 @@ class Tally {
     this.#pages = place(pages);
     this.#components = place({ ...TEXTS, slots: 1024, limit: 700 });
     this.#templates = place(templates);
+    this.#shapes = new ShapeMemo(memory, at);
+    at += MEMO_BYTES;
     expect(at).toBeLessThanOrEqual(arena.memory.buffer.byteLength);
     for (const [field, table] of [
       [TALLY_COMPONENTS, this.#components],
@@ -83,10 +89,13 @@ class Tally {
     ] as const) {
       view.setInt32(TALLY + field, table.address, true);
     }
+    view.setInt32(TALLY + TALLY_MEMO, this.#shapes.address, true);
   }
 
-  get templates(): Table {
-    return this.#templates;
+  /** Makes room for other templates; returns what is taken off each count. */
+  reduce(): number {
+    this.#shapes.clear();
+    return this.#templates.reduce();
   }
 
   /** Leaves tables out. */
@@ -281,13 +290,43 @@ export function tallySuite(arena: ParseArena, reference: ParseArena): void {
       expect(tally.counted.components).toEqual([['dfs.Node', 5]]);
       expect(tally.counted.seconds[0]?.[1]).toBe(5);
       // The median, 2, is taken off each count: a and b have 2, c has 1.
-      expect(tally.templates.reduce()).toBe(2);
+      expect(tally.reduce()).toBe(2);
       expect(tally.counted.templates).toEqual([]);
       expect(tally.add(lines.slice(5))).toBe(2);
       expect(tally.counted.templates).toEqual([
         ['a', 1],
         ['d', 1],
       ]);
+    });
+
+    it('counts messages of shapes that come again as those of shapes that do not', () => {
+      const random = createRandom(97);
+      const digits = (most: number): string => {
+        return Array.from({ length: random.int(1, most) }, () => random.int(0, 9)).join('');
+      };
+      const shapes: (() => string)[] = [
+        () => `block blk_${digits(20)} of ${digits(9)} bytes from /${digits(3)}.${digits(3)}:${digits(5)}`,
+        () => `block blk_-${digits(20)} of ${digits(9)} bytes from /${digits(3)}.${digits(3)}:${digits(5)}`,
+        () => `${digits(70)}${digits(70)} ${'w'.repeat(50)} ${digits(70)}`,
+        () => `${digits(70)} ${'w'.repeat(50)} ${digits(70)}, ${digits(1)} KB`,
+        () => `all ${'of this is the same text '.repeat(9)}${digits(9)}`,
+        () => `too ${'long for a shape to be kept of it '.repeat(9)}${digits(9)}`,
+        () => digits(300),
+        () => 'has none',
+      ];
+      const never = (): string => {
+        return Array.from({ length: 30 }, () => random.pick(['a', 'b', ' ', '=', '7'])).join('');
+      };
+      const tallies = [new Tally(arena), new Tally(reference)];
+      for (const share of [0, 0.5, 1, 0]) {
+        const lines = Array.from({ length: 200 }, () => {
+          return head + (random.chance(share) ? never() : random.pick(shapes)());
+        });
+        for (const tally of tallies) tally.add(lines);
+        const order = Array.from({ length: 100 }, () => random.int(0, lines.length - 1));
+        for (const tally of tallies) tally.add(lines, 'hdfs', order);
+      }
+      expect(tallies[0]?.counted).toEqual(tallies[1]?.counted);
     });
 
     it('counts the same as the reference, whatever the messages', () => {
