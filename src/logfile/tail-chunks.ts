@@ -22,32 +22,43 @@ export type TailStart =
   /** From the line with this number on; 1 is the first. */
   | { fromLine: number };
 
+/** Where the last lines of a file begin, and their bytes, where these were read on the way. */
+interface LastLines {
+  position: number;
+  bytes: Buffer | undefined;
+}
+
 /**
- * Finds where the last lines of a file begin.
+ * Finds the last lines of a file. Blocks are read on this thread, since a trip to another takes longer than to read
+ * one that is in the memory.
  *
- * @returns a position
  * @throws VarveError `IO` where it cannot be read
  */
-export async function lastLinesStart(memory: Memory, plain: PlainText, lines: number): Promise<number> {
+function findLastLines(memory: Memory, plain: PlainText, lines: number): LastLines {
   const { file, start, end } = plain;
-  if (lines === 0) return end;
+  if (lines === 0) return { position: end, bytes: undefined };
   const { kernels } = memory;
   const slab = memory.slabs.allocate(BLOCK_BYTES + SLACK_BYTES, 'tail');
   try {
     let left = lines;
     for (let to = end; to > start; ) {
       const bytes = Math.min(BLOCK_BYTES, to - start);
+      const from = to - bytes;
       const block = memory.buffer(slab.address, bytes);
-      const read = await file.read(block, to - bytes);
-      if (read < bytes) throw shorterError(file.path, end, to - bytes + read);
+      const read = file.readSync(block, from);
+      if (read < bytes) throw shorterError(file.path, end, from + read);
       // The line feed at the very end begins no line.
       if (to === end && block[bytes - 1] === LINE_FEED) left++;
       const feed = kernels.findFeedBack(slab.address, bytes, left);
-      if (feed >= 0) return to - bytes + (feed - slab.address) + 1;
+      if (feed >= 0 || from === start) {
+        const skip = feed < 0 ? 0 : feed + 1 - slab.address;
+        const own = to === end ? memory.copy(slab.address + skip, bytes - skip) : undefined;
+        return { position: from + skip, bytes: own };
+      }
       left -= kernels.countFeeds(slab.address, bytes);
-      to -= bytes;
+      to = from;
     }
-    return start;
+    return { position: start, bytes: undefined };
   } finally {
     slab.release();
   }
@@ -78,7 +89,11 @@ export async function* tailOf(
   const pieces = plain === undefined ? piecesOf(source) : bytesOf(plain.file, plain.start, plain.end);
   if ('fromLine' in wanted) yield* fromLine(pieces, wanted.fromLine);
   else if (plain === undefined) yield* lastLines(pieces, wanted.lines);
-  else yield* bytesOf(plain.file, await lastLinesStart(memory, plain, wanted.lines), plain.end);
+  else {
+    const { position, bytes } = findLastLines(memory, plain, wanted.lines);
+    if (bytes === undefined) yield* bytesOf(plain.file, position, plain.end);
+    else if (bytes.length > 0) yield bytes;
+  }
 }
 
 async function* piecesOf(source: TextSource): AsyncGenerator<Buffer, void, undefined> {

@@ -73,6 +73,7 @@ export const TAIL_LINES = 10;
 export const TAIL_INTERVAL_MS = 250;
 const INTERVAL_MS_MAX = 3_600_000;
 const LINE_FEED = 10;
+const RETURN = 13;
 /** A line of which the end does not come is handed over in parts. */
 const LINE_BYTES_MAX: number = 2 * 1024 * 1024;
 
@@ -116,7 +117,8 @@ export async function* tail(
     const bytes = rest === undefined ? part.bytes : Buffer.concat([rest, part.bytes]);
     let start = 0;
     for (let feed = bytes.indexOf(LINE_FEED); feed >= 0; feed = bytes.indexOf(LINE_FEED, start)) {
-      yield { name: part.name, text: bytes.toString('utf8', start, feed).replace(/\r$/, '') };
+      const end = feed > start && bytes[feed - 1] === RETURN ? feed - 1 : feed;
+      yield { name: part.name, text: bytes.toString('utf8', start, end) };
       start = feed + 1;
     }
     if (bytes.length - start > LINE_BYTES_MAX) {

@@ -36,7 +36,7 @@ export async function openFile(vfs: Vfs, path: string, options: TextOptions): Pr
   try {
     const end = await file.size();
     const header = new Uint8Array(HEADER_BYTES);
-    const headerBytes = await file.read(header, 0);
+    const headerBytes = file.readSync(header, 0);
     const found = recognize(header.subarray(0, headerBytes), options.encoding);
     // What the system makes up as it is read (/proc) says that it has no bytes.
     const isMadeUp = end === 0 && headerBytes > 0;
