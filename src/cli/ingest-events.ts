@@ -182,6 +182,7 @@ class Ingestion {
       message: i32[(row + FIELDS_CONTENT) >> 2] as number,
       messageBytes,
       metadata,
+      metadataBytes: metadata.length,
     });
     this.#count(level, ms);
     return true;

@@ -44,8 +44,10 @@ export interface EventBytes {
   componentBytes: number;
   message: number;
   messageBytes: number;
-  /** JSON; empty where there is none. */
+  /** JSON, which lies at the beginning of other bytes. */
   metadata: Uint8Array;
+  /** 0 where there is none. */
+  metadataBytes: number;
 }
 
 /** A text that comes again and again. */
@@ -66,7 +68,7 @@ const NO_TEXT: KnownText = {
 
 export class EventEncoder {
   readonly operations: OperationsEncoder = new OperationsEncoder();
-  readonly #maxValueBytes: number;
+  readonly maxValueBytes: number;
   readonly #time: CheckedTime = { ms: 0, nanoseconds: 0 };
   #known: Map<string, KnownText> = new Map();
   #lastText = '';
@@ -74,7 +76,7 @@ export class EventEncoder {
 
   /** @param maxValueBytes what a value has at most */
   constructor(maxValueBytes: number) {
-    this.#maxValueBytes = maxValueBytes;
+    this.maxValueBytes = maxValueBytes;
   }
 
   /**
@@ -88,16 +90,19 @@ export class EventEncoder {
    */
   add(tree: number, entry: EventInput, nowMs: number, arrivalUpper: number, arrivalLower: number): void {
     checkEntry(entry);
+    // What is looked at may call back, and write other entries with this encoder: each field is looked at once, and
+    // nothing is begun before that is done.
     const level = checkLevel(entry.level);
-    checkTime(entry, nowMs, this.#time);
     const message = checkText('message', entry.message);
-    const component = entry.component === undefined ? NO_TEXT : this.#know('component', entry.component);
-    const version = entry.version === undefined ? NO_TEXT : this.#know('version', entry.version);
-    const metadata = entry.metadata === undefined ? '' : metadataText(entry.metadata);
+    const { component: who, version: which, metadata: more } = entry;
+    const component = who === undefined ? NO_TEXT : this.#know('component', who);
+    const version = which === undefined ? NO_TEXT : this.#know('version', which);
+    const metadata = more === undefined ? '' : metadataText(more);
     let flags = 0;
-    if (entry.component !== undefined) flags |= HAS_COMPONENT;
-    if (entry.version !== undefined) flags |= HAS_VERSION;
+    if (who !== undefined) flags |= HAS_COMPONENT;
+    if (which !== undefined) flags |= HAS_VERSION;
     if (metadata !== '') flags |= HAS_METADATA;
+    checkTime(entry, nowMs, this.#time);
     const { operations } = this;
     if (component.isAscii && version.isAscii) {
       const bytes = valueBytes(flags, component, version, metadata.length, message.length);
@@ -126,12 +131,12 @@ export class EventEncoder {
    * @param entry its time is right, and its level a code
    */
   addBytes(tree: number, entry: EventBytes, arrivalUpper: number, arrivalLower: number): void {
-    const { memory, component, componentBytes, message, messageBytes, metadata } = entry;
+    const { memory, component, componentBytes, message, messageBytes, metadata, metadataBytes } = entry;
     let flags = componentBytes === 0 ? 0 : HAS_COMPONENT;
-    if (metadata.length > 0) flags |= HAS_METADATA;
-    let bytes = HEAD_BYTES + componentBytes + metadata.length + messageBytes;
+    if (metadataBytes > 0) flags |= HAS_METADATA;
+    let bytes = HEAD_BYTES + componentBytes + metadataBytes + messageBytes;
     if (componentBytes > 0) bytes += varintBytes(componentBytes);
-    if (metadata.length > 0) bytes += varintBytes(metadata.length);
+    if (metadataBytes > 0) bytes += varintBytes(metadataBytes);
     this.#checkLength(bytes);
     this.#time.ms = entry.ms;
     this.#time.nanoseconds = entry.nanoseconds;
@@ -140,12 +145,12 @@ export class EventEncoder {
     buffer[at + VALUE_LEVEL] = entry.level;
     let to = at + HEAD_BYTES;
     if (componentBytes > 0) to = writeVarint(buffer, to, componentBytes);
-    if (metadata.length > 0) to = writeVarint(buffer, to, metadata.length);
+    if (metadataBytes > 0) to = writeVarint(buffer, to, metadataBytes);
     let bits = copyFrom(memory, component, componentBytes, buffer, to);
     buffer[at + VALUE_HASH] = fnv1a(buffer, to, to + componentBytes) % TAG_HASHES;
     to += componentBytes;
-    bits |= copyFrom(metadata, 0, metadata.length, buffer, to);
-    to += metadata.length;
+    bits |= copyFrom(metadata, 0, metadataBytes, buffer, to);
+    to += metadataBytes;
     bits |= copyFrom(memory, message, messageBytes, buffer, to);
     buffer[at + VALUE_FLAGS] = bits < 0x80 ? flags | IS_ASCII : flags;
     this.operations.finishPut(to + messageBytes);
@@ -156,8 +161,8 @@ export class EventEncoder {
   }
 
   #checkLength(bytes: number): void {
-    if (bytes > this.#maxValueBytes)
-      throw new RangeError(`an entry has at most ${this.#maxValueBytes} bytes here, not ${bytes}`);
+    if (bytes > this.maxValueBytes)
+      throw new RangeError(`an entry has at most ${this.maxValueBytes} bytes here, not ${bytes}`);
   }
 
   /** Begins the put, and writes its key; returns where the value goes. */

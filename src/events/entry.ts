@@ -185,9 +185,10 @@ export class EventEntry {
 /**
  * An entry of the bytes that `EventEntry.toBytes` returned.
  *
- * @throws RangeError where they cannot be those
+ * @throws TypeError, RangeError where they cannot be those
  */
 export function eventFromBytes(bytes: Uint8Array): EventEntry {
+  if (!(bytes instanceof Uint8Array)) throw new TypeError('an entry is made of a Uint8Array or a Buffer');
   const least = KEY_BYTES + HEAD_BYTES;
   if (bytes.length < least) throw new RangeError(`an entry has ${least} bytes or more, not ${bytes.length}`);
   const value = Buffer.from(bytes.subarray(KEY_BYTES));

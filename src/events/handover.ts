@@ -7,7 +7,7 @@
 
 import { VarveError } from '../errors.ts';
 import type { Trees } from '../lsm/trees.ts';
-import type { EventEncoder } from './encoder.ts';
+import type { EventBytes, EventEncoder } from './encoder.ts';
 import type { EventInput } from './input.ts';
 import type { Journal } from './journal.ts';
 import type { EventWriter } from './writer.ts';
@@ -22,6 +22,8 @@ export class Handover {
   readonly #journal: Journal;
   readonly #encoder: EventEncoder;
   #isAwaited = false;
+  /** Up to where the batch is in the journal; its first byte is the format. */
+  #noted = 1;
   #flights: Set<Promise<void>> = new Set();
   #failure: unknown;
   #isClosed = false;
@@ -33,6 +35,11 @@ export class Handover {
     this.#encoder = writer.newEncoder();
   }
 
+  /** What an entry has at most, encoded. */
+  get maxEntryBytes(): number {
+    return this.#encoder.maxValueBytes;
+  }
+
   /**
    * Takes entries. When this returns, they outlive the process.
    *
@@ -40,22 +47,33 @@ export class Handover {
    * @throws VarveError `NO_SPACE`, `IO` where the journal cannot be written; `CLOSED`
    */
   take(entries: Iterable<EventInput>): void {
+    this.#take(entries, false);
+  }
+
+  /**
+   * Like `take`, also of entries whose texts lie in memory, each of which is looked at before the next is asked for.
+   *
+   * @internal
+   */
+  takeMixed(entries: Iterable<EventInput | EventBytes>): void {
+    this.#take(entries, true);
+  }
+
+  #take(entries: Iterable<EventInput | EventBytes>, isMixed: boolean): void {
     this.#trees.checkWritable();
     if (this.#isClosed) throw new VarveError('CLOSED', 'the way into the store is closed');
     const { operations } = this.#encoder;
     const nowMs = this.#trees.parts.clock.now();
-    // The first byte is the format.
-    let from = Math.max(1, operations.length);
     try {
       for (const entry of entries) {
-        this.#writer.add(this.#encoder, entry, nowMs);
+        if (isMixed && 'memory' in entry) this.#writer.addBytes(this.#encoder, entry);
+        else this.#writer.add(this.#encoder, entry as EventInput, nowMs);
         if (operations.length < BATCH_BYTES) continue;
-        this.#journal.append(operations.buffer, from, operations.length);
+        this.#note();
         this.#send();
-        from = 1;
       }
     } finally {
-      if (operations.length > from) this.#journal.append(operations.buffer, from, operations.length);
+      this.#note();
     }
     if (this.#isAwaited || operations.length === 0) return;
     this.#isAwaited = true;
@@ -63,6 +81,15 @@ export class Handover {
       this.#isAwaited = false;
       this.#send();
     });
+  }
+
+  /** Writes to the journal what is not there yet. */
+  #note(): void {
+    const { operations } = this.#encoder;
+    const from = this.#noted;
+    if (operations.length <= from) return;
+    this.#journal.append(operations.buffer, from, operations.length);
+    this.#noted = operations.length;
   }
 
   /** Resolves when no more than a few batches are on their way to the store. */
@@ -97,6 +124,7 @@ export class Handover {
   #send(): void {
     if (this.#encoder.operations.count === 0) return;
     const { place } = this.#journal;
+    this.#noted = 1;
     const sent: Promise<void> = this.#writer.send(this.#encoder, 'written').then(
       () => {
         if (this.#failure === undefined) this.#journal.took(place);

@@ -54,6 +54,7 @@ export interface CheckedTime {
 }
 
 function describe(value: unknown): string {
+  if (Array.isArray(value)) return 'an array';
   if (typeof value === 'object') return value === null ? 'null' : 'an object';
   return typeof value === 'string' ? JSON.stringify(value) : typeof value;
 }

@@ -32,7 +32,8 @@ export class EventWriter {
   /** The number of the store's tree. */
   readonly tree: number;
   readonly #trees: Trees;
-  readonly #encoder: EventEncoder;
+  /** Of a call that has ended, for the next one. Entries may call back while they are encoded: then there is none. */
+  #spare: EventEncoder | undefined;
   #state: StoreState;
   /** Whether the store's state says that it was opened: before, every batch says so. */
   #isBegun = false;
@@ -44,7 +45,6 @@ export class EventWriter {
     this.tree = tree;
     this.#state = state;
     this.batchBytes = Math.min(BATCH_BYTES_MAX, trees.maxBatchBytes / 2);
-    this.#encoder = this.newEncoder();
   }
 
   /** What the store keeps of itself. */
@@ -55,9 +55,9 @@ export class EventWriter {
   /** Changes what the store keeps of itself. */
   async changeState(change: Partial<StoreState>): Promise<void> {
     this.#state = { ...this.#state, ...change };
-    this.#encoder.clear();
-    this.#encoder.operations.put(this.tree, STATE_KEY, encodeState(this.#state));
-    await this.#trees.writer.write(this.#encoder.operations.bytes, undefined);
+    const { operations } = this.newEncoder();
+    operations.put(this.tree, STATE_KEY, encodeState(this.#state));
+    await this.#trees.writer.write(operations.bytes, undefined);
   }
 
   /** Takes note of a number of openings that another keeps beside the store. */
@@ -72,19 +72,24 @@ export class EventWriter {
   /** Writes one entry; see `Events.write`. */
   async write(entry: EventInput, level: WriteLevel): Promise<void> {
     const { clock } = this.#trees.parts;
-    this.#encoder.clear();
-    this.add(this.#encoder, entry, clock.now());
-    await this.send(this.#encoder, level);
+    const encoder = this.#borrow();
+    let sent: Promise<void>;
+    try {
+      this.add(encoder, entry, clock.now());
+      sent = this.send(encoder, level);
+    } finally {
+      this.#giveBack(encoder);
+    }
+    await sent;
   }
 
   /** Writes entries in their order; see `Events.writeMany`. */
   async writeMany(entries: Iterable<EventInput>, level: WriteLevel): Promise<number> {
     const nowMs = this.#trees.parts.clock.now();
-    const encoder = this.#encoder;
+    const encoder = this.#borrow();
     const { operations } = encoder;
     const flights: Promise<unknown>[] = [];
     let count = 0;
-    encoder.clear();
     try {
       for (const entry of entries) {
         this.add(encoder, entry, nowMs);
@@ -94,12 +99,10 @@ export class EventWriter {
         // A failure is told of when its turn has come.
         sent.catch(() => undefined);
         flights.push(sent);
-        if (flights.length < FLIGHTS_MAX) continue;
-        await flights.shift();
-        // Others have used the encoder meanwhile.
-        encoder.clear();
+        if (flights.length >= FLIGHTS_MAX) await flights.shift();
       }
       if (operations.count > 0) flights.push(this.send(encoder, level));
+      this.#giveBack(encoder);
       while (flights.length > 0) await flights.shift();
     } catch (error) {
       await Promise.allSettled(flights);
@@ -108,20 +111,32 @@ export class EventWriter {
     return count;
   }
 
-  /** Encodes an entry of bytes behind others. */
+  #borrow(): EventEncoder {
+    const encoder = this.#spare ?? this.newEncoder();
+    this.#spare = undefined;
+    return encoder;
+  }
+
+  #giveBack(encoder: EventEncoder): void {
+    encoder.clear();
+    this.#spare = encoder;
+  }
+
+  /** Encodes an entry of bytes behind others. @throws RangeError where it is too long */
   addBytes(encoder: EventEncoder, entry: EventBytes): void {
-    this.#number();
-    const upper = this.#state.opened * OPENED_SCALE + Math.floor(this.#count / TWO_32);
-    encoder.addBytes(this.tree, entry, upper, this.#count % TWO_32);
-    this.#count++;
+    const count = this.#number();
+    encoder.addBytes(this.tree, entry, this.#upper(count), count % TWO_32);
   }
 
   /** Encodes an entry behind others. @throws TypeError, RangeError naming what is wrong */
   add(encoder: EventEncoder, entry: EventInput, nowMs: number): void {
-    this.#number();
-    const upper = this.#state.opened * OPENED_SCALE + Math.floor(this.#count / TWO_32);
-    encoder.add(this.tree, entry, nowMs, upper, this.#count % TWO_32);
-    this.#count++;
+    // The number is taken first: while an entry is looked at, it may write others.
+    const count = this.#number();
+    encoder.add(this.tree, entry, nowMs, this.#upper(count), count % TWO_32);
+  }
+
+  #upper(count: number): number {
+    return this.#state.opened * OPENED_SCALE + Math.floor(count / TWO_32);
   }
 
   /** Hands a batch on, and waits until it has reached the level; the encoder is empty afterwards. */
@@ -136,13 +151,15 @@ export class EventWriter {
     });
   }
 
-  /** Sees to it that the next arrival is one that no entry before had. */
-  #number(): void {
-    if (this.#isNumbered && this.#count < COUNT_MAX) return;
-    this.#isNumbered = true;
-    this.#isBegun = false;
-    this.#count = 0;
-    // It begins anew after 16 million times: entries of one time may then be out of order, but none is lost.
-    this.#state = { ...this.#state, opened: (this.#state.opened % OPENED_MAX) + 1 };
+  /** The count of an arrival that no entry before had. */
+  #number(): number {
+    if (!this.#isNumbered || this.#count >= COUNT_MAX) {
+      this.#isNumbered = true;
+      this.#isBegun = false;
+      this.#count = 0;
+      // It begins anew after 16 million times: entries of one time may then be out of order, but none is lost.
+      this.#state = { ...this.#state, opened: (this.#state.opened % OPENED_MAX) + 1 };
+    }
+    return this.#count++;
   }
 }

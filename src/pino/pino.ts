@@ -14,13 +14,15 @@
 
 import { Writable } from 'node:stream';
 import { callbackify } from 'node:util';
+import type { EventBytes } from '../events/encoder.ts';
 import type { Events } from '../events/events.ts';
 import type { Handover } from '../events/handover.ts';
 import type { EventInput } from '../events/input.ts';
 import type { SyncPolicy } from '../log/sync-policy.ts';
 import { type Database, open } from '../open.ts';
 import { checkOptions } from '../options.ts';
-import { entryOfLine } from './line.ts';
+import { cutEntryOfLine, entryOfLine } from './line.ts';
+import { LineScanner } from './line-bytes.ts';
 
 export interface PinoOptions {
   /** Of the database; made where there is none. Nobody else may have it open for writing. */
@@ -50,6 +52,15 @@ export interface PinoDestination {
 
 const SYNC_DEFAULT: SyncPolicy = { mode: 'interval' };
 const HIGH_WATER_BYTES: number = 1024 * 1024;
+/** A longer line is cut. */
+const LINE_BYTES_MAX: number = 1024 * 1024;
+/** What an entry takes beyond its texts, and more. */
+const ENTRY_SPARE_BYTES = 1024;
+/** How much longer: `1e20` becomes 21 digits. */
+const LONGER_MAX = 8;
+const ROOM_BYTES = 4096;
+const ROOM_BYTES_KEPT = 65_536;
+const LINE_FEED = 10;
 
 /** A store that was opened to be logged to. */
 class Opened {
@@ -91,13 +102,54 @@ class Opened {
   }
 }
 
-/** The entries of a text of lines; what follows the last line end is one, too. */
-function* entriesOf(text: string): Generator<EventInput> {
-  for (let from = 0; from < text.length; ) {
-    const at = text.indexOf('\n', from);
-    const end = at < 0 ? text.length : at;
-    if (end > from) yield entryOfLine(text.slice(from, end));
-    from = end + 1;
+/** Takes lines as pino writes them, one or many at once, into a store. */
+class LineTaker {
+  readonly #handover: Handover;
+  readonly #scanner: LineScanner = new LineScanner();
+  readonly #lineBytesMax: number;
+  #room: Buffer = Buffer.allocUnsafe(ROOM_BYTES);
+
+  constructor(handover: Handover) {
+    this.#handover = handover;
+    this.#lineBytesMax = Math.min(LINE_BYTES_MAX, handover.maxEntryBytes - ENTRY_SPARE_BYTES);
+  }
+
+  /** @throws TypeError where it is no text; VarveError as `Handover.take` */
+  takeText(text: string): void {
+    if (typeof text !== 'string') throw new TypeError(`lines must be a string, not ${typeof text}`);
+    if (text.length * 3 > this.#room.length) this.#room = Buffer.allocUnsafe(text.length * 3);
+    this.take(this.#room, 0, this.#room.write(text));
+    if (this.#room.length > ROOM_BYTES_KEPT) this.#room = Buffer.allocUnsafe(ROOM_BYTES);
+  }
+
+  /** Takes the lines of bytes; what follows the last line end is one, too. */
+  take(bytes: Buffer, from: number, to: number): void {
+    this.#handover.takeMixed(this.#entriesOf(bytes, from, to));
+  }
+
+  *#entriesOf(bytes: Buffer, from: number, to: number): Generator<EventInput | EventBytes> {
+    const scanner = this.#scanner;
+    for (let at = from; at < to; ) {
+      const found = bytes.indexOf(LINE_FEED, at);
+      const end = found < 0 || found > to ? to : found;
+      if (end > at) {
+        const isLong = end - at > this.#lineBytesMax;
+        if (!isLong && scanner.scan(bytes, at, end)) yield scanner.entry;
+        else yield this.#entryOf(bytes.toString('utf8', at, end), end - at, isLong);
+      }
+      at = end + 1;
+    }
+  }
+
+  /** The entry of a line that is not as most are. One that is too long is cut: nobody who logs is to fail for it. */
+  #entryOf(line: string, bytes: number, isLong: boolean): EventInput {
+    const maxBytes = this.#lineBytesMax;
+    if (isLong) return cutEntryOfLine(line, bytes, maxBytes);
+    const entry = entryOfLine(line);
+    // Numbers may be longer when they are written again.
+    if (entry.metadata === undefined || bytes * LONGER_MAX < maxBytes) return entry;
+    const isLonger = JSON.stringify(entry.metadata).length * 3 > maxBytes;
+    return isLonger ? cutEntryOfLine(line, bytes, maxBytes) : entry;
   }
 }
 
@@ -109,12 +161,13 @@ function* entriesOf(text: string): Generator<EventInput> {
 export async function destination(options: PinoOptions): Promise<PinoDestination> {
   const opened = await Opened.open(options);
   const { events, handover } = opened;
+  const taker = new LineTaker(handover);
   const close = (): Promise<void> => opened.close();
   const flushed = callbackify(() => handover.flush());
   return {
     events,
     writable: true,
-    write: (lines) => handover.take(entriesOf(lines)),
+    write: (lines) => taker.takeText(lines),
     flush(done = () => undefined) {
       flushed((error) => done(error ?? undefined));
     },
@@ -133,40 +186,83 @@ export async function transport(options: PinoOptions): Promise<Writable> {
   // pino adds what it tells every transport, under names that begin so.
   const own = Object.entries(options).filter(([name]) => !/^(?:\$|pino)/.test(name));
   const opened = await Opened.open(Object.fromEntries(own) as unknown as PinoOptions);
-  const settled = callbackify(() => opened.handover.settled());
-  const closed = callbackify(() => opened.close());
-  let rest = '';
-  const take = (text: string): void => {
-    const end = text.lastIndexOf('\n') + 1;
-    if (end > 0) opened.handover.take(entriesOf(rest + text.slice(0, end)));
-    rest = end > 0 ? text.slice(end) : rest + text;
-  };
-  return new Writable({
-    decodeStrings: false,
-    highWaterMark: HIGH_WATER_BYTES,
-    writev(chunks, done) {
+  return new LineStream(opened);
+}
+
+/**
+ * What a transport writes to. A chunk is taken while it is handed over, whatever is under way: so nothing waits here
+ * that would be lost with the thread.
+ */
+class LineStream extends Writable {
+  readonly #opened: Opened;
+  readonly #taker: LineTaker;
+  /** Of a line that has not ended yet. */
+  #rest: Buffer[] = [];
+
+  constructor(opened: Opened) {
+    super({ highWaterMark: HIGH_WATER_BYTES });
+    this.#opened = opened;
+    this.#taker = new LineTaker(opened.handover);
+  }
+
+  override write(chunk: unknown, ...others: unknown[]): boolean {
+    const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
+    if (Buffer.isBuffer(bytes) && this.writable) {
       try {
-        take(chunks.map(({ chunk }) => String(chunk)).join(''));
+        this.#take(bytes);
       } catch (error) {
-        done(error as Error);
-        return;
+        this.destroy(error as Error);
+        return false;
       }
-      // What the store has not taken yet is bounded.
-      settled(done);
-    },
-    final(done) {
-      try {
-        opened.handover.take(entriesOf(rest));
-      } catch (error) {
-        done(error as Error);
-        return;
+    }
+    const write = super.write as (chunk: unknown, ...others: unknown[]) => boolean;
+    return write.call(this, bytes, ...others);
+  }
+
+  /** Calls back when all lines are in the store; pino's `flush` asks for it. */
+  flush(done: (error?: Error) => void): void {
+    callbackify(() => this.#opened.handover.flush())((error) => done(error ?? undefined));
+  }
+
+  override _writev(_chunks: unknown, done: (error?: Error | null) => void): void {
+    // What the store has not taken yet is bounded.
+    callbackify(() => this.#opened.handover.settled())((error) => done(error));
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    try {
+      const line = Buffer.concat(this.#rest);
+      this.#taker.take(line, 0, line.length);
+    } catch (error) {
+      done(error as Error);
+      return;
+    }
+    this.#close(done);
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.#close((failure) => done(error ?? failure));
+  }
+
+  #close(done: (error?: Error | null) => void): void {
+    callbackify(() => this.#opened.close())((error) => done(error));
+  }
+
+  #take(chunk: Buffer): void {
+    const end = chunk.lastIndexOf(LINE_FEED) + 1;
+    if (end > 0) {
+      let from = 0;
+      if (this.#rest.length > 0) {
+        // A line that came in pieces is put together; the others stay where they are.
+        from = chunk.indexOf(LINE_FEED) + 1;
+        const line = Buffer.concat([...this.#rest, chunk.subarray(0, from)]);
+        this.#rest = [];
+        this.#taker.take(line, 0, line.length);
       }
-      closed(done);
-    },
-    destroy(error, done) {
-      closed((failure) => done(error ?? failure));
-    },
-  });
+      this.#taker.take(chunk, from, end);
+    }
+    if (end < chunk.length) this.#rest.push(chunk.subarray(end));
+  }
 }
 
 // That is what pino looks for in a module that a transport names.

@@ -231,3 +231,55 @@ test('writes many entries in several batches, and reads them all', async () => {
   expect(times).toEqual(times.map((_, i) => i));
   expect(times).toHaveLength(count);
 });
+
+test('loses nothing where an entry that is written writes another', async () => {
+  const events = await openEvents(await kit.open(await kit.disk()));
+  const inner: Promise<unknown>[] = [];
+  const log = (message: string): void => {
+    inner.push(events.write({ message, timestamp: 5 }));
+  };
+  const lazy = (message: string): EventInput => ({
+    message,
+    timestamp: 5,
+    metadata: {
+      get x() {
+        log(`inside of ${message}`);
+        return 1;
+      },
+    },
+  });
+  const count = await events.writeMany(
+    (function* () {
+      yield { message: 'first', timestamp: 5 };
+      log('between');
+      yield lazy('second');
+    })(),
+  );
+  await events.write(lazy('third'));
+  await Promise.all(inner);
+  expect(count).toBe(2);
+  const handover = await events.handover();
+  handover.take(
+    (function* () {
+      yield { message: 'taken', timestamp: 5 };
+      handover.take([{ message: 'meanwhile', timestamp: 5 }]);
+      yield lazy('last');
+    })(),
+  );
+  await handover.flush();
+  await Promise.all(inner);
+  await events.close();
+  const messages = [...events.readSync()].map(({ message }) => message);
+  expect(messages.sort()).toEqual([
+    'between',
+    'first',
+    'inside of last',
+    'inside of second',
+    'inside of third',
+    'last',
+    'meanwhile',
+    'second',
+    'taken',
+    'third',
+  ]);
+});

@@ -1,6 +1,7 @@
 /** Logs with pino to a store, and ends as it is told: run by tests, in a process of its own. */
 
 import { writeSync } from 'node:fs';
+import type { Worker } from 'node:worker_threads';
 import { pino } from 'pino';
 import type { destination as Destination } from '../../src/pino/pino.ts';
 
@@ -23,9 +24,20 @@ function writeWhole(text: string): void {
 }
 
 if (how.startsWith('transport')) {
-  const logger = pino({ transport: { target: self, options: { directory, name: 'app' } } });
+  const stream = pino.transport({ target: self, options: { directory, name: 'app' } });
+  const logger = pino(stream);
   for (let i = 0; i < lines; i++) logger.info({ i }, `line ${i}`);
   if (how === 'transport-exit') process.exit(0);
+  if (how === 'transport-throw') throw new Error('not caught');
+  if (how === 'transport-killed') {
+    await new Promise<void>((resolve) => {
+      stream.flush(() => resolve());
+    });
+    const { worker } = stream as unknown as { worker: Worker };
+    stream.on('error', () => undefined);
+    await worker.terminate();
+    process.exit(0);
+  }
 } else {
   const { destination } = (await import(self)) as { destination: typeof Destination };
   const logger = pino(await destination({ directory, name: 'app' }));
