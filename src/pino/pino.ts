@@ -215,8 +215,7 @@ class LineStream extends Writable {
         return false;
       }
     }
-    const write = super.write as (chunk: unknown, ...others: unknown[]) => boolean;
-    return write.call(this, bytes, ...others);
+    return super.write(bytes, ...(others as []));
   }
 
   /** Calls back when all lines are in the store; pino's `flush` asks for it. */
