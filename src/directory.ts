@@ -41,6 +41,19 @@ export async function listLogs(vfs: Vfs, directory: string): Promise<LogPlace[]>
 }
 
 /**
+ * Checks that a name can be that of a new log beside others, on any disk: some take upper case for lower case.
+ *
+ * @throws RangeError where it cannot
+ */
+export async function checkNewLog(vfs: Vfs, directory: string, name: string): Promise<void> {
+  for (const other of await listLogs(vfs, directory))
+    if (other.name !== name && other.name.toLowerCase() === name.toLowerCase())
+      throw new RangeError(
+        `there is a log ${other.name}: ${name} would have the same directory on some disks`,
+      );
+}
+
+/**
  * Reads the number of the format.
  *
  * @returns undefined where there is none

@@ -67,7 +67,7 @@ export type { DropExpired, ExpiryOptions, RetentionOptions } from './lsm/drop-op
 export type { TreeBytes } from './lsm/input.ts';
 export type { RangeOptions, TreeIterator } from './lsm/iterator.ts';
 export type { LostKeys } from './lsm/rebuild.ts';
-export type { TreesRepairReport } from './lsm/repair.ts';
+export type { TreesRepairReport } from './lsm/repair-report.ts';
 export type { TreeSnapshot } from './lsm/snapshot.ts';
 export type { GetOptions, Tree, WriteOptions } from './lsm/tree.ts';
 export type { TreeOptions } from './lsm/tree-options.ts';

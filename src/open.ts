@@ -10,7 +10,7 @@
  */
 
 import { checkpointDatabase } from './checkpoint.ts';
-import { checkOwn, checkVersion, LOGS_DIRECTORY, listLogs } from './directory.ts';
+import { checkNewLog, checkOwn, checkVersion, LOGS_DIRECTORY, listLogs } from './directory.ts';
 import { VarveError } from './errors.ts';
 import type { Events } from './events/events.ts';
 import type { EventsOptions } from './events/retention.ts';
@@ -350,6 +350,7 @@ export class Database {
       vfs,
       clock,
       readOnly: this.readOnly,
+      recovery: this.#recovery,
       sync: this.#wal.sync,
       preallocate: this.#wal.preallocate,
       tasks: {
@@ -384,6 +385,7 @@ export class Database {
           file: directory,
         });
       }
+      await checkNewLog(vfs, this.directory, name);
       await vfs.mkdir(directory);
     }
     // Also where it was there: whoever made it may have ended before its name was durable.

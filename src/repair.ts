@@ -22,7 +22,8 @@ import {
   type RepairMode,
 } from './log/repair-report.ts';
 import type { Problem } from './log/verify.ts';
-import { repairTrees, type TreesRepairReport } from './lsm/repair.ts';
+import { repairTrees } from './lsm/repair.ts';
+import type { TreesRepairReport } from './lsm/repair-report.ts';
 import { booleanOption, checkInteger, checkOneOf, checkOptions } from './options.ts';
 import { type Runtime, sharedRuntime } from './runtime.ts';
 import { versionProblem } from './verify.ts';

@@ -122,7 +122,10 @@ describe('trees of a database', () => {
       Array.from({ length: 2000 }, (_, i) =>
         opened.get(keyOf(i)).then(
           () => 'ok',
-          (error: { code: string }) => error.code,
+          (error: { code: string; message: string }) => {
+            expect(error.message).toMatch(/keys behind ".*" up to ".*" cannot be read/);
+            return error.code;
+          },
         ),
       ),
     );
@@ -162,6 +165,11 @@ describe('trees of a database', () => {
       await expect(db.tree('one', { memtableBytes: 5 })).rejects.toThrow(RangeError);
       await expect(db.tree('one', { compression: 'lzma' as 'none' })).rejects.toThrow(TypeError);
       const tree = await db.tree('one');
+      // One directory on disks that take upper case for lower case; none at all on Windows.
+      await expect(db.tree('ONE')).rejects.toThrow('there is a tree one');
+      for (const name of ['con', 'NUL.x', 'com1']) await expect(db.tree(name)).rejects.toThrow(RangeError);
+      await db.log('one');
+      await expect(db.log('One', { partition: 3 })).rejects.toThrow('there is a log one');
       await expect(tree.put('', 'v')).rejects.toThrow('a key must not be empty');
       await expect(tree.put(Buffer.alloc(65_536), 'v')).rejects.toThrow(
         'a key has at most 65535 bytes, not 65536',

@@ -6,7 +6,7 @@
  */
 
 import type { LogRepairReport, RepairAction, RepairMode } from '../log/repair-report.ts';
-import type { TreesRepairReport } from '../lsm/repair.ts';
+import type { TreesRepairReport } from '../lsm/repair-report.ts';
 import { type RepairReport, repair as repairDirectory } from '../repair.ts';
 import { nodeVfs } from '../vfs/node.ts';
 import type { Context, ExitCode } from './context.ts';
@@ -61,9 +61,21 @@ function printTrees(trees: TreesRepairReport, dryRun: boolean, { stdout, colours
   stdout.line(colours.bold('trees'));
   for (const problem of trees.problems) stdout.line(`  ${colours.red('wrong')}  ${sentenceOf(problem)}`);
   for (const action of trees.actions) stdout.line(`  ${colours.cyan(verb(dryRun))}  ${actionText(action)}`);
-  const isWhole = trees.lost.length === 0;
-  const lost = isWhole ? 'no keys' : plural(trees.lost.length, 'stretch', 'stretches');
-  stdout.line(`  ${isWhole ? colours.green('lost ') : colours.red('lost ')}  ${lost}`);
+  const lost = lostOf(trees);
+  stdout.line(
+    `  ${lost.length === 0 ? colours.green('lost ') : colours.red('lost ')}  ${lost.join('; ') || 'nothing'}`,
+  );
+}
+
+/** What trees have lost, in words. */
+function lostOf({ lost, lostWrites }: TreesRepairReport): string[] {
+  const words = lostWrites.map(({ first, last }) =>
+    last === undefined
+      ? `writes of all trees from ${first} on, if there were any`
+      : `writes of all trees, ${first} to ${last} (${plural(last - first + 1, 'write')})`,
+  );
+  if (lost.length > 0) words.unshift(`keys in ${plural(lost.length, 'stretch', 'stretches')}`);
+  return words;
 }
 
 /** As wide as `wrong`. */
@@ -93,7 +105,9 @@ function verdict(report: RepairReport, dryRun: boolean, { colours }: Context): s
   if (report.isClean) return colours.green('nothing to repair');
   const logs = Object.values(report.logs).filter(({ actions }) => actions.length > 0).length;
   const what = report.actions.length > 0 && logs === 0 ? 'the database' : plural(logs, 'log');
-  const lost = `${plural(report.lostRecords, 'record')} lost`;
+  const ofTrees =
+    report.trees === undefined || lostOf(report.trees).length === 0 ? '' : ', and of trees as told above';
+  const lost = `${plural(report.lostRecords, 'record')} lost${ofTrees}`;
   return dryRun
     ? colours.yellow(`${what} to repair, ${lost}; nothing was changed`)
     : colours.green(`${what} repaired, ${lost}`);

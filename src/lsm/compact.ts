@@ -87,6 +87,8 @@ function merge(trees: SharedParts, tree: TreeCore, choice: Choice): Promise<Outp
   const { tasks, clock } = trees.parts;
   const { tableBytes } = tree.options;
   const all = inputTables(choice) as readonly Table[];
+  // Another table in the place of one would be merged as if it were that.
+  for (const { reader } of all) if (reader.failure !== undefined) throw reader.failure;
   const bytes = all.reduce((sum, { properties }) => sum + properties.bytes, 0);
   // Those of level 0 are in the order of their age, which tables made of one would not have.
   const numbers = choice.outputLevel === 0 ? 1 : Math.ceil(bytes / tableBytes) + 1;

@@ -13,7 +13,7 @@ import type { Memory } from '../memory/memory.ts';
 import { PAGE_ENTRY_HEADER_BYTES } from '../memory/table-layout.ts';
 import { booleanOption, checkOptions, integerOption } from '../options.ts';
 import { checkKey, type TreeBytes } from './input.ts';
-import { LevelSource } from './level-source.ts';
+import { LevelSource, mayHave, type Wanted } from './level-source.ts';
 import type { Memtable } from './memtable.ts';
 import { type MergeSource, RunSource } from './merge-source.ts';
 import { KEY_BYTES_MAX } from './operations.ts';
@@ -22,7 +22,7 @@ import { type Fragment, fragmentsOf, type RangeTombstone } from './range-tombsto
 import { sequenceOf, type TreeSnapshot } from './snapshot.ts';
 import type { SlabSource } from './spare-slabs.ts';
 import { TableCursor } from './table/cursor.ts';
-import { isWanted, type TagFilter } from './table/tags.ts';
+import type { TagFilter } from './table/tags.ts';
 import type { TreeCore } from './tree-core.ts';
 import type { Trees } from './trees.ts';
 import type { Version } from './version.ts';
@@ -250,7 +250,7 @@ export class TreeIterator<T> implements IterableIterator<T, undefined, undefined
     const { memory } = parts;
     const sources: MergeSource[] = [];
     try {
-      this.#held.addSources(memory, spares, sources, this.#range.tags);
+      this.#held.addSources(memory, spares, sources, { lower, upper, tags: this.#range.tags });
       const options = {
         snapshot: this.#range.snapshot,
         fragments: this.#held.fragments,
@@ -300,7 +300,7 @@ class Held {
    *
    * @throws VarveError `NO_MEMORY`; what was added is the caller's all the same
    */
-  addSources(memory: Memory, slabs: SlabSource, sources: MergeSource[], tags: TagFilter | undefined): void {
+  addSources(memory: Memory, slabs: SlabSource, sources: MergeSource[], wanted: Wanted): void {
     for (const memtable of this.#memtables) {
       if (memtable.isEmpty) continue;
       for (const run of memtable.runs()) {
@@ -309,13 +309,11 @@ class Held {
     }
     const { levels } = this.#version;
     for (const { reader } of levels[0] as (typeof levels)[number]) {
-      const { properties } = reader;
-      if (properties.entries > 0 && isWanted(properties, tags))
-        sources.push(new TableCursor(reader, tags, slabs));
+      if (mayHave(reader, wanted)) sources.push(new TableCursor(reader, wanted.tags, slabs));
     }
     for (let i = 1; i < levels.length; i++) {
       const level = levels[i] as (typeof levels)[number];
-      if (level.length > 0) sources.push(new LevelSource(memory, level, tags, slabs));
+      if (level.length > 0) sources.push(new LevelSource(memory, level, wanted, slabs));
     }
   }
 

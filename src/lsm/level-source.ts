@@ -12,16 +12,36 @@ import type { TableReader } from './table/reader.ts';
 import { endsBefore } from './table/table-file.ts';
 import { isWanted, type TagFilter } from './table/tags.ts';
 
+const ALL: Wanted = { lower: undefined, upper: undefined, tags: undefined };
+
 /** A table of a level. */
 export interface OfLevel {
   readonly reader: TableReader;
+}
+
+/** Which entries of tables are wanted. */
+export interface Wanted {
+  /** The least key, and the first that is too great; undefined where there is none. */
+  lower: Uint8Array | undefined;
+  upper: Uint8Array | undefined;
+  /** Which blocks; undefined for all. */
+  tags: TagFilter | undefined;
+}
+
+/** Whether a table may have an entry that is wanted. */
+export function mayHave({ properties, failure }: TableReader, { lower, upper, tags }: Wanted): boolean {
+  // What ranges a damaged table has deleted nobody knows.
+  if (properties.entries === 0 && failure === undefined) return false;
+  if (lower !== undefined && endsBefore(properties, lower)) return false;
+  if (upper !== undefined && Buffer.compare(properties.smallestKey, upper) >= 0) return false;
+  return isWanted(properties, tags);
 }
 
 /** The tables of one level, by their keys; one at a time is read. */
 export class LevelSource implements MergeSource {
   readonly #memory: Memory;
   readonly #tables: readonly OfLevel[];
-  readonly #tags: TagFilter | undefined;
+  readonly #wanted: Wanted;
   readonly #slabs: SlabSource;
   #at = 0;
   #backward = false;
@@ -29,18 +49,17 @@ export class LevelSource implements MergeSource {
 
   /**
    * @param tables open for as long as this is used
-   * @param tags which blocks are wanted; all unless given
    * @param slabs where its memory comes from
    */
   constructor(
     memory: Memory,
     tables: readonly OfLevel[],
-    tags?: TagFilter,
+    wanted: Wanted = ALL,
     slabs: SlabSource = plainSlabs(memory),
   ) {
     this.#memory = memory;
     this.#tables = tables;
-    this.#tags = tags;
+    this.#wanted = wanted;
     this.#slabs = slabs;
   }
 
@@ -79,16 +98,23 @@ export class LevelSource implements MergeSource {
       this.#cursor?.close();
       this.#cursor = undefined;
       const reader = this.#tables[this.#at]?.reader;
-      if (reader === undefined) {
+      if (reader === undefined || this.#isBeyond(reader)) {
         endSource(this.#memory, source);
         return;
       }
-      if (reader.properties.entries > 0 && isWanted(reader.properties, this.#tags)) {
-        this.#cursor = new TableCursor(reader, this.#tags, this.#slabs);
+      if (mayHave(reader, this.#wanted)) {
+        this.#cursor = new TableCursor(reader, this.#wanted.tags, this.#slabs);
         if (this.#cursor.start(source, this.#backward, from)) return;
       }
       from = this.#backward ? first : undefined;
     }
+  }
+
+  /** Whether neither a table nor any behind it has keys that are wanted. */
+  #isBeyond({ properties }: TableReader): boolean {
+    const { lower, upper } = this.#wanted;
+    if (this.#backward) return lower !== undefined && endsBefore(properties, lower);
+    return upper !== undefined && Buffer.compare(properties.smallestKey, upper) >= 0;
   }
 
   close(): void {

@@ -13,45 +13,29 @@
  * @module
  */
 
-import type { Clock } from '../clock.ts';
-import { isVarveError, VarveError } from '../errors.ts';
+import { isVarveError } from '../errors.ts';
 import { INDEX_INTERVAL_BYTES_DEFAULT } from '../limits.ts';
-import { Log } from '../log/log.ts';
-import { QUARANTINE_DIRECTORY } from '../log/names.ts';
-import { freeName } from '../log/quarantine-names.ts';
 import { repairLog } from '../log/repair.ts';
-import type { LogRepairReport, RepairAction, RepairMode } from '../log/repair-report.ts';
-import { type Problem, verifyLog } from '../log/verify.ts';
-import type { Memory } from '../memory/memory.ts';
-import { joinPath, type Vfs } from '../vfs/vfs.ts';
+import { verifyLog } from '../log/verify.ts';
+import { joinPath } from '../vfs/vfs.ts';
 import { Manifest } from './manifest.ts';
 import type { ManifestState } from './manifest-state.ts';
-import { collectTrees, type FoundTree, type LostKeys, mergeFound } from './rebuild.ts';
-import { tableFileName } from './table/table-file.ts';
+import { collectTrees, type FoundTree, mergeFound } from './rebuild.ts';
+import {
+  NOTHING,
+  problemAt,
+  type RepairTreesParts,
+  setAside,
+  type TreeEnd,
+  type TreesRepairReport,
+} from './repair-report.ts';
+import { repairWal } from './repair-wal.ts';
+import { keyText } from './table/key-text.ts';
+import { otherTable, type TableFile, tableFileName } from './table/table-file.ts';
 import { verifyTable } from './table/verify.ts';
 import { resolveTreeOptions } from './tree-options.ts';
-import { MANIFEST_DIRECTORY, TREES_DIRECTORY, WAL_DIRECTORY } from './trees.ts';
-import { damageProblem, keyText } from './verify.ts';
-
-export interface RepairTreesParts {
-  directory: string;
-  memory: Memory;
-  vfs: Vfs;
-  clock: Clock;
-  mode: RepairMode;
-  dryRun: boolean;
-}
-
-export interface TreesRepairReport {
-  problems: Problem[];
-  actions: RepairAction[];
-  /** Keys whose entries, or some of them, are lost. What they hid may have come to light again. */
-  lost: LostKeys[];
-  /** What was done to the write-ahead log. */
-  wal: LogRepairReport | undefined;
-}
-
-const NOTHING = { position: undefined, bytes: undefined, to: undefined, offsets: undefined };
+import { MANIFEST_DIRECTORY, TREES_DIRECTORY } from './trees.ts';
+import { damageProblem } from './verify.ts';
 
 /**
  * Repairs the trees in a directory, whose lock is taken.
@@ -65,11 +49,16 @@ export async function repairTrees(parts: RepairTreesParts): Promise<TreesRepairR
   const hasManifest = (await vfs.stat(joinPath(directory, MANIFEST_DIRECTORY))) !== undefined;
   const hasTrees = (await vfs.stat(joinPath(directory, TREES_DIRECTORY))) !== undefined;
   if (!hasManifest && !hasTrees) return undefined;
-  const report: TreesRepairReport = { problems: [], actions: [], lost: [], wal: undefined };
+  const report: TreesRepairReport = {
+    problems: [],
+    actions: [],
+    lost: [],
+    wal: undefined,
+    lostWrites: [],
+  };
   const known = await readManifest(parts, report);
-  if (known === undefined) await rebuild(parts, report);
-  else await repairTables(parts, known, report);
-  await repairWal(parts, report);
+  const ends = known === undefined ? await rebuild(parts, report) : await repairTables(parts, known, report);
+  await repairWal(parts, ends, report);
   return report;
 }
 
@@ -115,7 +104,7 @@ async function repairTables(
   parts: RepairTreesParts,
   state: ManifestState,
   report: TreesRepairReport,
-): Promise<void> {
+): Promise<TreeEnd[]> {
   const { directory, memory, vfs, dryRun } = parts;
   const remove: { tree: number; number: number }[] = [];
   for (const { id, name, tables } of state.trees.values()) {
@@ -123,10 +112,12 @@ async function repairTables(
     for (const { number, properties } of tables.values()) {
       const path = joinPath(folder, tableFileName(number));
       const exists = (await vfs.stat(path)) !== undefined;
-      const { damage } = exists ? await verifyTable(vfs, path, memory) : { damage: [] };
-      if (exists && damage.length === 0) continue;
+      const found = exists ? await verifyTable(vfs, path, memory) : undefined;
+      const other = found?.properties && otherTable(path, properties, found.properties);
+      if (found?.damage.length === 0 && other === undefined) continue;
       const { smallestKey, largestKey } = properties;
-      report.problems.push(...damage.map((one) => damageProblem(path, one)));
+      report.problems.push(...(found?.damage ?? []).map((one) => damageProblem(path, one)));
+      if (other !== undefined) report.problems.push({ ...problemAt(path), message: other.message });
       if (!exists) report.problems.push({ ...problemAt(path), message: `${path} is missing` });
       report.lost.push({ tree: name, from: Buffer.from(smallestKey), to: Buffer.from(largestKey) });
       report.problems.push({
@@ -137,66 +128,69 @@ async function repairTables(
       if (exists) await setAside(parts, folder, tableFileName(number), report);
     }
   }
-  if (remove.length === 0) return;
+  const ends = [...state.trees.values()].map(({ id, flushed, tables }) => ({
+    id,
+    flushed,
+    end: endOf([...tables.values()], flushed),
+  }));
+  if (remove.length === 0) return ends;
   const manifestAt = joinPath(directory, MANIFEST_DIRECTORY);
   report.actions.push({ kind: 'rebuilt', file: manifestAt, ...NOTHING });
-  if (dryRun) return;
+  if (dryRun) return ends;
   const manifest = await Manifest.open({ ...parts, directory: manifestAt, readOnly: false });
   try {
     await manifest.publish({ remove });
   } finally {
     await manifest.close();
   }
+  return ends;
 }
 
-function problemAt(file: string): Omit<Problem, 'message'> {
-  return { file, position: 0, offsets: undefined };
-}
-
-/** Moves a file to where nobody looks for it. */
-async function setAside(
-  { vfs, dryRun }: RepairTreesParts,
-  folder: string,
-  name: string,
-  report: TreesRepairReport,
-): Promise<void> {
-  const quarantine = joinPath(folder, QUARANTINE_DIRECTORY);
-  const taken = (await vfs.stat(quarantine)) === undefined ? [] : await vfs.readdir(quarantine);
-  const to = joinPath(quarantine, freeName(name, new Set(taken)));
-  report.actions.push({ ...NOTHING, kind: 'setAside', file: joinPath(folder, name), to });
-  if (dryRun) return;
-  await vfs.mkdir(quarantine);
-  await vfs.syncDir(folder);
-  await vfs.rename(joinPath(folder, name), to);
-  await vfs.syncDir(quarantine);
-  await vfs.syncDir(folder);
+/** The least sequence number that is greater than all that tables have. */
+function endOf(tables: readonly TableFile[], flushed: number): number {
+  return Math.max(flushed, ...tables.map(({ properties }) => properties.largestSequence + 1));
 }
 
 /** Makes the manifest anew. */
-async function rebuild(parts: RepairTreesParts, report: TreesRepairReport): Promise<void> {
+async function rebuild(parts: RepairTreesParts, report: TreesRepairReport): Promise<TreeEnd[]> {
   const { directory, vfs, dryRun } = parts;
   const place = joinPath(directory, MANIFEST_DIRECTORY);
   const { trees, next } = await collectTrees(parts);
   for (const tree of trees) reportFound(tree, report);
   report.actions.push({ kind: 'rebuilt', file: place, ...NOTHING });
-  if (dryRun) return;
+  const whole = trees.filter(({ tables }) => tables.length > 0);
+  // A memtable is flushed when all older ones are.
+  const ends = whole.map(({ id, tables }) => ({ id, flushed: endOf(tables, 0), end: endOf(tables, 0) }));
   for (const { folder, damaged } of trees)
     for (const { file } of damaged) await setAside(parts, folder, file, report);
+  if (dryRun) {
+    await setManifestAside(parts, place, report);
+    return ends;
+  }
   let free = next;
   const made: (FoundTree & { flushed: number })[] = [];
-  for (const tree of trees.filter(({ tables }) => tables.length > 0)) {
+  for (const tree of whole) {
     const tables = await mergeFound(parts, tree, free);
     for (const { number } of tables) free = Math.max(free, number + 1);
-    // A memtable is flushed when all older ones are.
-    const flushed = 1 + Math.max(...tree.tables.map(({ properties }) => properties.largestSequence));
-    made.push({ ...tree, tables, flushed });
+    made.push({ ...tree, tables, flushed: endOf(tree.tables, 0) });
   }
   await vfs.mkdir(place);
-  for (const name of await vfs.readdir(place))
-    if ((await vfs.stat(joinPath(place, name)))?.kind === 'file') await setAside(parts, place, name, report);
+  await setManifestAside(parts, place, report);
   await publish(parts, place, made, free);
   for (const { folder, tables } of trees)
     for (const { number } of tables) await vfs.remove(joinPath(folder, tableFileName(number)));
+  return ends;
+}
+
+async function setManifestAside(
+  parts: RepairTreesParts,
+  place: string,
+  report: TreesRepairReport,
+): Promise<void> {
+  const { vfs } = parts;
+  if ((await vfs.stat(place)) === undefined) return;
+  for (const name of await vfs.readdir(place))
+    if ((await vfs.stat(joinPath(place, name)))?.kind === 'file') await setAside(parts, place, name, report);
 }
 
 function reportFound({ name, folder, damaged, tables }: FoundTree, report: TreesRepairReport): void {
@@ -233,75 +227,4 @@ async function publish(
   } finally {
     await manifest.close();
   }
-}
-
-/** Repairs the write-ahead log where it is damaged, and has it fit to what the manifest says. */
-async function repairWal(parts: RepairTreesParts, report: TreesRepairReport): Promise<void> {
-  const { memory, vfs, mode, dryRun, clock } = parts;
-  const directory = joinPath(parts.directory, WAL_DIRECTORY);
-  if ((await vfs.stat(directory)) === undefined) {
-    report.problems.push({ ...problemAt(directory), message: `${directory} is missing` });
-    report.actions.push({ kind: 'rebuilt', file: directory, ...NOTHING });
-    if (!dryRun) await vfs.mkdir(directory);
-    if (!dryRun) await vfs.syncDir(parts.directory);
-  } else {
-    const context = { memory, vfs, directory, indexIntervalBytes: INDEX_INTERVAL_BYTES_DEFAULT };
-    const repaired = await repairLog(context, { mode, dryRun, clock });
-    if (repaired.actions.length > 0) report.wal = repaired;
-    report.problems.push(...repaired.problems);
-    report.actions.push(...repaired.actions);
-  }
-  if (!dryRun) await fitWal(parts, directory, report);
-}
-
-/**
- * Where the log ends before what tables have, it cannot go on; what it has is set aside, and an empty one begins
- * behind them. Where it begins later than the manifest thinks, the manifest is told.
- */
-async function fitWal(parts: RepairTreesParts, directory: string, report: TreesRepairReport): Promise<void> {
-  const { vfs } = parts;
-  const place = joinPath(parts.directory, MANIFEST_DIRECTORY);
-  const manifest = await Manifest.open({ ...parts, directory: place, readOnly: false });
-  try {
-    const trees = [...manifest.state.trees.values()];
-    const end = trees.reduce((most, { tables, flushed }) => {
-      const last = [...tables.values()].map(({ properties }) => properties.largestSequence + 1);
-      return Math.max(most, flushed, ...last);
-    }, 0);
-    let log = await Log.open({ ...parts, name: WAL_DIRECTORY, directory, readOnly: false });
-    if (log.nextOffset < end) {
-      const { firstOffset, nextOffset } = log;
-      await log.close();
-      const message = `${directory} ends before ${end}, which tables have; what is in it is set aside`;
-      report.problems.push({
-        file: directory,
-        position: 0,
-        offsets: { first: firstOffset, last: nextOffset },
-        message,
-      });
-      for (const name of await vfs.readdir(directory))
-        if ((await vfs.stat(joinPath(directory, name)))?.kind === 'file')
-          await setAside(parts, directory, name, report);
-      await beginLog(vfs, directory, end);
-      report.actions.push({ kind: 'created', file: directory, ...NOTHING });
-      log = await Log.open({ ...parts, name: WAL_DIRECTORY, directory, readOnly: false });
-      if (log.nextOffset !== end)
-        throw new VarveError('IO', `${directory} cannot be made anew`, { file: directory });
-    }
-    const from = log.firstOffset;
-    await log.close();
-    const late = trees.filter(({ flushed }) => flushed < from);
-    if (late.length > 0) await manifest.publish({ flushed: late.map(({ id }) => [id, from]) });
-  } finally {
-    await manifest.close();
-  }
-}
-
-/** Makes an empty segment with which a log begins. */
-async function beginLog(vfs: Vfs, directory: string, offset: number): Promise<void> {
-  const path = joinPath(directory, `${String(offset).padStart(20, '0')}.log`);
-  const file = await vfs.open(path, 'create');
-  await file.datasync();
-  await file.close();
-  await vfs.syncDir(directory);
 }

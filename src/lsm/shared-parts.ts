@@ -6,6 +6,7 @@
 
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log/log.ts';
+import type { RecoveryMode } from '../log/options.ts';
 import type { SyncPolicy } from '../log/sync-policy.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Vfs } from '../vfs/vfs.ts';
@@ -23,6 +24,8 @@ export interface TreesParts {
   vfs: Vfs;
   clock: Clock;
   readOnly: boolean;
+  /** With `absoluteConsistency` a damaged table is refused; else it is met by the read that gets there. */
+  recovery?: RecoveryMode | undefined;
   /** What writes tables, on another thread or on this one. */
   tasks: TableWork;
   /** When the write-ahead log calls fdatasync. */

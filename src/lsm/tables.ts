@@ -5,13 +5,14 @@
  * @module
  */
 
+import { isVarveError } from '../errors.ts';
 import type { Memory } from '../memory/memory.ts';
 import { Flights } from '../vfs/flights.ts';
 import { joinPath, type Vfs } from '../vfs/vfs.ts';
 import type { TableRecord } from './manifest-state.ts';
 import type { BlockCache } from './table/block-cache.ts';
 import { TableReader } from './table/reader.ts';
-import { parseTableFileName, type TableFile, tableFileName } from './table/table-file.ts';
+import { otherTable, parseTableFileName, type TableFile, tableFileName } from './table/table-file.ts';
 import { Table, Version } from './version.ts';
 
 export interface TablesParts {
@@ -39,6 +40,34 @@ export class Tables {
     const { vfs, memory, cache } = this.#parts;
     const path = joinPath(folder, tableFileName(file.number));
     const reader = await TableReader.open(vfs, path, memory, cache, file.number);
+    return this.#made(file, path, reader);
+  }
+
+  /** Opens a table of the manifest, and sees that it is the one that is meant. */
+  async #openKnown(folder: string, file: TableFile): Promise<Table> {
+    const table = await this.open(folder, file);
+    const other = otherTable(table.path, file.properties, table.reader.properties);
+    if (other === undefined) return table;
+    await table.reader.close();
+    throw other;
+  }
+
+  async #openSomehow(folder: string, file: TableFile): Promise<Table> {
+    try {
+      return await this.#openKnown(folder, file);
+    } catch (error) {
+      if (!isVarveError(error, 'CORRUPT') && !isVarveError(error, 'NOT_FOUND')) throw error;
+      const { memory, cache } = this.#parts;
+      const path = joinPath(folder, tableFileName(file.number));
+      return this.#made(
+        file,
+        path,
+        TableReader.damaged(path, file.properties, error, memory, cache, file.number),
+      );
+    }
+  }
+
+  #made(file: TableFile, path: string, reader: TableReader): Table {
     return new Table(file, path, reader, (table) => {
       void this.#flights.during(this.#dispose(table));
     });
@@ -67,12 +96,18 @@ export class Tables {
     }
   }
 
-  /** Opens all tables of a tree. */
-  async openVersion(folder: string, records: readonly TableRecord[]): Promise<Version> {
+  /**
+   * Opens all tables of a tree. Those that are damaged, that are missing or that are others than the manifest has, fail
+   * when one of their keys is asked for.
+   *
+   * @param isStrict whether they fail here
+   */
+  async openVersion(folder: string, records: readonly TableRecord[], isStrict: boolean): Promise<Version> {
     const opened: { table: Table; level: number }[] = [];
     const attempts = await Promise.allSettled(
       records.map(async (record) => {
-        opened.push({ table: await this.open(folder, record), level: record.level });
+        const table = await (isStrict ? this.#openKnown(folder, record) : this.#openSomehow(folder, record));
+        opened.push({ table, level: record.level });
       }),
     );
     const empty = new Version([]);
@@ -84,8 +119,8 @@ export class Tables {
     throw failed.reason;
   }
 
-  /** Removes tables that are none of a tree's: what was being written when a process ended. */
-  async removeOrphans(folder: string, known: ReadonlyMap<number, unknown>): Promise<void> {
+  /** Removes tables that no tree has: what was being written when a process ended. */
+  async removeOrphans(folder: string, known: ReadonlySet<number>): Promise<void> {
     const { vfs } = this.#parts;
     for (const name of await vfs.readdir(folder)) {
       const number = parseTableFileName(name);

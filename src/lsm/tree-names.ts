@@ -2,6 +2,8 @@
 
 import { VarveError } from '../errors.ts';
 
+/** Names that Windows keeps for devices, whatever follows a dot. */
+const RESERVED = /^(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)/i;
 const NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}$/;
 
 /**
@@ -19,6 +21,18 @@ export function checkTreeName(name: unknown): string {
     );
   }
   return name;
+}
+
+/**
+ * Checks that a name can be that of a new tree beside others, on any disk: some take upper case for lower case.
+ *
+ * @throws RangeError where it cannot
+ */
+export function checkNewName(name: string, others: Iterable<string>): void {
+  for (const other of others)
+    if (other.toLowerCase() === name.toLowerCase())
+      throw new RangeError(`there is a tree ${other}: ${name} would have the same directory on some disks`);
+  if (RESERVED.test(name)) throw new RangeError(`${name} is no name of a directory on Windows`);
 }
 
 /** What is said where a tree cannot be made, since the database is read-only. */

@@ -34,7 +34,7 @@ import { loadCompression } from './table/codecs.ts';
 import { parseTableFileName } from './table/table-file.ts';
 import { Tables } from './tables.ts';
 import { TreeCore } from './tree-core.ts';
-import { noSuchTree } from './tree-names.ts';
+import { checkNewName, noSuchTree } from './tree-names.ts';
 import { resolveTreeOptions, type StoredTreeOptions, type TreeOptions } from './tree-options.ts';
 import { Version } from './version.ts';
 import { TreeWriter } from './writer.ts';
@@ -126,7 +126,9 @@ export class Trees implements SharedParts {
   static async open(parts: TreesParts): Promise<Trees> {
     for (let tries = 1; ; tries++) {
       try {
-        return await Trees.#open(parts);
+        // Beside one who writes, a table that is missing was merged meanwhile.
+        const mayRetry = parts.readOnly && tries < READ_ONLY_TRIES;
+        return await Trees.#open(parts, mayRetry || parts.recovery === 'absoluteConsistency');
       } catch (error) {
         // Whoever writes may have gone on between the look at the manifest and that at what it names.
         const mayPass = isVarveError(error, 'NOT_FOUND') || isVarveError(error, 'CORRUPT');
@@ -136,7 +138,8 @@ export class Trees implements SharedParts {
     }
   }
 
-  static async #open(parts: TreesParts): Promise<Trees> {
+  /** @param isStrict whether damaged tables are refused */
+  static async #open(parts: TreesParts, isStrict: boolean): Promise<Trees> {
     const { directory, memory, vfs, clock, readOnly, sync, preallocate = false } = parts;
     const folders = [WAL_DIRECTORY, MANIFEST_DIRECTORY, TREES_DIRECTORY].map((name) =>
       joinPath(directory, name),
@@ -168,7 +171,7 @@ export class Trees implements SharedParts {
     let trees: Trees | undefined;
     try {
       trees = new Trees(parts, wal, manifest);
-      await trees.#recover();
+      await trees.#recover(isStrict);
       return trees;
     } catch (error) {
       await trees?.background.stop();
@@ -247,6 +250,7 @@ export class Trees implements SharedParts {
       return known;
     }
     if (readOnly) throw noSuchTree(name, directory);
+    checkNewName(name, this.#cores.keys());
     const folder = joinPath(directory, TREES_DIRECTORY);
     await vfs.mkdir(joinPath(folder, name));
     await vfs.syncDir(folder);
@@ -275,9 +279,12 @@ export class Trees implements SharedParts {
     return core;
   }
 
-  async #recover(): Promise<void> {
+  async #recover(isStrict: boolean): Promise<void> {
     const { memory, readOnly } = this.parts;
-    for (const record of this.manifest.state.trees.values()) await this.#openTree(record);
+    const records = [...this.manifest.state.trees.values()];
+    // Of all trees: on some disks, two names are one folder.
+    const numbers = new Set(records.flatMap(({ tables }) => [...tables.keys()]));
+    for (const record of records) await this.#openTree(record, numbers, isStrict);
     if (this.#list.length === 0) await this.#checkEmpty();
     const makeRoom = async (tree: TreeCore): Promise<boolean> => {
       if (!this.writer.rotate(tree)) return false;
@@ -302,15 +309,19 @@ export class Trees implements SharedParts {
     }
   }
 
-  async #openTree({ id, name, options, tables, flushed }: TreeRecord): Promise<void> {
+  async #openTree(
+    { id, name, options, tables, flushed }: TreeRecord,
+    numbers: ReadonlySet<number>,
+    isStrict: boolean,
+  ): Promise<void> {
     const { directory, vfs, readOnly } = this.parts;
     const folder = joinPath(directory, TREES_DIRECTORY, name);
     if (!readOnly) {
       // Whoever made it may have ended before its name was durable.
       await vfs.mkdir(folder);
-      await this.tables.removeOrphans(folder, tables);
+      await this.tables.removeOrphans(folder, numbers);
     }
-    const version = await this.tables.openVersion(folder, [...tables.values()]);
+    const version = await this.tables.openVersion(folder, [...tables.values()], isStrict);
     this.#add(id, name, options, version, flushed);
   }
 

@@ -12,7 +12,8 @@ import { type LogVerifyReport, type Problem, verifyLog } from '../log/verify.ts'
 import type { Memory } from '../memory/memory.ts';
 import { joinPath, type Vfs } from '../vfs/vfs.ts';
 import { Manifest } from './manifest.ts';
-import { type TableFile, type TableProperties, tableFileName } from './table/table-file.ts';
+import { stretchText } from './table/key-text.ts';
+import { otherTable, type TableFile, tableFileName } from './table/table-file.ts';
 import { type TableDamage, verifyTable } from './table/verify.ts';
 import { MANIFEST_DIRECTORY, TREES_DIRECTORY, type Trees, WAL_DIRECTORY } from './trees.ts';
 
@@ -108,11 +109,8 @@ async function verifyKnown(
   try {
     const { damage, properties } = await verifyTable(vfs, path, memory);
     const problems = damage.map((one) => damageProblem(path, one));
-    const other = properties === undefined ? undefined : differenceOf(known, properties);
-    if (other !== undefined) {
-      const message = `${path} is not the table that the manifest has: its ${other} is another`;
-      problems.push({ file: path, position: 0, offsets: undefined, message });
-    }
+    const other = properties === undefined ? undefined : otherTable(path, known, properties);
+    if (other !== undefined) problems.push(problemOf(other, path));
     return { problems, isMissing: false };
   } catch (error) {
     return { problems: [problemOf(error, path)], isMissing: isVarveError(error, 'NOT_FOUND') };
@@ -121,33 +119,8 @@ async function verifyKnown(
 
 /** Damage of a table in words, with the keys that may be lost by it. */
 export function damageProblem(path: string, { position, reason, after, upTo }: TableDamage): Problem {
-  const range =
-    upTo === undefined
-      ? ''
-      : `; entries may be lost with keys ${after === undefined ? '' : `behind ${keyText(after)} `}up to ${keyText(upTo)}`;
+  const range = upTo === undefined ? '' : `; entries may be lost with keys ${stretchText(after, upTo)}`;
   return { file: path, position, offsets: undefined, message: `${reason}${range}` };
-}
-
-/** A key for people: as text where it is some, else in hexadecimal digits. */
-export function keyText(key: Uint8Array): string {
-  const text = Buffer.from(key).toString('latin1');
-  const isText = /^[\x20-\x7e]{1,60}$/.test(text);
-  return isText
-    ? JSON.stringify(text)
-    : `0x${Buffer.from(key.subarray(0, 30)).toString('hex')}${key.length > 30 ? '...' : ''}`;
-}
-
-/** The name of a property in which two tables differ. */
-function differenceOf(a: TableProperties, b: TableProperties): string | undefined {
-  for (const name of Object.keys(b) as (keyof TableProperties)[]) {
-    const [one, other] = [a[name], b[name]];
-    const isSame =
-      one instanceof Uint8Array && other instanceof Uint8Array
-        ? Buffer.compare(one, other) === 0
-        : JSON.stringify(one) === JSON.stringify(other);
-    if (!isSame) return name;
-  }
-  return undefined;
 }
 
 /** Damage as a problem; anything else is thrown. */

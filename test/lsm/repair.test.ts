@@ -6,7 +6,7 @@ import { type RepairReport, repair } from '../../src/repair.ts';
 import { createRuntime } from '../../src/runtime.ts';
 import { createMemoryVfs } from '../../src/vfs/memory.ts';
 import type { Vfs } from '../../src/vfs/vfs.ts';
-import { damageFile, failureCode, fileBytes, tree as filesOf } from '../kit/log-kit.ts';
+import { damageFile, failureCode, fileBytes, tree as filesOf, putFile } from '../kit/log-kit.ts';
 import { createRandom } from '../kit/random.ts';
 
 const runtime = createRuntime({ memoryBytes: 64 * 1024 * 1024, threads: 1 });
@@ -64,6 +64,10 @@ async function repaired(vfs: Vfs): Promise<RepairReport> {
   const report = await repair('/db', { runtime, vfs });
   expect(planned.isClean).toBe(report.isClean);
   expect(planned.trees?.lost).toEqual(report.trees?.lost);
+  expect(planned.trees?.lostWrites).toEqual(report.trees?.lostWrites);
+  expect(planned.trees?.problems).toEqual(report.trees?.problems);
+  const kinds = (of: RepairReport): unknown => of.trees?.actions.map(({ kind, file }) => [kind, file]);
+  expect(kinds(planned)).toEqual(kinds(report));
   const again = await repair('/db', { runtime, vfs });
   expect(again).toMatchObject({ isClean: true });
   return report;
@@ -150,5 +154,95 @@ describe('a repair of trees', () => {
     await two.compact();
     await db.close();
     expect((await contentsOf(vfs))['two']?.at(-1)).toBe('last=again');
+  });
+
+  test('says which writes are lost with the write-ahead log, also beforehand', async () => {
+    const { vfs, contents } = await made();
+    const db = await open('/db', { runtime, vfs });
+    const two = await db.tree('two');
+    const first = await two.put('later', '1');
+    const last = await two.put('latest', '2');
+    await db.close();
+    const [segment] = (await names(vfs, '/db/wal')) as [string];
+    const { length } = await fileBytes(vfs, `/db/wal/${segment}`);
+    await damageFile(vfs, `/db/wal/${segment}`, length - 3);
+    const report = await repaired(vfs);
+    expect(last).toBe(first + 1);
+    expect(report.trees?.lostWrites).toEqual([{ first: last, last }]);
+    expect((await contentsOf(vfs))['two']?.sort()).toEqual(
+      [...(contents['two'] as string[]), 'later=1'].sort(),
+    );
+    for (const name of await vfs.readdir('/db/wal')) {
+      if ((await vfs.stat(`/db/wal/${name}`))?.kind === 'file') await vfs.remove(`/db/wal/${name}`);
+    }
+    // Nobody knows how much the log had that no table has.
+    expect((await repaired(vfs)).trees?.lostWrites).toEqual([{ first: expect.any(Number), last: undefined }]);
+  });
+
+  test('sets tables aside that lie in the place of others', async () => {
+    const { vfs } = await made();
+    const [a, b] = (await names(vfs, '/db/trees/two')).map((name) => `/db/trees/two/${name}`) as [
+      string,
+      string,
+    ];
+    await vfs.rename(a, `${a}.kept`);
+    await vfs.rename(b, a);
+    await vfs.rename(`${a}.kept`, b);
+    const db = await open('/db', { runtime, vfs });
+    const two = await db.tree('two');
+    expect(() => [...two.keys()]).toThrow(/is not the table that the manifest has/);
+    expect(await failureCode(two.compact())).toBe('CORRUPT');
+    expect((await db.verify()).problems.map(({ file }) => file).sort()).toEqual([a, b]);
+    await db.close();
+    expect((await repaired(vfs)).trees?.lost.length).toBe(2);
+  });
+});
+
+describe('a table whose end is damaged, or that is missing', () => {
+  test.each(['damaged', 'cut off', 'missing'])('is met by who asks for its keys: %s', async (how) => {
+    const { vfs } = await made();
+    let db = await open('/db', { runtime, vfs });
+    await (await db.tree('one')).compact();
+    await (await db.tree('one')).deleteRange('key 0000', 'key 0002');
+    const before = [...(await db.tree('one')).keys()].map(String);
+    await db.close();
+    const tables = (await names(vfs, '/db/trees/one')).map((name) => `/db/trees/one/${name}`);
+    expect(tables.length).toBeGreaterThan(1);
+    const path = tables.at(-1) as string;
+    const bytes = await fileBytes(vfs, path);
+    if (how === 'damaged') await damageFile(vfs, path, bytes.length - 9);
+    else await vfs.remove(path);
+    if (how === 'cut off') await putFile(vfs, path, bytes.subarray(0, 100));
+    db = await open('/db', { runtime, vfs });
+    const one = await db.tree('one');
+    const unread = before.filter((key) => {
+      try {
+        expect(one.getSync(key)).toBeDefined();
+        return false;
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'CORRUPT', file: path });
+        expect(String(error)).toMatch(/keys from "key \d+" to "key \d+" cannot be read/);
+        return true;
+      }
+    });
+    expect(unread.length).toBeGreaterThan(10);
+    expect(unread).toEqual(before.slice(-unread.length));
+    const whole = before.slice(0, -unread.length);
+    expect([...one.keys({ lte: whole.at(-1) as string })].map(String)).toEqual(whole);
+    expect(() => [...one.keys()]).toThrow(/cannot be read/);
+    expect((await db.tree('two')).getSync('last')?.toString()).toBe('in the log');
+    // Writes go on, and what is newer than the table is read.
+    await one.put(unread[0] as string, 'new');
+    await one.flush();
+    expect(one.getSync(unread[0] as string)?.toString()).toBe('new');
+    expect(await failureCode(one.compact())).toBe('CORRUPT');
+    await db.close();
+    const strict = await open('/db', { runtime, vfs, recovery: 'absoluteConsistency' });
+    expect(['CORRUPT', 'NOT_FOUND']).toContain(await failureCode(strict.tree('one')));
+    await strict.close();
+    const reader = await open('/db', { runtime, vfs, readOnly: true });
+    expect((await reader.tree('one')).getSync(whole[0] as string)).toBeDefined();
+    await reader.close();
+    expect((await repaired(vfs)).trees?.lost.length).toBe(1);
   });
 });

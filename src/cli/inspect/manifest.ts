@@ -8,7 +8,7 @@ import { systemClock } from '../../clock.ts';
 import { MEMORY_BYTES_DEFAULT } from '../../limits.ts';
 import { Manifest } from '../../lsm/manifest.ts';
 import type { TableRecord, TreeRecord } from '../../lsm/manifest-state.ts';
-import { keyText } from '../../lsm/verify.ts';
+import { keyText } from '../../lsm/table/key-text.ts';
 import { Memory } from '../../memory/memory.ts';
 import { nodeVfs } from '../../vfs/node.ts';
 import type { Context, ExitCode } from '../context.ts';

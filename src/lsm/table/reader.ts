@@ -5,10 +5,13 @@
  *
  *     key --parts--> part --filter--> may be there --index--> block --search--> newest version that is seen
  *
+ * A table whose end is damaged, or that is missing, has a reader, too: it knows from the manifest which keys it had,
+ * and fails where one of them is asked for. All others can be read.
+ *
  * @module
  */
 
-import { VarveError } from '../../errors.ts';
+import { isVarveError, VarveError } from '../../errors.ts';
 import {
   COUNTER_HITS,
   COUNTER_QUESTIONS,
@@ -25,7 +28,9 @@ import { coveringSequence, type Fragment, fragmentsOf, type RangeTombstone } fro
 import type { BlockCache, LoadedBlock } from './block-cache.ts';
 import { bytesExpanded, damagedBlock, expandTo, readStored } from './blocks.ts';
 import { CODEC_NONE, settleTable } from './codecs.ts';
+import { decodeEntries } from './entries.ts';
 import type { Footer, Handle, Part } from './format.ts';
+import { keyText, stretchText } from './key-text.ts';
 import { OpenParts, setReady, tableHeadBytes, writeTableHead } from './open-parts.ts';
 import { OPEN_BYTES, readEnd, readParts, type TableEnd } from './open-table.ts';
 import type { TableProperties } from './table-file.ts';
@@ -33,17 +38,19 @@ import { mayMatch, type TagFilter } from './tags.ts';
 
 const OWNER = 'table';
 
+/** The file of a table, or why it cannot be read. */
+type Source = { file: VfsFile; footer: Footer } | { failure: VarveError };
+
 export class TableReader {
   readonly number: number;
   readonly path: string;
   readonly properties: TableProperties;
   readonly rangeTombstones: readonly RangeTombstone[];
   readonly memory: Memory;
-  readonly file: VfsFile;
   /** What lookups see of it (`LOOKUP_TABLE_*`). */
   readonly address: number;
   readonly #cache: BlockCache;
-  readonly #footer: Footer;
+  readonly #source: Source;
   readonly #fragments: Fragment[];
   #parts: OpenParts | undefined;
   /** The numbers of an index entry, and what lookups see. */
@@ -51,24 +58,24 @@ export class TableReader {
   #isClosed = false;
 
   private constructor(
-    file: VfsFile,
-    end: TableEnd,
+    path: string,
+    source: Source,
+    { properties, rangeTombstones }: Pick<TableEnd, 'properties' | 'rangeTombstones'>,
     memory: Memory,
     cache: BlockCache,
     number: number,
     head: Slab,
   ) {
     this.number = number;
-    this.path = file.path;
-    this.file = file;
-    this.properties = end.properties;
-    this.rangeTombstones = end.rangeTombstones;
+    this.path = path;
+    this.properties = properties;
+    this.rangeTombstones = rangeTombstones;
     this.memory = memory;
-    this.#footer = end.footer;
+    this.#source = source;
     this.#cache = cache;
-    this.#fragments = fragmentsOf(end.rangeTombstones);
+    this.#fragments = fragmentsOf(rangeTombstones);
     this.#head = head;
-    this.address = writeTableHead(memory, head.address, end.properties);
+    this.address = writeTableHead(memory, head.address, properties);
   }
 
   /**
@@ -96,12 +103,51 @@ export class TableReader {
         slab = undefined;
         slab = memory.slabs.allocate(needed, OWNER);
       }
-      return new TableReader(file, end, memory, cache, number, slab);
+      return new TableReader(path, { file, footer: end.footer }, end, memory, cache, number, slab);
     } catch (error) {
       slab?.release();
       await file.close();
       throw error;
     }
+  }
+
+  /**
+   * A reader of a table that cannot be read.
+   *
+   * @param properties what the manifest says of it
+   * @param failure what is thrown where one of its keys is asked for
+   * @throws VarveError `NO_MEMORY`
+   */
+  static damaged(
+    path: string,
+    properties: TableProperties,
+    failure: VarveError,
+    memory: Memory,
+    cache: BlockCache,
+    number: number,
+  ): TableReader {
+    const slab = memory.slabs.allocate(Math.max(OPEN_BYTES, tableHeadBytes(properties)), OWNER);
+    const range = `${keyText(properties.smallestKey)} to ${keyText(properties.largestKey)}`;
+    const message = `${failure.message}; keys from ${range} cannot be read`;
+    const told = new VarveError('CORRUPT', message, {
+      file: path,
+      position: failure.position,
+      cause: failure,
+    });
+    return new TableReader(
+      path,
+      { failure: told },
+      { properties, rangeTombstones: [] },
+      memory,
+      cache,
+      number,
+      slab,
+    );
+  }
+
+  /** Why it cannot be read; undefined where it can. */
+  get failure(): VarveError | undefined {
+    return 'failure' in this.#source ? this.#source.failure : undefined;
   }
 
   /**
@@ -115,6 +161,8 @@ export class TableReader {
    * @throws VarveError `CORRUPT`, `UNSUPPORTED`, `IO`, `NO_MEMORY`, `CLOSED`
    */
   get(key: number, keyLength: number, hash: number, snapshot: number, found: number): number {
+    const { failure } = this;
+    if (failure !== undefined) throw failure;
     const kind =
       this.properties.entries === 0 ? KIND_NONE : this.#find(key, keyLength, hash, snapshot, found);
     if (this.#fragments.length === 0) return kind;
@@ -175,16 +223,17 @@ export class TableReader {
 
   /** The names of the table's parts; none where it has no entries. */
   parts(): readonly Part[] {
-    return this.properties.entries === 0 ? [] : this.#loadParts().parts;
+    return this.properties.entries === 0 && this.failure === undefined ? [] : this.#loadParts().parts;
   }
 
   #loadParts(): OpenParts {
     if (this.#isClosed) throw new VarveError('CLOSED', `${this.path} is closed`, { file: this.path });
     if (this.#parts !== undefined) return this.#parts;
     const { memory, properties } = this;
+    const { file, footer } = this.#opened();
     const scratch = memory.slabs.allocate(OPEN_BYTES, OWNER);
     try {
-      const parts = readParts(memory, this.file, this.#footer, scratch.address);
+      const parts = readParts(memory, file, footer, scratch.address);
       this.#parts = new OpenParts(memory, this.address, parts, properties);
     } finally {
       scratch.release();
@@ -192,6 +241,16 @@ export class TableReader {
     // What was deleted by ranges takes more than kernels look at.
     setReady(memory, this.address, this.#fragments.length === 0);
     return this.#parts;
+  }
+
+  /** @throws VarveError `CORRUPT` where it cannot be read */
+  get file(): VfsFile {
+    return this.#opened().file;
+  }
+
+  #opened(): { file: VfsFile; footer: Footer } {
+    if ('failure' in this.#source) throw this.#source.failure;
+    return this.#source;
   }
 
   /** The index of a part. */
@@ -206,7 +265,7 @@ export class TableReader {
     const count = this.memory.kernels.readIndex(index.address, index.bytes, entry, fields);
     const { f64 } = this.memory;
     const [position, bytes] = [f64[fields >> 3] as number, f64[(fields >> 3) + 1] as number];
-    if (count < 2 || position + bytes > this.#footer.fileBytes) {
+    if (count < 2 || position + bytes > this.#opened().footer.fileBytes) {
       throw this.#damaged((this.parts()[part] as Part).index, 'its entries are broken');
     }
     return { position, bytes };
@@ -214,7 +273,7 @@ export class TableReader {
 
   /** Whether a block of data may have an entry that is wanted, by its number in its part. */
   mayMatch(part: number, entry: number, filter: TagFilter): boolean {
-    if (!this.#footer.isTagged) return true;
+    if (!this.#opened().footer.isTagged) return true;
     const index = this.index(part);
     const fields = this.#head.address;
     const count = this.memory.kernels.readIndex(index.address, index.bytes, entry, fields);
@@ -229,7 +288,24 @@ export class TableReader {
     if (cached !== undefined) return cached;
     this.#cache.misses++;
     const number = (this.parts()[part] as Part).firstBlock + entry;
-    return this.#load(number, this.handle(part, entry), WEIGHT_DATA);
+    try {
+      return this.#load(number, this.handle(part, entry), WEIGHT_DATA);
+    } catch (error) {
+      throw isVarveError(error, 'CORRUPT') ? this.#withKeys(error, part, entry) : error;
+    }
+  }
+
+  /** The error of a damaged block, with the keys that cannot be read; as it was, where the index is damaged, too. */
+  #withKeys(error: VarveError, part: number, entry: number): VarveError {
+    try {
+      const { address, bytes } = this.index(part);
+      const names = decodeEntries(this.memory.buffer(address, bytes)) ?? [];
+      const after = entry > 0 ? names[entry - 1]?.key : this.parts()[part - 1]?.lastKey;
+      const message = `${error.message}; keys ${stretchText(after, names[entry]?.key)} cannot be read`;
+      return new VarveError('CORRUPT', message, { file: this.path, position: error.position, cause: error });
+    } catch {
+      return error;
+    }
   }
 
   /** A block of data, if it is in the cache. */
@@ -247,7 +323,8 @@ export class TableReader {
 
   /** Reads a block into the cache, or, where that does not take it, into memory that is used for the next one. */
   #load(slot: number, handle: Handle, weight: number): LoadedBlock {
-    const { memory, file } = this;
+    const { memory } = this;
+    const { file } = this.#opened();
     const cache = this.#cache;
     const reserved = cache.reserve(handle.bytes);
     const address = reserved === 0 ? cache.passing(handle.bytes) : reserved;
@@ -261,7 +338,8 @@ export class TableReader {
 
   /** What is compressed is read into memory that passes, and expanded into the cache. */
   #loadExpanded(slot: number, handle: Handle, weight: number): LoadedBlock {
-    const { memory, file } = this;
+    const { memory } = this;
+    const { file } = this.#opened();
     const cache = this.#cache;
     const from = memory.slabs.allocate(handle.bytes, OWNER);
     try {
@@ -290,6 +368,6 @@ export class TableReader {
       this.#parts.release();
     }
     this.#head.release();
-    await this.file.close();
+    if (!('failure' in this.#source)) await this.#source.file.close();
   }
 }

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { VarveError } from '../../errors.ts';
 import type { DropCounts } from '../compaction/drop-rule.ts';
 import type { TableTags } from './tags.ts';
 
@@ -108,4 +109,33 @@ export function unionOf(ranges: readonly KeyRange[]): KeyRange {
     const { largestKey, largestExclusive } = compareEnds(range, union) > 0 ? range : union;
     return { smallestKey: isSmaller ? range.smallestKey : union.smallestKey, largestKey, largestExclusive };
   }, first);
+}
+
+/**
+ * Compares what a file says of itself with what the manifest says of the table that it should be.
+ *
+ * @returns the error where it is another table: one that was restored under a wrong name, for example
+ */
+export function otherTable(
+  path: string,
+  known: TableProperties,
+  found: TableProperties,
+): VarveError | undefined {
+  const name = differenceOf(known, found);
+  if (name === undefined) return undefined;
+  const message = `${path} is not the table that the manifest has: they differ in ${name}`;
+  return new VarveError('CORRUPT', message, { file: path, position: 0 });
+}
+
+/** The name of a property in which two tables differ; undefined where they do not. */
+function differenceOf(a: TableProperties, b: TableProperties): string | undefined {
+  for (const name of Object.keys(b) as (keyof TableProperties)[]) {
+    const [one, other] = [a[name], b[name]];
+    const isSame =
+      one instanceof Uint8Array && other instanceof Uint8Array
+        ? Buffer.compare(one, other) === 0
+        : JSON.stringify(one) === JSON.stringify(other);
+    if (!isSame) return name;
+  }
+  return undefined;
 }
