@@ -42,6 +42,8 @@ export interface LogParts {
   vfs: Vfs;
   clock: Clock;
   readOnly: boolean;
+  /** Its file grows ahead of small writes that are synced; not unless given. */
+  growsAhead?: boolean;
   /** Where its heavy work runs; on the calling thread unless given. */
   work?: LogWork;
 }
@@ -396,14 +398,14 @@ export class LogCore {
   }
 
   #createWriter(start: { offset: number; bytes: number }): Writer {
-    const { memory, clock } = this.parts;
-    const work = this.#work;
+    const { memory, clock, growsAhead = false } = this.parts;
     const { options, metrics, segments, syncer } = this;
     const onWritten = (): void => {
       if (!this.isOwnLevelSynced) this.#wakeReaders();
     };
     const onFatal = (error: unknown): VarveError => this.#onFatal(error);
-    return new Writer({ memory, clock, options, metrics, segments, syncer, work, onWritten, onFatal }, start);
+    const parts = { memory, clock, growsAhead, options, metrics, segments, syncer, onWritten, onFatal };
+    return new Writer({ ...parts, work: this.#work }, start);
   }
 
   /** Nothing can be promised any more: everything pending and later fails. */

@@ -11,19 +11,30 @@ import type { Memory } from '../memory/memory.ts';
 import { patchBatch } from '../record/format.ts';
 import type { Group, GroupBatch } from './group.ts';
 import type { LogMetrics } from './metrics.ts';
+import type { ResolvedLogOptions } from './options.ts';
 import type { Segment } from './segment.ts';
 import type { Segments } from './segments.ts';
+import { syncsEachWrite } from './sync-policy.ts';
 import type { End, Syncer } from './syncer.ts';
 
 /** Up to this size a write on this thread is cheaper than a trip to another. */
 const SYNC_WRITE_BYTES = 64 * 1024;
 /** How much of that in one turn of the event loop: a loop of awaits must not starve timers and sockets. */
 const SYNC_WRITES_A_TURN = 64;
+/**
+ * A file that grows with each write has a new length to be synced each time, and often a new block, for which the
+ * file system writes its journal. So small writes that are synced one by one go over zeros that were written before.
+ */
+const ZEROED_BYTES = 64 * 1024;
+const ZEROED_FOR_BYTES = 16 * 1024;
+const ZEROS = new Uint8Array(ZEROED_BYTES);
 
 export interface GroupWriterOptions {
   memory: Memory;
   clock: Clock;
-  segmentBytes: number;
+  options: ResolvedLogOptions;
+  /** Makes the file longer ahead of small writes that are synced. */
+  growsAhead: boolean;
   metrics: LogMetrics;
   segments: Segments;
   syncer: Syncer;
@@ -51,11 +62,12 @@ export class GroupWriter {
   async cutBack(): Promise<void> {
     const { active } = this.#parts.segments;
     await active.file?.truncate(active.bytes);
+    active.zeroedBytes = 0;
   }
 
   /** Writes as many batches as belong into the active segment. Returns the index of the next one. */
   async #writeRun(group: Group, from: number): Promise<number> {
-    const { segments, segmentBytes, metrics, clock, syncer, memory } = this.#parts;
+    const { segments, options, metrics, clock, syncer, memory } = this.#parts;
     const { batches } = group;
     const first = batches[from] as GroupBatch;
     const segment = segments.mustRoll(first.size) ? await segments.roll(first.baseOffset) : segments.active;
@@ -63,7 +75,7 @@ export class GroupWriter {
     let to = from;
     for (; to < batches.length; to++) {
       const { size } = batches[to] as GroupBatch;
-      if (to > from && segment.bytes + bytes + size > segmentBytes) break;
+      if (to > from && segment.bytes + bytes + size > options.segmentBytes) break;
       bytes += size;
     }
     segment.index?.reserve(to - from);
@@ -72,6 +84,7 @@ export class GroupWriter {
       patchBatch(memory.data, address, baseOffset, segment.syncedPosition);
     }
     const startMs = clock.monotonic();
+    if (this.#isAwaited(group)) this.#growAhead(segment, bytes);
     await this.#writeBytes(segment, first.address, bytes);
     for (let i = from; i < to; i++) {
       const { size, lastOffset, maxTimestamp } = batches[i] as GroupBatch;
@@ -84,6 +97,26 @@ export class GroupWriter {
     const isWhole = to === batches.length;
     syncer.wrote(segment, records, this.written, isWhole ? group.synced : undefined);
     return to;
+  }
+
+  /** Whether a write is synced at once, into a file that was not filled ahead. */
+  #isAwaited(group: Group): boolean {
+    const { growsAhead, options } = this.#parts;
+    return growsAhead && !options.preallocate && (group.isSyncDemanded || syncsEachWrite(options.sync));
+  }
+
+  /** Makes room for many small writes at once. Where there is none, they have to do without. */
+  #growAhead(segment: Segment, bytes: number): void {
+    if (bytes > ZEROED_FOR_BYTES || segment.bytes + bytes <= segment.zeroedBytes) return;
+    const from = Math.max(segment.bytes, segment.zeroedBytes);
+    const count = Math.min(ZEROED_BYTES, this.#parts.options.segmentBytes - from);
+    if (count <= 0) return;
+    try {
+      segment.file?.writeSync(ZEROS.subarray(0, count), from);
+      segment.zeroedBytes = from + count;
+    } catch {
+      segment.zeroedBytes = Infinity;
+    }
   }
 
   #writeBytes(segment: Segment, address: number, bytes: number): Promise<void> | undefined {

@@ -45,6 +45,8 @@ export class Segment {
   nextOffset: number;
   /** Where its last batch ends. */
   bytes = 0;
+  /** Where zeros end that were written ahead of its batches; Infinity where there was no room for them. */
+  zeroedBytes = 0;
   maxTimestamp: number = -Infinity;
   maxTimestampOffset = 0;
   isSealed = false;

@@ -285,15 +285,10 @@ export class Segments {
   /** Writes what a clean close leaves behind: the active segment's indexes and the mark. */
   async finish(): Promise<void> {
     await this.settle();
-    const { active } = this;
-    assert(active.file !== undefined, 'the active segment is open');
-    if (this.#parts.options.preallocate) {
-      await active.file.truncate(active.bytes);
-      await this.#guard(() => (active.file as VfsFile).datasync());
-    }
+    await this.#cutZeros(this.active);
     try {
       for (const segment of this.list) if (segment.isIndexStale) await segment.repairIndex();
-      await active.writeIndex();
+      await this.active.writeIndex();
       await this.checkpoint(true);
     } catch (error) {
       // Everything is synced: without the mark, opening only takes longer. A failed sync is told elsewhere.
@@ -339,14 +334,11 @@ export class Segments {
   }
 
   async #seal(segment: Segment): Promise<void> {
-    const { options, syncWritten, onBackgroundError } = this.#parts;
+    const { syncWritten, onBackgroundError } = this.#parts;
     await syncWritten(segment);
-    const { file, index } = segment;
-    assert(file !== undefined && index !== undefined, 'a segment is open until it is sealed');
-    if (options.preallocate) {
-      await file.truncate(segment.bytes);
-      await this.#guard(() => file.datasync());
-    }
+    const { index } = segment;
+    assert(index !== undefined, 'a segment has its index until it is sealed');
+    await this.#cutZeros(segment);
     index.seal();
     // Without its files the indexes are made again when they are needed: no reason to stop.
     await segment.writeIndex().catch(onBackgroundError);
@@ -354,6 +346,14 @@ export class Segments {
     this.#parts.digests.add(segment);
     this.touch(segment);
     await this.retain();
+  }
+
+  /** Cuts off what was made ahead of its use. */
+  async #cutZeros({ file, bytes, zeroedBytes }: Segment): Promise<void> {
+    assert(file !== undefined, 'a segment is open until it is sealed');
+    if (!this.#parts.options.preallocate && zeroedBytes <= bytes) return;
+    await file.truncate(bytes);
+    await this.#guard(() => file.datasync());
   }
 
   /** The segments from the oldest on, up to the first that is being sealed. */

@@ -45,6 +45,8 @@ export interface WriterOptions {
   metrics: LogMetrics;
   segments: Segments;
   syncer: Syncer;
+  /** Its file is made longer ahead of small writes that are synced: see `group-writer.ts`. */
+  growsAhead: boolean;
   /** Where batches are compressed. */
   work: LogWork;
   /** More is written. */
@@ -74,13 +76,10 @@ export class Writer {
   #unreported: VarveError | undefined;
 
   constructor(parts: WriterOptions, start: End) {
-    const { memory, clock, options, metrics, segments, syncer } = parts;
+    const { memory, clock, options } = parts;
     this.#parts = parts;
     this.#intake = new Intake(memory, clock, options, start.offset);
-    this.#disk = new GroupWriter(
-      { memory, clock, segmentBytes: options.segmentBytes, metrics, segments, syncer },
-      start,
-    );
+    this.#disk = new GroupWriter(parts, start);
     this.#compressor = createCompressor(parts, options.compression, () => this.#isFull);
     this.#isOwnLevelSynced = ownLevel(options.sync) === 'synced';
     this.#syncsEachWrite = syncsEachWrite(options.sync);

@@ -55,6 +55,8 @@ const WAL_BUFFER_BYTES = MIB;
 const CACHE_SHARE = 0.6;
 /** When the write-ahead log is longer, the tree that holds it back is flushed. */
 const WAL_BYTES_MAX = 128 * MIB;
+/** The part of it that is being written is cut too, where it is longer than this and all of it is in tables. */
+const IDLE_WAL_BYTES = 4 * MIB;
 /** How often trees that somebody else writes are looked at anew, where what is found does not fit together. */
 const READ_ONLY_TRIES = 5;
 /** What is left in a memtable when a database is closed stays in the log, unless it is more than this. */
@@ -155,7 +157,7 @@ export class Trees implements SharedParts {
     let wal: Log;
     try {
       wal = await Log.open(
-        { name: WAL_DIRECTORY, directory: walFolder, memory, vfs, clock, readOnly },
+        { name: WAL_DIRECTORY, directory: walFolder, memory, vfs, clock, readOnly, growsAhead: true },
         {
           ...(sync === undefined ? {} : { sync }),
           preallocate,
@@ -335,6 +337,8 @@ export class Trees implements SharedParts {
       from = tree.neededFrom;
       behind = tree;
     }
+    if (from === wal.nextOffset && (wal.info().segments.at(-1)?.bytes ?? 0) > IDLE_WAL_BYTES)
+      await wal.roll();
     const { bytes, segments } = wal.info();
     const second = segments[1];
     if (second !== undefined && second.baseOffset <= from) {
