@@ -91,6 +91,8 @@ const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined };
  * was closed.
  */
 export class TreeIterator<T> implements IterableIterator<T, undefined, undefined> {
+  /** Of `OpenIterators`. */
+  place = -1;
   readonly #trees: Trees;
   readonly #range: Range;
   readonly #take: Take<T>;

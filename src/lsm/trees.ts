@@ -23,6 +23,7 @@ import { flushMemtable } from './flush.ts';
 import { Manifest } from './manifest.ts';
 import type { TreeRecord } from './manifest-state.ts';
 import { Memtable } from './memtable.ts';
+import { OpenIterators } from './open-iterators.ts';
 import { OperationsEncoder } from './operations.ts';
 import { ReadScratch } from './read-scratch.ts';
 import { replay } from './replay.ts';
@@ -70,7 +71,7 @@ export class Trees implements SharedParts {
   readonly background: Background;
   readonly snapshots: Snapshots = new Snapshots();
   /** Those that are open. */
-  readonly iterators: Set<{ close(): void }> = new Set();
+  readonly iterators: OpenIterators = new OpenIterators();
   /** Encodes operations that are written one by one. */
   readonly encoder: OperationsEncoder = new OperationsEncoder();
   readonly scratch: ReadScratch;
@@ -379,7 +380,7 @@ export class Trees implements SharedParts {
       }
     }
     await this.background.stop();
-    for (const iterator of [...this.iterators]) iterator.close();
+    this.iterators.closeAll();
     this.snapshots.close();
     await this.calls.idle();
     await attempt(() => this.wal.close());

@@ -45,7 +45,7 @@ const BURST_BYTES = 1024 * 1024;
 
 export class TableOutput {
   readonly writer: TableWriter;
-  /** Tables that are whole. */
+  /** Tables that are whole; the last may not be durable yet. */
   readonly files: TableFile[] = [];
   readonly #context: WorkContext;
   readonly #args: OutputArgs;
@@ -55,6 +55,8 @@ export class TableOutput {
   #written = 0;
   #made: string[] = [];
   #lower: Uint8Array | undefined;
+  /** The table before, which is being synced. */
+  #syncing: Promise<void> = Promise.resolve();
 
   /**
    * @param base no sequence number is less
@@ -91,12 +93,16 @@ export class TableOutput {
   ready(): Promise<void> | undefined {
     this.#checkCancelled();
     const { bytesPerSecond = 0 } = this.#args;
-    return this.writer.hasFile && bytesPerSecond === 0 ? undefined : this.#prepare(bytesPerSecond);
+    const isReady = this.writer.hasFile && bytesPerSecond === 0 && !this.writer.takeTurn();
+    return isReady ? undefined : this.#prepare(bytesPerSecond);
   }
 
   async #prepare(bytesPerSecond: number): Promise<void> {
     if (bytesPerSecond > 0) await this.#pace(bytesPerSecond);
-    if (this.writer.hasFile) return;
+    if (this.writer.hasFile) {
+      await new Promise<void>((resolve) => this.#context.clock.nextTurn(resolve));
+      return;
+    }
     const number = this.#args.firstNumber + this.files.length;
     const path = joinPath(this.#args.directory, tableFileName(number));
     const file = await this.#context.vfs.open(path, 'create');
@@ -117,14 +123,19 @@ export class TableOutput {
       if (!writer.hasEntries && (upper !== undefined || ranges.length === 0)) return;
       await this.ready();
     }
-    const properties = await writer.finish(ranges, this.#args.origin, this.#args.drop);
+    // One is synced while the next is written; the one before that is durable by now.
+    await this.#syncing;
+    const { properties, durable } = writer.finish(ranges, this.#args.origin, this.#args.drop);
+    this.#syncing = durable;
+    durable.catch(() => undefined);
     this.files.push({ number: this.#args.firstNumber + this.files.length, properties });
     this.#lower = upper;
     writer.begin(this.#base);
   }
 
-  /** Makes the names of the tables durable, when all of them are whole. */
+  /** Makes the tables durable, and then their names. */
   async publish(): Promise<TableFile[]> {
+    await this.#syncing;
     if (this.files.length > 0) await this.#context.vfs.syncDir(this.#args.directory);
     return this.files;
   }
@@ -132,6 +143,7 @@ export class TableOutput {
   /** Removes what was made. What cannot be removed is left to whoever opens the tree next. */
   async discard(): Promise<void> {
     await this.writer.abandon().catch(() => undefined);
+    await this.#syncing.catch(() => undefined);
     for (const path of this.#made) await this.#context.vfs.remove(path).catch(() => undefined);
   }
 

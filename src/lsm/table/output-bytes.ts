@@ -16,7 +16,9 @@ import { pieceBytes, type WorkMemory } from './work.ts';
 /** So much is written to the file at once. */
 const WRITE_BYTES: number = 1024 * 1024;
 /** When so much more was written, it is synced, so that the disk works while the rest is made. */
-const SYNC_BYTES = 8 * WRITE_BYTES;
+const SYNC_BYTES = 4 * WRITE_BYTES;
+/** So often the thread is let go of, since it hears only then that a sync has ended. */
+const TURN_BYTES = 2 * WRITE_BYTES;
 /** What blocks can be told to have at most, when they do not have one larger entry. */
 export const BLOCK_BYTES_MIN = 256;
 export const BLOCK_BYTES_MAX = 65_536;
@@ -44,18 +46,69 @@ export interface StreamedValue {
 /** What is told of each write: how many bytes it had. */
 export type OnWritten = (bytes: number) => void;
 
+/** A file that is synced while it grows. */
+class GrowingFile {
+  readonly #file: VfsFile;
+  #position = 0;
+  /** A sync under way, which never rejects, and the position up to which the file was told to be synced. */
+  #syncing: Promise<void> | undefined;
+  #syncedTo = 0;
+  #failure: { error: unknown } | undefined;
+
+  constructor(file: VfsFile) {
+    this.#file = file;
+  }
+
+  append(bytes: Uint8Array): void {
+    this.#file.writeSync(bytes, this.#position);
+    this.#position += bytes.length;
+    if (this.#position - this.#syncedTo >= SYNC_BYTES && this.#syncing === undefined) this.#beginSync();
+  }
+
+  /**
+   * Syncs and closes it.
+   *
+   * @throws VarveError `IO`, `NO_SPACE`: also where an earlier sync has failed, which no later one makes good
+   */
+  async finish(): Promise<void> {
+    try {
+      await this.#syncing;
+      if (this.#failure !== undefined) throw this.#failure.error;
+      await this.#file.datasync();
+    } finally {
+      await this.#file.close();
+    }
+  }
+
+  /** Closes it as it is. */
+  async abandon(): Promise<void> {
+    await this.#syncing;
+    await this.#file.close();
+  }
+
+  #beginSync(): void {
+    this.#syncedTo = this.#position;
+    this.#syncing = this.#file
+      .datasync()
+      .catch((error: unknown) => {
+        this.#failure ??= { error };
+      })
+      .then(() => {
+        this.#syncing = undefined;
+      });
+  }
+}
+
 export class OutputBytes {
   readonly #memory: MemoryView;
   readonly #address: number;
   readonly #onWritten: OnWritten;
-  #file: VfsFile | undefined;
+  #file: GrowingFile | undefined;
   /** Where in the file the bytes in memory belong, and how many there are. */
   #position = 0;
   #used = 0;
-  /** A sync under way, which never rejects, and the position up to which the file was told to be synced. */
-  #syncing: Promise<void> | undefined;
-  #syncedTo = 0;
-  #syncFailure: { error: unknown } | undefined;
+  /** Where the thread is let go of the next time. */
+  #turnAt = 0;
 
   constructor(memory: MemoryView, work: WorkMemory, onWritten: OnWritten) {
     this.#memory = memory;
@@ -77,8 +130,15 @@ export class OutputBytes {
     return this.#used >= WRITE_BYTES;
   }
 
-  get file(): VfsFile | undefined {
-    return this.#file;
+  get hasFile(): boolean {
+    return this.#file !== undefined;
+  }
+
+  /** Whether it is time to let go of the thread for a moment; says so once. */
+  takeTurn(): boolean {
+    if (this.#position < this.#turnAt) return false;
+    this.#turnAt = this.#position + TURN_BYTES;
+    return this.#position > 0;
   }
 
   /** Begins an empty file, which is given later. */
@@ -86,36 +146,31 @@ export class OutputBytes {
     this.#file = undefined;
     this.#position = 0;
     this.#used = 0;
-    this.#syncedTo = 0;
-    this.#syncFailure = undefined;
+    this.#turnAt = TURN_BYTES;
   }
 
   attach(file: VfsFile): void {
     assert(this.#file === undefined, 'a table has one file');
-    this.#file = file;
+    this.#file = new GrowingFile(file);
   }
 
   /**
-   * Syncs the file.
+   * Lets go of the file, to which everything was written.
    *
-   * @throws VarveError `IO`, `NO_SPACE`: also where an earlier sync has failed, which no later one makes good
+   * @returns a promise that resolves when it is durable and closed; rejects with VarveError `IO`, `NO_SPACE`
    */
-  async sync(): Promise<void> {
-    await this.#syncing;
-    if (this.#syncFailure !== undefined) throw this.#syncFailure.error;
-    await this.#file?.datasync();
+  finish(): Promise<void> {
+    const file = this.#file;
+    assert(file !== undefined && this.#used === 0, 'what is finished was written');
+    this.#file = undefined;
+    return file.finish();
   }
 
-  /** Lets go of the file, when nothing is under way any more. */
-  async detach(): Promise<VfsFile | undefined> {
-    await this.#syncing;
-    return this.#detached();
-  }
-
-  #detached(): VfsFile | undefined {
+  /** Lets go of the file as it is, if there is one. */
+  async abandon(): Promise<void> {
     const file = this.#file;
     this.#file = undefined;
-    return file;
+    await file?.abandon();
   }
 
   /** So many bytes were put where the end is. */
@@ -193,22 +248,8 @@ export class OutputBytes {
   /** Writes bytes as they lie in memory; nothing may wait. */
   write(address: number, bytes: number): void {
     assert(this.#file !== undefined && this.#used === 0, 'bytes are written in order, to a file');
-    this.#file.writeSync(this.#memory.buffer(address, bytes), this.#position);
+    this.#file.append(this.#memory.buffer(address, bytes));
     this.#position += bytes;
     this.#onWritten(bytes);
-    if (this.#position - this.#syncedTo >= SYNC_BYTES && this.#syncing === undefined)
-      this.#beginSync(this.#file);
-  }
-
-  #beginSync(file: VfsFile): void {
-    this.#syncedTo = this.#position;
-    this.#syncing = file
-      .datasync()
-      .catch((error: unknown) => {
-        this.#syncFailure ??= { error };
-      })
-      .then(() => {
-        this.#syncing = undefined;
-      });
   }
 }

@@ -126,7 +126,7 @@ export class TableWriter {
 
   /** Whether the table has a file. */
   get hasFile(): boolean {
-    return this.#output.file !== undefined;
+    return this.#output.hasFile;
   }
 
   /**
@@ -238,19 +238,18 @@ export class TableWriter {
   }
 
   /**
-   * Ends the table.
+   * Ends the table: another one may begin while this one's file is synced.
    *
    * @param ranges what it has of deleted ranges, in order
    * @param drop the rule by which values were counted, if there is one
-   * @returns its properties, when it is durable
+   * @returns its properties, and a promise that resolves when it is durable
    */
-  async finish(
+  finish(
     ranges: readonly RangeTombstone[],
     origin: TableOrigin,
     drop?: DropRule,
-  ): Promise<TableProperties> {
-    const { file } = this.#output;
-    assert(file !== undefined, 'a table has a file');
+  ): { properties: TableProperties; durable: Promise<void> } {
+    assert(this.hasFile, 'a table has a file');
     if (this.hasEntries) this.finishBlock();
     if (this.#index.count > 0) this.#finishPart();
     const rangesAt = this.#appendRanges(ranges);
@@ -270,15 +269,17 @@ export class TableWriter {
     writeFooter(this.#memory, this.#output.end, footer);
     this.#output.took(FOOTER_BYTES);
     this.#output.flush();
-    await this.#output.sync();
-    await this.#output.detach();
-    await file.close();
-    return properties;
+    return { properties, durable: this.#output.finish() };
   }
 
   /** Gives the file up that is being written, if there is one. */
-  async abandon(): Promise<void> {
-    await (await this.#output.detach())?.close();
+  abandon(): Promise<void> {
+    return this.#output.abandon();
+  }
+
+  /** Whether it is time to let go of the thread for a moment, so that the disk is kept busy; says so once. */
+  takeTurn(): boolean {
+    return this.#output.takeTurn();
   }
 
   // --- blocks and parts -----------------------------------------------------------------------------

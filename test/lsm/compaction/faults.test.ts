@@ -127,7 +127,7 @@ describe('a flush and a merge', () => {
     isBroken = false;
     syncs = 0;
     const file = await kit.write(entries);
-    expect(syncs).toBe(2);
+    expect(syncs).toBeGreaterThan(1);
     expect((await verifyTable(vfs, kit.path(file!.number), kit.memory)).entries).toBe(100);
     expect(kit.leaks()).toEqual([]);
   });
