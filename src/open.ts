@@ -357,6 +357,7 @@ export class Database {
         sortCells: (args) => pool.run('sortCells', args, { vfs }),
         writeRun: (args) => pool.run('writeRun', args, { vfs }),
         mergeTables: (args) => pool.run('mergeTables', args, { vfs }),
+        reserve: (bytes) => pool.reserve(bytes),
       },
     });
     this.#trees = opening;

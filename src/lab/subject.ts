@@ -100,6 +100,7 @@ async function openStore(
       sortCells: (args) => pool.run('sortCells', args, { vfs }),
       writeRun: (args) => pool.run('writeRun', args, { vfs }),
       mergeTables: (args) => pool.run('mergeTables', args, { vfs }),
+      reserve: (bytes) => pool.reserve(bytes),
     },
   });
   const log = trees.wal;

@@ -16,4 +16,9 @@ export interface TableWork {
   writeRun(args: WriteRunArgs): Promise<OutputResult>;
   /** See `mergeTables`. */
   mergeTables(args: MergeTablesArgs): Promise<OutputResult>;
+  /**
+   * Keeps so much working memory for a task, until what is returned is called: a full memtable could not be written to
+   * a table where it and others have all there is.
+   */
+  reserve?(bytes: number): () => void;
 }

@@ -18,6 +18,7 @@ import { joinPath } from '../vfs/vfs.ts';
 import { Background } from './background.ts';
 import { compactTree } from './compact.ts';
 import { backlogOf } from './compaction/strategy.ts';
+import { USUAL_WRITE_RUN_BYTES } from './compaction/write-run.ts';
 import { sourceOf } from './drop-options.ts';
 import { flushMemtable } from './flush.ts';
 import { Manifest } from './manifest.ts';
@@ -81,9 +82,13 @@ export class Trees implements SharedParts {
   readonly spares: SpareSlabs;
   /** Calls that use memory or files and that closing has to wait for. */
   readonly calls: Flights = new Flights();
+  /** Gives back what is kept for flushes. */
+  readonly #dropReserve: () => void;
   readonly #cores: Map<string, TreeCore> = new Map();
   #list: TreeCore[] = [];
   #making: Promise<unknown> = Promise.resolve();
+  /** Until then, the write-ahead log has what no memtable has yet. */
+  #isReplayed = false;
   #closing: Promise<void> | undefined;
   #usualBatchBytes = 0;
 
@@ -113,9 +118,12 @@ export class Trees implements SharedParts {
       ownLevel(resolveSyncPolicy(parts.sync)),
       this.background,
     );
+    this.#dropReserve =
+      (parts.readOnly ? undefined : parts.tasks.reserve?.(USUAL_WRITE_RUN_BYTES)) ?? (() => {});
     try {
       this.scratch = new ReadScratch(memory);
     } catch (error) {
+      this.#dropReserve();
       this.writer.release();
       throw error;
     }
@@ -295,6 +303,7 @@ export class Trees implements SharedParts {
       return true;
     };
     await replay({ memory, wal: this.wal, writer: this.writer, trees: this.#list, makeRoom });
+    this.#isReplayed = true;
     this.background.kick();
   }
 
@@ -331,6 +340,7 @@ export class Trees implements SharedParts {
   /** Removes what no tree needs any more from the write-ahead log, and flushes what holds it back too long. */
   async #trim(): Promise<void> {
     const { wal } = this;
+    if (!this.#isReplayed) return;
     let from = wal.durable.synced;
     let behind: TreeCore | undefined;
     for (const tree of this.#list) {
@@ -392,6 +402,7 @@ export class Trees implements SharedParts {
 
   async #release(): Promise<void> {
     for (const core of this.#list) core.release();
+    this.#dropReserve();
     this.writer.release();
     this.scratch.release();
     this.spares.release();

@@ -113,6 +113,10 @@ export class Pool {
   #ending: Promise<void> = Promise.resolve();
   #failure: unknown;
   #onIdle: (() => void) | undefined;
+  /** Working memory for one task where there is no other, and how many want it to be kept. */
+  #reserve: Slab | undefined;
+  #isReserveUsed = false;
+  #reserveHolders = 0;
   #closing: Promise<void> | undefined;
 
   /** @throws TypeError, RangeError where an option is wrong */
@@ -183,6 +187,49 @@ export class Pool {
     }
   }
 
+  /**
+   * Keeps working memory for one task at a time, for who would never get any: tasks that give memory back must not
+   * want for it. Those that need more than that have to find it elsewhere.
+   *
+   * @returns what lets go of it
+   */
+  reserve(bytes: number): () => void {
+    this.#reserveHolders++;
+    this.#reserve ??= this.#memory.slabs.tryAllocate(SCRATCH_BYTES + bytes, 'reserve of tasks');
+    let isHeld = true;
+    return () => {
+      if (!isHeld) return;
+      isHeld = false;
+      this.#reserveHolders--;
+      this.#dropReserve();
+    };
+  }
+
+  /** Gives the reserve back when nobody wants it any more. */
+  #dropReserve(): void {
+    if (this.#reserveHolders > 0 || this.#isReserveUsed) return;
+    this.#reserve?.release();
+    this.#reserve = undefined;
+  }
+
+  #takeMemory(bytes: number, name: TaskName): Slab | undefined {
+    const slab = this.#memory.slabs.tryAllocate(bytes, `task ${name}`);
+    if (slab !== undefined) return slab;
+    const reserve = this.#reserve;
+    if (reserve === undefined || this.#isReserveUsed || reserve.bytes < bytes) return undefined;
+    this.#isReserveUsed = true;
+    return reserve;
+  }
+
+  #giveMemory(slab: Slab): void {
+    if (slab !== this.#reserve) {
+      slab.release();
+      return;
+    }
+    this.#isReserveUsed = false;
+    this.#dropReserve();
+  }
+
   /** Threads that have nothing to do, and nothing that waits for them. */
   get idleThreads(): number {
     return Math.max(0, this.threads - this.#running - this.#queue.length);
@@ -237,8 +284,7 @@ export class Pool {
     while (this.#queue.length > 0 && this.#running < Math.max(1, this.threads)) {
       const job = this.#queue[0] as Job;
       const bytes = SCRATCH_BYTES + taskBytes(job.task, job.args);
-      const { slabs } = this.#memory;
-      const slab = slabs.tryAllocate(bytes, `task ${job.name}`);
+      const slab = this.#takeMemory(bytes, job.name);
       // What runs will give its memory back. Where nothing runs, nobody may.
       if (slab === undefined && this.#running > 0) return;
       this.#queue.shift();
@@ -267,7 +313,7 @@ export class Pool {
       this.#failed++;
       settle = () => job.reject(error);
     }
-    slab.release();
+    this.#giveMemory(slab);
     this.#running--;
     this.#busyMs += this.#clock.monotonic() - startMs;
     job.signal?.removeEventListener('abort', job.onAbort);

@@ -35,6 +35,9 @@ export function writeRunBytes(args: WriteRunArgs): number {
   return mergeBytes(args.runs.length, rulesOf(args));
 }
 
+/** What it takes as a rule: to write one run, while nobody needs more than the newest of each key. */
+export const USUAL_WRITE_RUN_BYTES: number = mergeBytes(1, { snapshots: [], fragments: [] });
+
 class Run implements TaskSource {
   readonly #memory: MemoryView;
   readonly #address: number;
