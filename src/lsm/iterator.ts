@@ -18,7 +18,7 @@ import type { Memtable } from './memtable.ts';
 import { type MergeSource, RunSource } from './merge-source.ts';
 import { KEY_BYTES_MAX } from './operations.ts';
 import { PageMerge } from './page-merge.ts';
-import { type Fragment, fragmentsOf, type RangeTombstone } from './range-tombstones.ts';
+import { type Fragment, newestFragments, type RangeTombstone } from './range-tombstones.ts';
 import { sequenceOf, type TreeSnapshot } from './snapshot.ts';
 import type { SlabSource } from './spare-slabs.ts';
 import { TableCursor } from './table/cursor.ts';
@@ -120,7 +120,7 @@ export class TreeIterator<T> implements IterableIterator<T, undefined, undefined
     this.#take = take;
     this.#withValues = withValues;
     this.#left = range.limit;
-    this.#held = new Held(tree);
+    this.#held = new Held(tree, range.snapshot);
     try {
       this.#merge = this.#open(range.start, range.end);
     } catch (error) {
@@ -281,11 +281,12 @@ export class TreeIterator<T> implements IterableIterator<T, undefined, undefined
 
 /** What a tree had at one moment: memtables and tables. */
 class Held {
+  /** Deleted ranges, as the snapshot sees them. */
   readonly fragments: readonly Fragment[];
   readonly #memtables: Memtable[];
   readonly #version: Version;
 
-  constructor({ active, frozen, version }: TreeCore) {
+  constructor({ active, frozen, version }: TreeCore, snapshot: number) {
     this.#version = version.hold();
     this.#memtables = [active.hold()];
     for (const memtable of frozen) this.#memtables.push(memtable.hold());
@@ -294,7 +295,7 @@ class Held {
       if (memtable.rangeCount > 0) deletions.push(...memtable.rangeDeletions());
     }
     if (version.rangeTombstones.length > 0) deletions.push(...version.rangeTombstones);
-    this.fragments = deletions.length === 0 ? NO_FRAGMENTS : fragmentsOf(deletions);
+    this.fragments = deletions.length === 0 ? NO_FRAGMENTS : newestFragments(deletions, snapshot);
   }
 
   /**

@@ -58,6 +58,82 @@ export function fragmentsOf(tombstones: readonly RangeTombstone[]): Fragment[] {
 }
 
 /**
+ * What one snapshot sees of deletions: fragments, each with the newest alone. It takes time in proportion to their
+ * number, however many of them cover the same keys.
+ *
+ * @param tombstones in any order
+ * @param snapshot what is older is seen
+ */
+export function newestFragments(tombstones: readonly RangeTombstone[], snapshot: number): Fragment[] {
+  const byStart = tombstones
+    .filter(({ start, end, sequence }) => sequence < snapshot && Buffer.compare(start, end) < 0)
+    .sort((a, b) => Buffer.compare(a.start, b.start));
+  const fragments: Fragment[] = [];
+  // Those that cover where the sweep has come to, and some that do not any more; the newest is at the top.
+  const open: RangeTombstone[] = [];
+  let at: Uint8Array | undefined;
+  for (let next = 0; next < byStart.length || open.length > 0; ) {
+    while (open.length > 0 && at !== undefined && Buffer.compare((open[0] as RangeTombstone).end, at) <= 0)
+      popNewest(open);
+    const newest = open[0];
+    const coming = byStart[next];
+    if (newest === undefined && coming === undefined) break;
+    if (newest === undefined || at === undefined) {
+      at = (coming as RangeTombstone).start;
+    } else {
+      // The newest covers all up to its end, or up to where a newer one begins.
+      const isCut = coming !== undefined && Buffer.compare(coming.start, newest.end) < 0;
+      const end = isCut ? coming.start : newest.end;
+      addFragment(fragments, at, end, newest.sequence);
+      at = end;
+    }
+    for (
+      let one = byStart[next];
+      one !== undefined && Buffer.compare(one.start, at) <= 0;
+      one = byStart[++next]
+    )
+      pushNewest(open, one);
+  }
+  return fragments;
+}
+
+/** Adds a stretch; one that goes on where the last ends, with the same deletion, becomes part of that. */
+function addFragment(fragments: Fragment[], start: Uint8Array, end: Uint8Array, sequence: number): void {
+  if (Buffer.compare(start, end) >= 0) return;
+  const last = fragments.at(-1);
+  if (last !== undefined && last.sequences[0] === sequence && Buffer.compare(last.end, start) === 0)
+    last.end = end;
+  else fragments.push({ start, end, sequences: [sequence] });
+}
+
+/** Adds to a binary heap with the greatest sequence number at the top. */
+function pushNewest(heap: RangeTombstone[], tombstone: RangeTombstone): void {
+  let at = heap.push(tombstone) - 1;
+  while (at > 0) {
+    const parent = (at - 1) >> 1;
+    if ((heap[parent] as RangeTombstone).sequence >= tombstone.sequence) break;
+    heap[at] = heap[parent] as RangeTombstone;
+    at = parent;
+  }
+  heap[at] = tombstone;
+}
+
+/** Takes the top from such a heap. */
+function popNewest(heap: RangeTombstone[]): void {
+  const last = heap.pop() as RangeTombstone;
+  if (heap.length === 0) return;
+  let at = 0;
+  for (let child = 1; child < heap.length; child = 2 * at + 1) {
+    const right = heap[child + 1];
+    if (right !== undefined && right.sequence > (heap[child] as RangeTombstone).sequence) child++;
+    if ((heap[child] as RangeTombstone).sequence <= last.sequence) break;
+    heap[at] = heap[child] as RangeTombstone;
+    at = child;
+  }
+  heap[at] = last;
+}
+
+/**
  * The newest deletion that covers a key and that a snapshot sees; -1 where there is none.
  *
  * @param fragments in order
