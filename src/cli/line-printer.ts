@@ -12,6 +12,7 @@ import {
   ROW_LENGTH,
   ROW_LINE,
   ROW_NUMBERS,
+  ROW_POSITION,
   ROW_START,
 } from '../scan/line-collector.ts';
 import type { Context } from './context.ts';
@@ -20,6 +21,10 @@ import type { Output } from './output.ts';
 export interface LineStyle {
   hasNames: boolean;
   hasNumbers: boolean;
+  /** Whether there is before each line, or each match, how many bytes of the text are before it. */
+  hasPositions: boolean;
+  /** Whether a zero byte is behind names. */
+  endsNames: boolean;
   /** Prints the matches, each on a line of its own. */
   onlyMatching: boolean;
   /** Prints the lines as they are. */
@@ -61,17 +66,18 @@ export class LinePrinter {
       if ((flags & LINE_FOLLOWS_GAP) !== 0 || this.#isOther(name))
         this.#stdout.line(this.#colours.cyan('--'));
       const isContext = (flags & LINE_IS_CONTEXT) !== 0;
-      const prefix = this.#prefix(name, linesBefore + (rows[at + ROW_LINE] as number) + 1, isContext);
+      const line = linesBefore + (rows[at + ROW_LINE] as number) + 1;
+      const position = rows[at + ROW_POSITION] as number;
       if (this.#style.onlyMatching) {
         for (let i = 0; i < spans.length; i += 2) {
-          this.#stdout.write(prefix);
+          this.#stdout.write(this.#prefix(name, line, position + (spans[i] as number), isContext));
           const match = text.subarray(start + (spans[i] as number), start + (spans[i + 1] as number));
           this.#stdout.write(this.#coloured(match));
           this.#stdout.line('');
         }
         continue;
       }
-      this.#stdout.write(prefix);
+      this.#stdout.write(this.#prefix(name, line, position, isContext));
       this.#writeLine(text.subarray(start, next), length, spans);
     }
   }
@@ -83,11 +89,16 @@ export class LinePrinter {
     return isOther && this.#style.hasContext;
   }
 
-  #prefix(name: string, line: number, isContext: boolean): string {
-    const { hasNames, hasNumbers } = this.#style;
+  #prefix(name: string, line: number, position: number, isContext: boolean): string {
+    const { hasNames, hasNumbers, hasPositions, endsNames } = this.#style;
     const { cyan, magenta, green } = this.#colours;
     const separator = cyan(isContext ? '-' : ':');
-    return (hasNames ? magenta(name) + separator : '') + (hasNumbers ? green(String(line)) + separator : '');
+    const behindName = endsNames ? '\0' : separator;
+    const number = (wanted: boolean, value: number): string =>
+      wanted ? green(String(value)) + separator : '';
+    return (
+      (hasNames ? magenta(name) + behindName : '') + number(hasNumbers, line) + number(hasPositions, position)
+    );
   }
 
   /** @param whole the line with its line end, and what says that it was cut off */

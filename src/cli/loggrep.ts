@@ -19,10 +19,13 @@ import type { Context, ExitCode } from './context.ts';
 import { sentenceOf, UsageError } from './failure.ts';
 import { formatByteRate, formatBytes, formatCount, formatDuration, plural } from './format.ts';
 import { LinePrinter } from './line-printer.ts';
+import { type NameRule, skipByName } from './name-rules.ts';
 
 export interface LoggrepCommandOptions extends ChoiceOptions {
   /** Milliseconds since the epoch. */
   regexp?: string[];
+  /** Files of patterns. */
+  file?: string[];
   fixedStrings?: boolean;
   ignoreCase?: boolean;
   wordRegexp?: boolean;
@@ -37,6 +40,11 @@ export interface LoggrepCommandOptions extends ChoiceOptions {
   /** commander: `--no-filename` makes it false. */
   filename?: boolean;
   quiet?: boolean;
+  /** commander: `--no-messages` makes it false. */
+  messages?: boolean;
+  byteOffset?: boolean;
+  null?: boolean;
+  names?: NameRule[];
   maxCount?: number;
   afterContext?: number;
   beforeContext?: number;
@@ -51,6 +59,9 @@ export interface LoggrepCommandOptions extends ChoiceOptions {
   stats?: boolean;
 }
 
+/** Is found nowhere. */
+const NOTHING = '(?!)';
+
 /** What is printed for each file. */
 type Answer = 'lines' | 'count' | 'names' | 'namesWithout' | 'nothing';
 
@@ -59,27 +70,35 @@ export async function loggrep(
   options: LoggrepCommandOptions,
   context: Context,
 ): Promise<ExitCode> {
-  const [patterns, files] = patternsAndFiles(args, options);
+  const [patterns, files] = await patternsAndFiles(args, options);
   const answer = answerOf(options);
   const colours = coloursFor(options.color, context);
   const isColoured = answer === 'lines' && colours.isColorSupported;
-  const { recursive, rotated } = options;
+  const { recursive, rotated, names } = options;
   const standardInput = (): NodeJS.ReadStream => {
     checkStandardInput();
     return process.stdin;
   };
-  const expanded = await expandInputs(nodeVfs, files, { recursive, rotated, standardInput });
+  const expanded = await expandInputs(nodeVfs, files, {
+    recursive,
+    rotated,
+    standardInput,
+    skip: names && skipByName(names),
+  });
   const hasNames =
     options.filename !== false &&
     (options.withFilename === true || files.length > 1 || expanded.inputs.length > 1 || recursive === true);
-  const isPlain = !hasNames && options.lineNumber !== true && options.onlyMatching !== true && !isColoured;
+  const { lineNumber, byteOffset, onlyMatching } = options;
+  const isPlain = ![hasNames, lineNumber, byteOffset, onlyMatching, isColoured].includes(true);
   const spec = specOf(patterns, options, answer, isPlain, isColoured);
   // A wrong expression is told before anything is read.
   compilePattern(spec);
   const printer = new LinePrinter(context.stdout, colours, {
     hasNames,
-    hasNumbers: options.lineNumber === true,
-    onlyMatching: options.onlyMatching === true,
+    hasNumbers: lineNumber === true,
+    hasPositions: byteOffset === true,
+    endsNames: options.null === true,
+    onlyMatching: onlyMatching === true,
     isPlain: isPlain && spec.parted !== true,
     hasContext: spec.parted === true,
   });
@@ -106,14 +125,19 @@ async function chosenOf(options: LoggrepCommandOptions, context: Context): Promi
   return reading && { reading, index: options.index ?? true, indexDirectory: options.indexDir };
 }
 
-function patternsAndFiles(
+async function patternsAndFiles(
   args: readonly string[],
-  { regexp, recursive }: LoggrepCommandOptions,
-): [patterns: string[], files: readonly string[]] {
+  { regexp, file, recursive }: LoggrepCommandOptions,
+): Promise<[patterns: string[], files: readonly string[]]> {
   const [first, ...rest] = args;
-  if (regexp === undefined && first === undefined) throw new UsageError('there is no pattern to search for');
-  const patterns = (regexp ?? [first as string]).flatMap((pattern) => pattern.split('\n'));
-  const files = regexp === undefined ? rest : args;
+  const isFirst = regexp === undefined && file === undefined;
+  if (isFirst && first === undefined) throw new UsageError('there is no pattern to search for');
+  const patterns = (regexp ?? (isFirst ? [first as string] : [])).flatMap((pattern) => pattern.split('\n'));
+  if (file !== undefined) {
+    const { inputLines } = await import('./input-lines.ts');
+    for (const path of file) for await (const line of inputLines(path)) patterns.push(line);
+  }
+  const files = isFirst ? rest : args;
   if (files.length > 0) return [patterns, files];
   return [patterns, [recursive === true ? '.' : '-']];
 }
@@ -139,8 +163,9 @@ function specOf(
   const parted = showsLines && (around ?? before ?? after) !== undefined;
   const most = options.maxCount ?? Number.POSITIVE_INFINITY;
   return {
-    patterns: [...patterns],
-    fixed: options.fixedStrings === true,
+    // Where there are none, as in an empty file, no line has one.
+    patterns: patterns.length === 0 ? [NOTHING] : [...patterns],
+    fixed: options.fixedStrings === true && patterns.length > 0,
     ignoreCase: options.ignoreCase === true,
     whole: options.lineRegexp === true ? 'line' : options.wordRegexp === true ? 'word' : 'part',
     invert: options.invertMatch === true,
@@ -199,7 +224,7 @@ class Search {
 
   fail(error: unknown): void {
     this.#hasFailed = true;
-    this.#context.note(sentenceOf(error));
+    if (this.#options.messages !== false) this.#context.note(sentenceOf(error));
   }
 
   async run(inputs: readonly Input[]): Promise<void> {
@@ -245,9 +270,13 @@ class Search {
     this.#files++;
     if (found > 0) this.#filesFound++;
     if (this.#answer === 'count' && this.#spec.limit > 0)
-      stdout.line(`${this.#hasNames ? `${input.name}:` : ''}${found}`);
-    if (this.#answer === 'names' && found > 0) stdout.line(input.name);
-    if (this.#answer === 'namesWithout' && found === 0) stdout.line(input.name);
+      stdout.line(`${this.#hasNames ? input.name + this.#behindName(':') : ''}${found}`);
+    const isNamed = this.#answer === 'names' ? found > 0 : this.#answer === 'namesWithout' && found === 0;
+    if (isNamed) stdout.write(input.name + this.#behindName('\n'));
+  }
+
+  #behindName(usual: string): string {
+    return this.#options.null === true ? '\0' : usual;
   }
 
   #print(input: Input, { result, linesBefore }: FoundPart): void {

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { systemCode } from '../errors.ts';
 import { MEMORY_BYTES_MIN } from '../limits.ts';
 import type { FollowEvent } from '../logfile/follow.ts';
 import { isWaitedFor, TAIL_INTERVAL_MS, TAIL_LINES, tailParts } from '../logfile/tail.ts';
@@ -22,6 +23,12 @@ import { readingOf } from './reading.ts';
 export interface LogtailCommandOptions extends ChoiceOptions {
   /** As it was typed: `100`, `+5`. */
   lines?: string;
+  /** The same of bytes. */
+  bytes?: string;
+  /** With `follow`: of the process with which it ends. */
+  pid?: number;
+  /** With `follow`, in milliseconds. */
+  sleepInterval?: number;
   follow?: boolean;
   quiet?: boolean;
   verbose?: boolean;
@@ -44,7 +51,7 @@ export async function logtail(
 ): Promise<ExitCode> {
   const { stdout, signal } = context;
   const { recursive, rotated, encoding, follow = false } = options;
-  const wanted = wantedLines(options.lines);
+  const wanted = wantedPart(options);
   const choice = await choiceOf(options);
   let hasFailed = false;
   const standardInput = (): NodeJS.ReadStream => {
@@ -72,7 +79,8 @@ export async function logtail(
     vfs: nodeVfs,
     wanted,
     follow,
-    intervalMs: TAIL_INTERVAL_MS,
+    intervalMs: options.sleepInterval ?? TAIL_INTERVAL_MS,
+    isOver: endOf(options.pid),
     encoding,
     choice,
     choosing: await readingOf(options),
@@ -94,16 +102,59 @@ export async function logtail(
   return hasFailed ? 2 : 0;
 }
 
-function wantedLines(text: string | undefined): TailStart {
-  if (text === undefined) return { lines: TAIL_LINES };
-  const [, sign, digits] = /^([+-]?)(\d+)$/.exec(text) ?? [];
-  const number = Number(digits);
-  if (!Number.isSafeInteger(number)) {
-    throw new UsageError(
-      `the number of lines must be a whole number, or + and the number of a line, not "${text}"`,
-    );
+function wantedPart({ lines, bytes }: LogtailCommandOptions): TailStart {
+  if (bytes !== undefined) {
+    const { sign, number } = parseAmount('bytes', bytes);
+    return sign === '+' ? { fromByte: Math.max(1, number) } : { bytes: number };
   }
+  if (lines === undefined) return { lines: TAIL_LINES };
+  const { sign, number } = parseAmount('lines', lines);
   return sign === '+' ? { fromLine: Math.max(1, number) } : { lines: number };
+}
+
+/** What GNU tail multiplies numbers with, but for those that no file is as large as. */
+const UNITS: Readonly<Record<string, number>> = {
+  '': 1,
+  b: 512,
+  kB: 1000,
+  k: 2 ** 10,
+  K: 2 ** 10,
+  KiB: 2 ** 10,
+  MB: 1000 ** 2,
+  m: 2 ** 20,
+  M: 2 ** 20,
+  MiB: 2 ** 20,
+  GB: 1000 ** 3,
+  G: 2 ** 30,
+  GiB: 2 ** 30,
+  TB: 1000 ** 4,
+  T: 2 ** 40,
+  TiB: 2 ** 40,
+};
+
+/** @param text as it was typed: `100`, `+5`, `10K` */
+function parseAmount(what: string, text: string): { sign: string; number: number } {
+  const [, sign = '', digits, unit = ''] = /^([+-]?)(\d+)([a-zA-Z]*)$/.exec(text) ?? [];
+  const number = Number(digits) * (UNITS[unit] ?? Number.NaN);
+  if (!Number.isSafeInteger(number)) {
+    const from = `+ and the number of a ${what === 'lines' ? 'line' : 'byte'}`;
+    throw new UsageError(`the number of ${what} must be a whole number, or ${from}, not "${text}"`);
+  }
+  return { sign, number };
+}
+
+/** What says whether a process has ended. */
+function endOf(pid: number | undefined): (() => boolean) | undefined {
+  if (pid === undefined) return undefined;
+  return () => {
+    try {
+      process.kill(pid, 0);
+      return false;
+    } catch (error) {
+      // One of somebody else is there, though it takes no signal of ours.
+      return systemCode(error) !== 'EPERM';
+    }
+  };
 }
 
 /** Says which file it is, whenever that changes. */

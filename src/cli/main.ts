@@ -17,7 +17,17 @@ if ((first === '--version' || first === '-V') && rest.length === 0) {
   process.stdout.write(`${version}\n`);
 } else {
   const [{ runProgram }, add] = await Promise.all([import('./run.ts'), commandsFor(first)]);
-  await runProgram(version, first === 'loggrep' ? process.argv.map(withValue) : process.argv, add);
+  await runProgram(version, argumentsFor(first), add);
+}
+
+/** The command line, where the tool that a command is modelled on reads it as commander does not. */
+function argumentsFor(name: string | undefined): string[] {
+  const { argv } = process;
+  if (name === 'loggrep') return argv.map(withValue);
+  // `tail -100 FILE` is the oldest of its forms.
+  const lines = /^-(\d+)$/.exec(argv[3] ?? '')?.[1];
+  if (name !== 'logtail' || lines === undefined) return argv;
+  return [...argv.slice(0, 3), '-n', lines, ...argv.slice(4)];
 }
 
 /** As in grep, what follows `--color` is its value only behind an equals sign. */

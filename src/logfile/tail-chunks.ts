@@ -20,7 +20,11 @@ export type TailStart =
   /** So many from the end. */
   | { lines: number }
   /** From the line with this number on; 1 is the first. */
-  | { fromLine: number };
+  | { fromLine: number }
+  /** So many bytes from the end. */
+  | { bytes: number }
+  /** From the byte with this number on; 1 is the first. */
+  | { fromByte: number };
 
 /** Where the last lines of a file begin, and their bytes, where these were read on the way. */
 interface LastLines {
@@ -86,14 +90,23 @@ export async function* tailOf(
   wanted: TailStart,
 ): AsyncGenerator<Buffer, void, undefined> {
   const { plain } = source;
-  const pieces = plain === undefined ? piecesOf(source) : bytesOf(plain.file, plain.start, plain.end);
-  if ('fromLine' in wanted) yield* fromLine(pieces, wanted.fromLine);
-  else if (plain === undefined) yield* lastLines(pieces, wanted.lines);
-  else {
-    const { position, bytes } = findLastLines(memory, plain, wanted.lines);
-    if (bytes === undefined) yield* bytesOf(plain.file, position, plain.end);
-    else if (bytes.length > 0) yield bytes;
+  if (plain !== undefined) {
+    const { file, start, end } = plain;
+    if ('fromByte' in wanted) yield* bytesOf(file, start + wanted.fromByte - 1, end);
+    else if ('bytes' in wanted) yield* bytesOf(file, Math.max(start, end - wanted.bytes), end);
+    else if ('fromLine' in wanted) yield* fromLine(bytesOf(file, start, end), wanted.fromLine);
+    else {
+      const { position, bytes } = findLastLines(memory, plain, wanted.lines);
+      if (bytes === undefined) yield* bytesOf(file, position, end);
+      else if (bytes.length > 0) yield bytes;
+    }
+    return;
   }
+  const pieces = piecesOf(source);
+  if ('fromByte' in wanted) yield* fromByte(pieces, wanted.fromByte);
+  else if ('bytes' in wanted) yield* lastBytes(pieces, wanted.bytes);
+  else if ('fromLine' in wanted) yield* fromLine(pieces, wanted.fromLine);
+  else yield* lastLines(pieces, wanted.lines);
 }
 
 async function* piecesOf(source: TextSource): AsyncGenerator<Buffer, void, undefined> {
@@ -119,6 +132,34 @@ async function* fromLine(
     }
     if (skip <= 0 && start < piece.length) yield piece.subarray(start);
   }
+}
+
+async function* fromByte(
+  pieces: AsyncIterable<Buffer>,
+  number: number,
+): AsyncGenerator<Buffer, void, undefined> {
+  let skip = number - 1;
+  for await (const piece of pieces) {
+    if (skip < piece.length) yield piece.subarray(skip);
+    skip = Math.max(0, skip - piece.length);
+  }
+}
+
+async function* lastBytes(
+  pieces: AsyncIterable<Buffer>,
+  wanted: number,
+): AsyncGenerator<Buffer, void, undefined> {
+  const kept: Buffer[] = [];
+  let bytes = 0;
+  for await (const piece of pieces) {
+    kept.push(piece);
+    bytes += piece.length;
+    for (let first = kept[0]; first !== undefined && bytes - first.length >= wanted; first = kept[0]) {
+      bytes -= first.length;
+      kept.shift();
+    }
+  }
+  yield* fromByte(listed(kept), Math.max(0, bytes - wanted) + 1);
 }
 
 async function* lastLines(

@@ -56,6 +56,8 @@ export interface TailPartsOptions {
   wanted: TailStart;
   follow: boolean;
   intervalMs: number;
+  /** Whether nothing will be appended any more: then there is one more look. */
+  isOver?: (() => boolean) | undefined;
   encoding: LogSourceOptions['encoding'];
   /** Which of the lines are wanted; all unless given. */
   choice?: ChoiceSpec | undefined;
@@ -264,11 +266,12 @@ async function* allParts(
       if (file?.isOpen === true) followed.push(file);
       else yield { name: input.name, event: 'end' };
     }
-    while (follow && followed.length > 0) {
+    for (let isLast = false; follow && followed.length > 0 && !isLast; ) {
+      isLast = options.isOver?.() === true;
       for (const file of followed) {
         for await (const part of file.look()) yield { name: file.path, ...part };
       }
-      await waitFor(runtime.clock, options.intervalMs, signal);
+      if (!isLast) await waitFor(runtime.clock, options.intervalMs, signal);
     }
   } finally {
     for (const file of followed) await file.close();

@@ -36,6 +36,13 @@ export interface Input {
   open(options: TextOptions): Promise<TextSource>;
 }
 
+/**
+ * Says whether a file or directory is passed over.
+ *
+ * @param isNamed whether it was asked for, and not found in a directory
+ */
+export type SkipName = (path: string, what: 'file' | 'directory', isNamed: boolean) => boolean;
+
 export interface InputOptions {
   /** Takes the directories below a directory as well. */
   recursive?: boolean | undefined;
@@ -43,6 +50,8 @@ export interface InputOptions {
   rotated?: boolean | undefined;
   /** What `-` stands for; it is a path like any other unless given. */
   standardInput?: (() => AsyncIterable<Uint8Array | string>) | undefined;
+  /** What is passed over; nothing unless given. */
+  skip?: SkipName | undefined;
 }
 
 export interface ExpandedInputs {
@@ -135,8 +144,12 @@ class Expansion {
 
   async #add(pattern: string): Promise<void> {
     const stat = await this.#vfs.stat(pattern);
-    if (stat?.kind === 'directory') return this.#addDirectory(pattern, new Set([stat.id]));
-    if (stat !== undefined) return this.#addFile(pattern, stat.bytes);
+    if (stat !== undefined) {
+      const isDirectory = stat.kind === 'directory';
+      if (this.#skips(pattern, isDirectory ? 'directory' : 'file', true)) return;
+      if (isDirectory) return this.#addDirectory(pattern, new Set([stat.id]));
+      return this.#addFile(pattern, stat.bytes);
+    }
     const found = isGlob(pattern) ? await expandGlob(this.#vfs, pattern) : [];
     if (found.length === 0) {
       const what = isGlob(pattern) ? 'no file matches' : 'there is no file';
@@ -144,8 +157,12 @@ class Expansion {
     }
     for (const path of sortedPaths(found)) {
       const kind = await this.#vfs.stat(path);
-      if (kind?.kind === 'file') this.#push(path, kind.bytes);
+      if (kind?.kind === 'file' && !this.#skips(path, 'file', true)) this.#push(path, kind.bytes);
     }
+  }
+
+  #skips(path: string, what: 'file' | 'directory', isNamed: boolean): boolean {
+    return this.#options.skip?.(path, what, isNamed) === true;
   }
 
   async #addFile(path: string, bytes: number): Promise<void> {
@@ -168,8 +185,10 @@ class Expansion {
       if (name.startsWith('.')) continue;
       const entry = joinPath(directory, name);
       const stat = await this.#vfs.stat(entry);
-      if (stat?.kind === 'file') this.#push(entry, stat.bytes);
-      if (stat?.kind === 'directory' && !above.has(stat.id)) below.push({ path: entry, id: stat.id });
+      if (stat?.kind !== 'file' && stat?.kind !== 'directory') continue;
+      if (this.#skips(entry, stat.kind, false)) continue;
+      if (stat.kind === 'file') this.#push(entry, stat.bytes);
+      else if (!above.has(stat.id)) below.push({ path: entry, id: stat.id });
     }
     if (this.#options.recursive !== true) return;
     for (const next of below) {

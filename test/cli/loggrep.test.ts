@@ -25,6 +25,12 @@ function files(): string {
   writeFileSync(join(directory, 'log'), LOG);
   writeFileSync(join(directory, 'other'), OTHER);
   writeFileSync(join(directory, 'empty'), '');
+  writeFileSync(join(directory, 'patterns'), 'WARN\nread0\n');
+  writeFileSync(join(directory, 'none of them'), '');
+  mkdirSync(join(directory, 'below/deep'), { recursive: true });
+  for (const path of ['below/a.log', 'below/b.txt', 'below/deep/c.log', 'below/deep/c.log.1']) {
+    writeFileSync(join(directory, path), `an ERROR of ${path}\n`);
+  }
   writeFileSync(join(directory, 'nul'), Buffer.from('a\0b\nERROR \0\n\xff\xfe ERROR\n', 'latin1'));
   return directory;
 }
@@ -55,6 +61,41 @@ const TABLE: [string, string[]][] = [
   ['lines that do not match', ['-v', 'dfs', 'log']],
   ['lines that do not match, counted', ['-vc', '[0-9]', 'log', 'other', 'empty']],
   ['numbers', ['-n', 'dfs', 'log']],
+  ['patterns of a file', ['-f', 'patterns', 'log']],
+  ['texts of a file and of the command line', ['-Fnf', 'patterns', '-e', 'foo', 'log']],
+  ['patterns of an empty file', ['-cf', 'none of them', 'log']],
+  ['lines that have none of the patterns of an empty file', ['-vcf', 'none of them', 'log']],
+  ['whole lines that are texts of an empty file', ['-Fxcf', 'none of them', 'log']],
+  ['patterns of files', ['-c', '-f', 'patterns', '-f', 'none of them', 'log', 'other']],
+  ['options that change nothing', ['-aE', '--line-buffered', 'WARN|read0', 'log']],
+  ['positions', ['-b', 'dfs', 'log', 'other']],
+  ['positions, numbers and lines around', ['-nbC1', 'ERROR', 'log', 'other']],
+  ['positions of matches', ['-bo', 'ERROR|foo', 'log', 'other']],
+  ['positions of matches, beyond ASCII', ['-bno', '日|x', 'log']],
+  ['names with zero bytes', ['-lZ', 'ERROR', 'log', 'other', 'empty']],
+  ['names of the others with zero bytes', ['-LZ', 'ERROR', 'log', 'other', 'empty']],
+  ['counts with zero bytes', ['-cZ', 'ERROR', 'log', 'other']],
+  ['lines with zero bytes', ['-nZA1', 'ERROR', 'log', 'other']],
+  ['zero bytes where there are no names', ['-Z', 'ERROR', 'log']],
+  ['without messages', ['-s', 'ERROR', 'none', 'other']],
+  ['files of some names', ['--include=*.log', 'ERROR', 'below/a.log', 'below/b.txt', 'log']],
+  ['files of some names, with a path', ['--include=below/*', '-c', 'ERROR', 'below/a.log', 'other']],
+  ['files but for some names', ['--exclude=a*', '-c', 'ERROR', 'below/a.log', 'below/b.txt', 'other']],
+  ['files but for a path', ['--exclude=below/a.log', '-c', 'ERROR', 'below/a.log', 'below/b.txt']],
+  ['no file at all', ['--exclude=*', 'ERROR', 'log', 'other']],
+  ['the last of several rules', ['--include=*.log', '--exclude=a*', '-c', 'E', 'below/a.log', 'below/b.txt']],
+  [
+    'the last of several rules, the other way',
+    ['--exclude=a*', '--include=*.log', '-c', 'E', 'below/a.log', 'log'],
+  ],
+  ['in a directory, some names', ['-rh', '--include=c.*', 'ERROR', 'below/deep']],
+  ['in a directory, but for some names', ['-rh', '--exclude=*.log', '--exclude=b.*', 'ERROR', 'below']],
+  ['in a directory, but for another', ['-rh', '--exclude-dir=dee[a-p]/', '--include=b*', 'ERROR', 'below']],
+  ['a directory that is passed over', ['-rh', '--exclude-dir=below', 'ERROR', 'below', 'other']],
+  [
+    'rules about a path do not count in a directory',
+    ['-rc', '--exclude=deep/c.log', 'ERROR', 'below/deep/c.log'],
+  ],
   ['matches alone', ['-o', 'blk_-?[0-9]+', 'log']],
   ['matches alone, with numbers and names', ['-onH', '[a-z]+a', 'log']],
   ['matches alone, beyond ASCII', ['-o', '.. 日.', 'log']],

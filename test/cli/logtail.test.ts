@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { appendFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -42,6 +42,19 @@ const TABLE: string[][] = [
   ['-n', '1', 'short', 'empty', 'long', 'short'],
   ['-q', '-n', '1', 'short', 'long'],
   ['-v', 'empty'],
+  ['-3', 'long'],
+  ['-n', '1k', 'long'],
+  ['-c', '0', 'long'],
+  ['-c', '7', 'short'],
+  ['-c', '100', 'short', 'empty'],
+  ['-c1K', 'long'],
+  ['-c', '2kB', 'long'],
+  ['-c', '+900000', 'long'],
+  ['-c', '+0', 'short'],
+  ['-c', '+100', 'short'],
+  ['-n1', '-c', '3', 'short'],
+  ['-c3', '-n', '1', 'short'],
+  ['-qc', '2', 'short', 'long'],
 ];
 
 describe.skipIf(whyNoGnuTail !== undefined)('logtail answers as GNU tail does', () => {
@@ -68,6 +81,8 @@ describe('logtail', () => {
     expect((await varve(['logtail', '-n', '20000'], options)).stdout).toBe(lines(30_001, 50_000));
     expect((await varve(['logtail', '-n', '+49999'], options)).stdout).toBe(lines(49_999, 50_000));
     expect((await varve(['logtail'], { input: 'a\nb' })).stdout).toBe('a\nb');
+    expect((await varve(['logtail', '-c', '5', path])).stdout).toBe('0000\n');
+    expect((await varve(['logtail', '-c', '+300000', path])).stdout).toBe(lines(1, 50_000).slice(299_999));
   });
 
   test('goes on with the others where one is not there', async () => {
@@ -80,6 +95,19 @@ describe('logtail', () => {
       stderr: 'varve: there is no file none (NOT_FOUND)\n',
     });
     expect(await varve(['logtail', '-n', 'many', 'x'])).toMatchObject({ code: 2 });
+  });
+
+  test('ends with the process that it is told, after what that has written', async () => {
+    const path = join(temporaryDirectory(), 'app.log');
+    writeFileSync(path, 'a\n');
+    const writer = spawn(process.execPath, ['-e', 'process.stdin.resume()']);
+    const tail = startVarve(['logtail', '-F', '-s', '0.02', '--retry', '--pid', String(writer.pid), path]);
+    const output = finished(tail);
+    appendFileSync(path, 'b\n');
+    writer.stdin.end();
+    expect(await output).toMatchObject({ code: 0, stdout: 'a\nb\n' });
+    expect(await varve(['logtail', '-s', 'soon', path])).toMatchObject({ code: 2 });
+    expect(await varve(['logtail', '-c', 'all', path])).toMatchObject({ code: 2 });
   });
 
   test('follows a file through appending, truncation, rotation and removal', {
