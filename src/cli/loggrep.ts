@@ -161,7 +161,9 @@ function specOf(
   const showsLines = answer === 'lines';
   // As of grep: also with none around them, and of matches alone, what is not next to each other is parted.
   const parted = showsLines && (around ?? before ?? after) !== undefined;
-  const most = options.maxCount ?? Number.POSITIVE_INFINITY;
+  // As in grep: where there is nothing to search for, nothing is read.
+  const isNothing = patterns.length === 0 && options.invertMatch !== true;
+  const most = isNothing ? 0 : (options.maxCount ?? Number.POSITIVE_INFINITY);
   return {
     // Where there are none, as in an empty file, no line has one.
     patterns: patterns.length === 0 ? [NOTHING] : [...patterns],
