@@ -14,7 +14,7 @@ import {
   type LineParser,
   type ParserOptions,
 } from '../parse/parser.ts';
-import { firstYear, guessFormat, PROBE_WORK_BYTES, roughYear } from '../parse/probe.ts';
+import { firstYear, guessFormat, hasLevel, PROBE_WORK_BYTES, roughYear } from '../parse/probe.ts';
 import { type Runtime, sharedRuntime } from '../runtime.ts';
 import { createFilter, type Filter, type FilterOptions, hasTimes } from '../scan/filter.ts';
 import { type Input, inputsOf, type TextInput } from '../text/inputs.ts';
@@ -209,7 +209,12 @@ export async function openLog(input: Input, reading: Reading): Promise<OpenedLog
     const rough = { ...parser, yearFrom: roughYear(assumeYear, writtenAtMs) };
     const guess = known === undefined ? guessFormat(memory, address, looked, rough) : undefined;
     const format = guess?.format ?? known ?? 'plain';
-    if (looked.bytes > 0) noteUnchosen(input, format, parserFor(format), reading);
+    if (looked.bytes > 0) {
+      noteUnchosen(input, format, parserFor(format), reading);
+      const isOfLevel = format !== 'plain' && asksForLevel(reading.filter);
+      if (isOfLevel && !hasLevel(memory, address, { format, options: rough }, looked))
+        options.onNote?.(noLevel(input.name));
+    }
     const opened = { input, source: head.source, format, confidence: guess?.confidence };
     if (!parserFor(format).isYearless) return { ...opened, parser, isLasting: true };
     const how = { format, options: parser };
@@ -240,11 +245,17 @@ function noteUnchosen(
 
 /** Whether a filter asks for more than entries whose level is not known. */
 function asksForMore({ levels, components, ...times }: Filter): boolean {
-  return (
-    (levels !== undefined && (levels & (1 << LEVEL_OTHER)) === 0) ||
-    components !== undefined ||
-    hasTimes(times)
-  );
+  return asksForLevel({ levels }) || components !== undefined || hasTimes(times);
+}
+
+/** Whether a filter asks for levels, and not for entries that have none. */
+function asksForLevel(filter: Pick<Filter, 'levels'> | undefined): boolean {
+  return filter?.levels !== undefined && (filter.levels & (1 << LEVEL_OTHER)) === 0;
+}
+
+/** What is told of a text whose first lines have no level, though its format may have one. */
+function noLevel(name: string): string {
+  return `${name}: none of its first lines has a level; those that have none are chosen by =OTHER alone`;
 }
 
 /** What is told of a text of which no format was found out. */

@@ -313,9 +313,12 @@ async function openChosen(
   if (choice === undefined || choosing === undefined || input.path === undefined) return undefined;
   const { filter } = choice;
   const { format, zone, assumeYear } = choosing;
+  // Of a format that is not known yet the filter of the lines tells.
+  const note = (text: string): void => {
+    if (text !== unknownFormat(input.name)) onNote?.(text);
+  };
   const reading = {
-    // Of a format that is not known yet the filter of the lines tells.
-    options: { format, zone, assumeYear, onNote: format && onNote, encoding, signal },
+    options: { format, zone, assumeYear, onNote: note, encoding, signal },
     runtime,
     vfs,
     filter,

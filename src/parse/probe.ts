@@ -7,8 +7,11 @@
 import {
   FIELDS_BYTES,
   FIELDS_CONTINUATION,
+  FIELDS_LEVEL_CODE,
+  FIELDS_LEVEL_LENGTH,
   FIELDS_STATUS,
   FIELDS_TIMESTAMP,
+  LEVEL_OTHER,
   SPAN_ADDRESS,
   SPAN_BYTES,
 } from '../memory/layout.ts';
@@ -94,6 +97,24 @@ function continuations({ i32 }: MemoryView, rows: number, count: number): number
     if (i32[(rows + i * FIELDS_BYTES + FIELDS_STATUS) >> 2] === FIELDS_CONTINUATION) found++;
   }
   return found;
+}
+
+/**
+ * Whether one of the first lines has a level: in some formats it may be left out.
+ *
+ * @param work as in `guessFormat`
+ */
+export function hasLevel(memory: MemoryView, work: number, reading: Reading, text: Text): boolean {
+  const { kernels, i32 } = memory;
+  const parser = createParser(reading.format, reading.options, memory, work + PARSER_AT);
+  const rows = work + FIELDS_AT;
+  const count = kernels.indexLines(text.address, Math.min(text.bytes, GUESS_BYTES_MAX), work, ROWS, 1);
+  parser.parse(work, count, rows, work + EXTRAS_AT);
+  for (let row = rows; row < rows + count * FIELDS_BYTES; row += FIELDS_BYTES) {
+    if (i32[(row + FIELDS_LEVEL_CODE) >> 2] !== LEVEL_OTHER) return true;
+    if (i32[(row + FIELDS_LEVEL_LENGTH) >> 2] !== 0) return true;
+  }
+  return false;
 }
 
 /**

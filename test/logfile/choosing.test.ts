@@ -184,6 +184,26 @@ describe('where no format is known', () => {
     );
   });
 
+  test('it is told that lines have no level, which syslog may leave out, to who chooses by it', async () => {
+    const bare = write('bare.log', 'Feb 28 10:00:00 host su[1]: one\nFeb 28 10:00:01 host su[1]: two\n');
+    const full = write(
+      'full.log',
+      '<11>Feb 28 10:00:00 host su[1]: one\n<14>Feb 28 10:00:01 host su[1]: two\n',
+    );
+    const notes: string[] = [];
+    const all = { runtime, onNote: (note: string): void => void notes.push(note) };
+    const expected = `${bare}: none of its first lines has a level; those that have none are chosen by =OTHER alone`;
+    for (const level of ['WARN', '=ERROR,INFO']) {
+      expect((await logStats([bare, full], { ...all, level })).entries).toBe(level === 'WARN' ? 1 : 2);
+      expect(notes.splice(0)).toEqual([expected]);
+      for await (const { text } of tail([bare, full], { ...all, level })) expect(text).toMatch(/^</);
+      expect(notes.splice(0)).toEqual([expected]);
+    }
+    expect((await logStats([bare, full], { ...all, level: '=OTHER' })).entries).toBe(2);
+    expect((await logStats([bare, full], { ...all, since: 0 })).entries).toBe(4);
+    expect(notes).toEqual([]);
+  });
+
   test('29 February is a date of the year that is assumed, also where the format is found out', async () => {
     const path = write('leap.log', 'Feb 29 10:00:00 host su[1]: one\nFeb 29 10:00:01 host su[1]: two\n');
     const times = async (assumeYear: number): Promise<(string | undefined)[]> => {

@@ -17,7 +17,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { decodeIndex } from '../../src/logfile/index-file.ts';
+import { checksum, decodeIndex } from '../../src/logfile/index-file.ts';
 import { type ParseLogOptions, parseLog } from '../../src/logfile/parse-log.ts';
 import { generateHdfsSample } from '../../src/parse/sample.ts';
 import { createRuntime, type Runtime } from '../../src/runtime.ts';
@@ -208,6 +208,42 @@ test('a damaged index is made anew, and never believed', async () => {
     expect(await read(HOURS)).toEqual(answer);
     expect(readFileSync(index)).toEqual(good);
   }
+});
+
+test('an index of a later version is not read, but made anew', async () => {
+  const answer = await expectSame();
+  const good = readFileSync(index);
+  const later = Buffer.from(good);
+  later.writeUInt32LE(2, 12);
+  // All that it has is as this version would have it, and would be believed.
+  later.writeDoubleLE(START - HOUR, 64 + 24);
+  const sealed = (): Buffer => {
+    later.writeUInt32LE(checksum(runtime.memory, later.subarray(12)), 8);
+    return later;
+  };
+  expect(decodeIndex(runtime.memory, sealed())).toBeUndefined();
+  writeFileSync(index, later);
+  expect(await read(HOURS)).toEqual(answer);
+  expect(readFileSync(index)).toEqual(good);
+  later.writeUInt32LE(1, 12);
+  expect(decodeIndex(runtime.memory, sealed())?.blocks.length).toBeGreaterThan(10);
+});
+
+test('an index of another file is not believed, however much the two are alike', async () => {
+  // The same first and last 4 KiB, the same size; what lies between is turned around.
+  const lines = log.toString('latin1').split(/\n(?=\d{6} )/);
+  const turned = [...lines.slice(0, 100), ...lines.slice(100, -100).reverse(), ...lines.slice(-100)];
+  const other = join(directory, 'b.log');
+  writeFileSync(other, turned.join('\n'), 'latin1');
+  expect(statSync(other).size).toBe(log.length);
+  for await (const _ of parseLog(other, { runtime, format: 'hdfs', ...HOURS }));
+  const own = join(directory, '.b.log.varve-index');
+  const answer = await expectSame();
+  const good = readFileSync(index);
+  expect(readFileSync(own)).not.toEqual(good);
+  copyFileSync(own, index);
+  expect(await read(HOURS)).toEqual(answer);
+  expect(readFileSync(index)).toEqual(good);
 });
 
 test('an index lies elsewhere where that is asked for', async () => {
