@@ -17,6 +17,7 @@ import { TEXT_ENCODINGS } from '../text/recognize.ts';
 import type { TextSource } from '../text/source.ts';
 import { nodeVfs } from '../vfs/node.ts';
 import type { Vfs } from '../vfs/vfs.ts';
+import { EachOf } from './each-of.ts';
 import { type FollowEvent, FollowedFile } from './follow.ts';
 import type { LogSourceOptions } from './grep.ts';
 import { checkEntryOptions, ENTRY_OPTIONS, type EntryOptions, openLog, unknownFormat } from './reading.ts';
@@ -92,10 +93,18 @@ const LINE_BYTES_MAX: number = 2 * 1024 * 1024;
  * @throws VarveError where something cannot be read and there is no `onFailure`; a file that is followed and
  * is not there is waited for
  */
-export async function* tail(
+export function tail(
   source: TextInput,
   options: TailOptions = {},
 ): AsyncGenerator<TailLine, void, undefined> {
+  return new EachOf(linesOf(source, options));
+}
+
+/** The lines of one part after the other. */
+async function* linesOf(
+  source: TextInput,
+  options: TailOptions,
+): AsyncGenerator<TailLine[], void, undefined> {
   const all = checked(options);
   const { inputs, failures } = await inputsOf(all.vfs, source, options);
   const waitedFor = all.follow ? failures.filter(isWaitedFor) : [];
@@ -112,25 +121,27 @@ export async function* tail(
     const rest = rests.get(part.name);
     if ('event' in part) {
       // What comes is not the end of the line that has none.
-      if (rest !== undefined) yield { name: part.name, text: rest.toString() };
+      if (rest !== undefined) yield [{ name: part.name, text: rest.toString() }];
       rests.delete(part.name);
       continue;
     }
     const bytes = rest === undefined ? part.bytes : Buffer.concat([rest, part.bytes]);
+    const lines: TailLine[] = [];
     let start = 0;
     for (let feed = bytes.indexOf(LINE_FEED); feed >= 0; feed = bytes.indexOf(LINE_FEED, start)) {
       const end = feed > start && bytes[feed - 1] === RETURN ? feed - 1 : feed;
-      yield { name: part.name, text: bytes.toString('utf8', start, end) };
+      lines.push({ name: part.name, text: bytes.toString('utf8', start, end) });
       start = feed + 1;
     }
     if (bytes.length - start > LINE_BYTES_MAX) {
-      yield { name: part.name, text: bytes.toString('utf8', start) };
+      lines.push({ name: part.name, text: bytes.toString('utf8', start) });
       start = bytes.length;
     }
     if (start < bytes.length) rests.set(part.name, bytes.subarray(start));
     else rests.delete(part.name);
+    if (lines.length > 0) yield lines;
   }
-  for (const [name, rest] of rests) yield { name, text: rest.toString() };
+  for (const [name, rest] of rests) yield [{ name, text: rest.toString() }];
 }
 
 function checked(options: TailOptions): TailPartsOptions {
