@@ -33,6 +33,8 @@ export const RECORD_BYTES_MAX: number = 64 * MIB;
 
 export const SEGMENT_BYTES_DEFAULT: number = 128 * MIB;
 export const SEGMENT_BYTES_MIN: number = 4 * KIB;
+/** Of the write-ahead log of trees. */
+export const WAL_SEGMENT_BYTES_DEFAULT: number = 32 * MIB;
 /** Positions are 32-bit integers in the index, as Kafka has them. */
 export const SEGMENT_BYTES_MAX: number = 2 * GIB - 1;
 export const ROLL_MS_DEFAULT: number = 7 * DAY_MS;

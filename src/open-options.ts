@@ -1,5 +1,6 @@
 /** What a database is opened with: the options, their defaults, and that they make sense. */
 
+import { SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, WAL_SEGMENT_BYTES_DEFAULT } from './limits.ts';
 import { RECOVERY_MODES, type RecoveryMode } from './log/options.ts';
 import { resolveSyncPolicy, type SyncPolicy } from './log/sync-policy.ts';
 import { type MaintenanceOptions, resolveMaintenanceOptions } from './maintenance.ts';
@@ -31,9 +32,11 @@ export interface WalOptions {
   /** When it calls fdatasync; `always` unless given. */
   sync?: SyncPolicy;
   /**
-   * Fill its next segment (32 MiB) with zeros ahead of its use, so that fdatasync has less to do; off unless given.
+   * Fill its next segment with zeros ahead of its use, so that fdatasync has less to do; off unless given.
    */
   preallocate?: boolean;
+  /** How long a segment of it is, in bytes; 32 MiB unless given. Whole segments are removed when trees need them no more. */
+  segmentBytes?: number;
 }
 
 /** The same, with all defaults filled in. */
@@ -71,9 +74,16 @@ export function resolveOpenOptions(options: OpenOptions): ResolvedOpenOptions {
     throw new TypeError('runtime must be what createRuntime returned');
   }
   const wal = { ...options.wal };
-  checkOptions('wal', options.wal ?? {}, ['sync', 'preallocate']);
+  checkOptions('wal', options.wal ?? {}, ['sync', 'preallocate', 'segmentBytes']);
   if (wal.sync !== undefined) resolveSyncPolicy(wal.sync);
   booleanOption('wal.preallocate', wal.preallocate, false);
+  wal.segmentBytes = integerOption(
+    'wal.segmentBytes',
+    wal.segmentBytes,
+    WAL_SEGMENT_BYTES_DEFAULT,
+    SEGMENT_BYTES_MIN,
+    SEGMENT_BYTES_MAX,
+  );
   checkOptions('compaction', options.compaction ?? {}, ['bytesPerSecond']);
   const limit = options.compaction?.bytesPerSecond;
   return {

@@ -353,6 +353,7 @@ export class Database {
       recovery: this.#recovery,
       sync: this.#wal.sync,
       preallocate: this.#wal.preallocate,
+      walSegmentBytes: this.#wal.segmentBytes,
       tasks: {
         sortCells: (args) => pool.run('sortCells', args, { vfs }),
         writeRun: (args) => pool.run('writeRun', args, { vfs }),

@@ -32,6 +32,8 @@ export interface TreesParts {
   sync?: SyncPolicy | undefined;
   /** Whether the next segment of the write-ahead log is filled with zeros ahead of its use. */
   preallocate?: boolean | undefined;
+  /** How long a segment of it is, in bytes. */
+  walSegmentBytes?: number | undefined;
 }
 
 /** What work in the background needs of the trees of a database. */

@@ -10,6 +10,7 @@
  */
 
 import { isVarveError, VarveError } from '../errors.ts';
+import { WAL_SEGMENT_BYTES_DEFAULT } from '../limits.ts';
 import { Log } from '../log/log.ts';
 import { ownLevel, resolveSyncPolicy } from '../log/sync-policy.ts';
 import type { Memory } from '../memory/memory.ts';
@@ -51,12 +52,11 @@ const BATCH_SHARE = 1 / 16;
 const BATCH_BYTES_MAX = 16 * MIB;
 /** A batch is given so much room at most before it needs it. */
 const USUAL_BATCH_BYTES_MAX = MIB;
-const WAL_SEGMENT_BYTES = 32 * MIB;
 const WAL_BUFFER_BYTES = MIB;
 /** How much of the memory blocks of tables may take, as long as nobody else needs it. */
 const CACHE_SHARE = 0.6;
-/** When the write-ahead log is longer, the tree that holds it back is flushed. */
-const WAL_BYTES_MAX = 128 * MIB;
+/** When the write-ahead log has more than so many segments, the tree that holds it back is flushed. */
+const WAL_SEGMENTS_MAX = 4;
 /** The part of it that is being written is cut too, where it is longer than this and all of it is in tables. */
 const IDLE_WAL_BYTES = 4 * MIB;
 /** How often trees that somebody else writes are looked at anew, where what is found does not fit together. */
@@ -170,7 +170,7 @@ export class Trees implements SharedParts {
         {
           ...(sync === undefined ? {} : { sync }),
           preallocate,
-          segmentBytes: WAL_SEGMENT_BYTES,
+          segmentBytes: parts.walSegmentBytes ?? WAL_SEGMENT_BYTES_DEFAULT,
           bufferBytes: Math.min(WAL_BUFFER_BYTES, floorPower(memory.slabs.budgetBytes / 32)),
           maxRecordBytes: maxBatchBytes(memory),
         },
@@ -339,8 +339,8 @@ export class Trees implements SharedParts {
 
   /** Removes what no tree needs any more from the write-ahead log, and flushes what holds it back too long. */
   async #trim(): Promise<void> {
-    const { wal } = this;
     if (!this.#isReplayed) return;
+    const { wal } = this;
     let from = wal.durable.synced;
     let behind: TreeCore | undefined;
     for (const tree of this.#list) {
@@ -361,7 +361,8 @@ export class Trees implements SharedParts {
       }
       await wal.truncateBefore(Math.min(from, wal.visibleOffset));
     }
-    if (bytes > WAL_BYTES_MAX && behind !== undefined && behind.frozen.length === 0)
+    const { walSegmentBytes = WAL_SEGMENT_BYTES_DEFAULT } = this.parts;
+    if (bytes > WAL_SEGMENTS_MAX * walSegmentBytes && behind !== undefined && behind.frozen.length === 0)
       this.writer.rotate(behind);
   }
 

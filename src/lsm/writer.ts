@@ -166,7 +166,8 @@ export class TreeWriter {
     const count = kernels.measureOperations(address, length, targets, this.#trees.length);
     if (count < 0) throw brokenOperations(sequence);
     for (const [index, tree] of this.#trees.entries()) {
-      if (this.#need(index, TARGET_NEED_CELLS) === 0 || sequence < tree.flushed) continue;
+      // The same number that the kernel goes by, so that it never writes where no room was made.
+      if (this.#need(index, TARGET_NEED_CELLS) === 0 || sequence < this.#fromSequence(index)) continue;
       if (tree.isFull(this.#need(index, TARGET_NEED_BYTES)) || !this.#hasRoom(index, tree)) {
         full(tree);
         return false;
@@ -263,6 +264,12 @@ export class TreeWriter {
       this.#need(index, TARGET_NEED_CELLS),
       this.#need(index, TARGET_NEED_RANGES),
     );
+  }
+
+  /** What a tree does not need again is older than this. */
+  #fromSequence(index: number): number {
+    const { address } = this.#targets;
+    return this.#memory.f64[(address + index * TARGET_BYTES + TARGET_FROM_SEQUENCE) >> 3] as number;
   }
 
   #need(index: number, field: number): number {

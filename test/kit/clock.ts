@@ -70,6 +70,20 @@ export class VirtualClock implements Clock {
   }
 }
 
+/** A clock whose wall can be set, as the administrator of a machine does it. */
+export class WallClock extends VirtualClock {
+  #shiftMs = 0;
+
+  override now(): number {
+    return super.now() + this.#shiftMs;
+  }
+
+  /** Sets the wall clock forward, or back. */
+  shift(ms: number): void {
+    this.#shiftMs += ms;
+  }
+}
+
 /** Something that a test holds up until it opens the gate. */
 export interface Gate {
   readonly opened: Promise<void>;

@@ -12,21 +12,7 @@ import { type Database, open } from '../../src/open.ts';
 import { createRuntime, type Runtime } from '../../src/runtime.ts';
 import { createMemoryVfs } from '../../src/vfs/memory.ts';
 import type { Vfs } from '../../src/vfs/vfs.ts';
-import { VirtualClock } from './clock.ts';
-
-/** A clock whose wall can be set, as the administrator of a machine does it. */
-export class WallClock extends VirtualClock {
-  #shiftMs = 0;
-
-  override now(): number {
-    return super.now() + this.#shiftMs;
-  }
-
-  /** Sets the wall clock forward, or back. */
-  shift(ms: number): void {
-    this.#shiftMs += ms;
-  }
-}
+import { WallClock } from './clock.ts';
 
 export class KvKit {
   readonly clock: WallClock = new WallClock();

@@ -27,22 +27,21 @@ let shared: { memory: Memory; pool: Pool } | undefined;
 
 function fillReleasedSlabs(memory: Memory): void {
   const release = Slab.prototype.release;
-  Slab.prototype.release = function (this: Slab): void {
+  Slab.prototype.release = function (this: Slab, isQuiet?: boolean): void {
     const bytes = Math.min(this.bytes, FILLED_BYTES_MAX);
     memory.u8.fill(RUBBISH, this.address, this.address + bytes);
     memory.u8.fill(RUBBISH, this.address + this.bytes - bytes, this.address + this.bytes);
-    release.call(this);
+    release.call(this, isQuiet);
   };
 }
 
 /** A runtime whose clock begins anew. */
-export function createStage(): Stage {
+export function createStage(clock: VirtualClock = new VirtualClock()): Stage {
   if (shared === undefined) {
     const memory = Memory.create(MEMORY_BYTES);
     fillReleasedSlabs(memory);
     shared = { memory, pool: new Pool(memory, { threads: 0 }) };
   }
-  const clock = new VirtualClock();
   return { runtime: new Runtime(shared.memory, clock, shared.pool), clock };
 }
 
