@@ -10,20 +10,22 @@
 
 import type { Operation, OperationName } from '../../src/testing/testing.ts';
 import { type CrashPlan, CrashVfs } from '../../src/testing/testing.ts';
-import type { Bounds } from './oracle.ts';
+import type { Bounds as LogBounds } from './oracle.ts';
 
 /** A machine that has woken up. */
-export interface State {
+export interface State<Bounds = LogBounds> {
   vfs: CrashVfs;
   bounds: Bounds;
   /** When it stopped and what it kept: enough to see it again. */
   label: string;
 }
 
-export interface MomentsOptions {
+export interface MomentsOptions<Bounds = LogBounds> {
   /** How many states are taken at a moment; where there are no more, all of them. */
   states: number;
   seed: number;
+  /** Of so many moments, one is taken; each unless told. */
+  every?: number;
   /** What may be found if the power was cut now. */
   bounds: () => Bounds;
 }
@@ -39,17 +41,17 @@ const CHANGING: ReadonlySet<OperationName> = new Set([
   'syncDir',
 ]);
 
-export class Moments {
-  readonly states: State[] = [];
+export class Moments<Bounds = LogBounds> {
+  readonly states: State<Bounds>[] = [];
   /** How many moments there were. */
   count = 0;
   /** How many of them had all their states taken. */
   exhausted = 0;
-  readonly #options: MomentsOptions;
+  readonly #options: MomentsOptions<Bounds>;
   #vfs: CrashVfs | undefined;
   #seed: number;
 
-  constructor(options: MomentsOptions) {
+  constructor(options: MomentsOptions<Bounds>) {
     this.#options = options;
     this.#seed = options.seed;
   }
@@ -69,6 +71,8 @@ export class Moments {
     const vfs = this.#vfs;
     if (vfs === undefined) return;
     this.count++;
+    const { every = 1 } = this.#options;
+    if ((this.count + this.#options.seed) % every !== 0) return;
     const bounds = this.#options.bounds();
     for (const plan of this.#plans(vfs)) {
       this.states.push({ vfs: vfs.preview(plan), bounds, label: `${label}, ${JSON.stringify(plan)}` });
