@@ -114,6 +114,11 @@ export class CodecRegistry {
     return this.#loaded.get(name) as Codec | undefined;
   }
 
+  /** Whether a codec has been loaded. */
+  has(name: AnyCodecName): boolean {
+    return this.#loaded.has(name);
+  }
+
   /** Why a codec could not be loaded, where it was tried. */
   missing(name: AnyCodecName): VarveError | undefined {
     return this.#missing.get(name);

@@ -148,7 +148,10 @@ export class Journal {
   /** Leaves it as it is, for whoever opens the store the next time. */
   async close(): Promise<void> {
     this.#room.release();
-    for (const file of this.#files) await file.close();
+    // What fails for one must not leave the other open.
+    const closed = await Promise.allSettled(this.#files.map((file) => file.close()));
+    const failed = closed.find((result) => result.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
   }
 
   /** Changes to the other file when this one is large, and the store has what is in that. */

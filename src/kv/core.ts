@@ -225,9 +225,9 @@ export class KvCore {
    */
   async #refused(level: WriteOptions['durability'] | undefined): Promise<undefined> {
     const { hiddenMs } = this;
-    const { latest } = this.data;
+    const { latest, generation } = this.data;
     await new Promise<void>((resolve) => this.nextTurn(resolve));
-    await this.data.settled(latest, level);
+    await this.data.settled(latest, level, generation);
     await this.covered(hiddenMs);
     return undefined;
   }

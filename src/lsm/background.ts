@@ -14,8 +14,8 @@ import { isVarveError, VarveError } from '../errors.ts';
 import type { Log } from '../log/log.ts';
 import { checkIntervalOf } from './compaction/strategy.ts';
 import type { Memtable } from './memtable.ts';
+import type { Relief } from './relief.ts';
 import type { TreeCore } from './tree-core.ts';
-import type { Relief } from './writer.ts';
 
 const RETRY_MS = 500;
 

@@ -40,7 +40,8 @@ async function settle({ wal, writer }: SharedParts, memtable: Memtable): Promise
     const last = memtable.lastSequence;
     if (memtable.isEmpty || last < wal.durable.synced) return;
     try {
-      await wal.reached(last, 'synced');
+      // What had this number before, and was lost, is not meant.
+      await wal.reached(last, 'synced', wal.generation);
     } catch (error) {
       if (!isVarveError(error) || error.code === 'POISONED' || error.code === 'CLOSED') throw error;
     }

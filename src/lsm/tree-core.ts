@@ -13,6 +13,7 @@ import { backlogOf } from './compaction/strategy.ts';
 import type { DropSource } from './drop-options.ts';
 import { LookupView } from './lookup-view.ts';
 import { Memtable } from './memtable.ts';
+import { compressionHere } from './table/codecs.ts';
 import { endsBefore, type TableFile } from './table/table-file.ts';
 import { DEFAULT_WRITE_OPTIONS, type WriteOptions } from './table/writer.ts';
 import type { StoredTreeOptions } from './tree-options.ts';
@@ -93,7 +94,8 @@ export class TreeCore {
   /** How its tables are written. */
   get writeOptions(): WriteOptions {
     const { blockBytes, compression, filter, tags = 'none' } = this.options;
-    return { blockBytes, compression, bitsPerKey: filter ? DEFAULT_WRITE_OPTIONS.bitsPerKey : 0, tags };
+    const here = compressionHere(compression);
+    return { blockBytes, compression: here, bitsPerKey: filter ? DEFAULT_WRITE_OPTIONS.bitsPerKey : 0, tags };
   }
 
   /** Notes what a merge has read and written. */

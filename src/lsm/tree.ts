@@ -206,14 +206,24 @@ export class Tree {
   }
 
   /**
+   * Grows when accepted writes are lost, so that their sequence numbers are given out again.
+   *
+   * @internal
+   */
+  get generation(): number {
+    return this.#trees.wal.generation;
+  }
+
+  /**
    * Resolves when everything before a sequence number has reached a level.
    *
    * @param sequence such as `latest`
+   * @param generation that was read together with it
    * @throws VarveError why something before it was lost
    * @internal
    */
-  async settled(sequence: number, level: WriteOptions['durability']): Promise<void> {
-    if (sequence > this.visible) await this.#trees.writer.reach(sequence - 1, level);
+  async settled(sequence: number, level: WriteOptions['durability'], generation: number): Promise<void> {
+    if (sequence > this.visible) await this.#trees.writer.reach(sequence - 1, level, generation);
   }
 
   /**

@@ -33,7 +33,7 @@ import type { SharedParts, TreesParts } from './shared-parts.ts';
 import { Snapshots } from './snapshots.ts';
 import { SpareSlabs } from './spare-slabs.ts';
 import { BlockCache } from './table/block-cache.ts';
-import { loadCompression } from './table/codecs.ts';
+import { codecNumber, loadCompression, settleTable } from './table/codecs.ts';
 import { parseTableFileName } from './table/table-file.ts';
 import { Tables } from './tables.ts';
 import { TreeCore } from './tree-core.ts';
@@ -248,7 +248,7 @@ export class Trees implements SharedParts {
     const known = this.#cores.get(name);
     const { vfs, memory, directory, readOnly } = this.parts;
     const resolved = resolveTreeOptions(options, memory.slabs.budgetBytes, known?.options);
-    if (!readOnly) await loadCompression(resolved.compression);
+    if (!readOnly && options.compression !== undefined) await loadCompression(options.compression);
     if (known !== undefined) {
       if (!readOnly && JSON.stringify(resolved) !== JSON.stringify(known.options)) {
         const { id, flushed } = known;
@@ -332,6 +332,7 @@ export class Trees implements SharedParts {
       // Whoever made it may have ended before its name was durable.
       await vfs.mkdir(folder);
       await this.tables.removeOrphans(folder, numbers);
+      await settleTable(codecNumber(options.compression));
     }
     const version = await this.tables.openVersion(folder, [...tables.values()], isStrict);
     this.#add(id, name, options, version, flushed);

@@ -31,6 +31,7 @@ import type { Memory } from '../memory/memory.ts';
 import type { Slab } from '../memory/slabs.ts';
 import { brokenOperations } from './operations.ts';
 import { Queue } from './queue.ts';
+import type { Relief, StallCounts } from './relief.ts';
 import type { TreeCore } from './tree-core.ts';
 
 /** Frozen memtables of one tree at which its writers stop. */
@@ -45,27 +46,6 @@ const MEMTABLE_SHARE = 0.4;
 /** The place for batches is kept where it is no larger. */
 const STAGE_BYTES_KEPT = 1024 * 1024;
 const OWNER = 'tree writer';
-
-/** What the writer needs of whatever empties memtables and merges tables. */
-export interface Relief {
-  /** There is something to do. */
-  kick(): void;
-  /** Why it cannot go on at the moment. */
-  readonly failure: VarveError | undefined;
-  /** Whether it does anything about many tables in level 0. */
-  readonly isCompacting: boolean;
-  /** Resolves when it has done something, or has failed. */
-  changed(): Promise<void>;
-}
-
-/** How often and how long writers have waited. */
-export interface StallCounts {
-  /** Batches that were slowed down. */
-  slowed: number;
-  /** Batches that waited in line, and for how long together. */
-  stopped: number;
-  stoppedMs: number;
-}
 
 interface Waiting {
   bytes: Buffer;
@@ -161,13 +141,17 @@ export class TreeWriter {
    * @returns false where the tree that `full` is told of has to be flushed first
    */
   replay(address: number, length: number, sequence: number, full: (tree: TreeCore) => void): boolean {
-    const { kernels } = this.#memory;
+    const { kernels, f64 } = this.#memory;
     const { address: targets } = this.#targets;
     const count = kernels.measureOperations(address, length, targets, this.#trees.length);
     if (count < 0) throw brokenOperations(sequence);
     for (const [index, tree] of this.#trees.entries()) {
       // The same number that the kernel goes by, so that it never writes where no room was made.
-      if (this.#need(index, TARGET_NEED_CELLS) === 0 || sequence < this.#fromSequence(index)) continue;
+      if (
+        this.#need(index, TARGET_NEED_CELLS) === 0 ||
+        sequence < (f64[(targets + index * TARGET_BYTES + TARGET_FROM_SEQUENCE) >> 3] as number)
+      )
+        continue;
       if (tree.isFull(this.#need(index, TARGET_NEED_BYTES)) || !this.#hasRoom(index, tree)) {
         full(tree);
         return false;
@@ -266,12 +250,6 @@ export class TreeWriter {
     );
   }
 
-  /** What a tree does not need again is older than this. */
-  #fromSequence(index: number): number {
-    const { address } = this.#targets;
-    return this.#memory.f64[(address + index * TARGET_BYTES + TARGET_FROM_SEQUENCE) >> 3] as number;
-  }
-
   #need(index: number, field: number): number {
     return this.#memory.i32[(this.#targets.address + index * TARGET_BYTES + field) >> 2] as number;
   }
@@ -300,14 +278,19 @@ export class TreeWriter {
    * Waits until a batch has reached a level.
    *
    * @param level that of the write-ahead log unless given
+   * @param generation of the log when the batch was accepted: others that had its number before may be lost
    * @returns its sequence number
    * @throws VarveError why it was lost
    */
-  async reach(sequence: number, level: Durability | undefined): Promise<number> {
+  async reach(
+    sequence: number,
+    level: Durability | undefined,
+    generation: number = this.#wal.generation,
+  ): Promise<number> {
     const wal = this.#wal;
     if (level === 'accepted') return sequence;
     try {
-      await wal.reached(sequence, level ?? this.#ownLevel);
+      await wal.reached(sequence, level ?? this.#ownLevel, generation);
     } catch (error) {
       if (typeof error === 'object' && error !== null) this.#told.add(error);
       throw error;

@@ -15,8 +15,20 @@ import { parseArgs } from 'node:util';
 import type { Campaign, CampaignResult, Progress } from './campaign.ts';
 import { crash, fault, fuzz, rotting, simulation, treeRotting } from './campaigns.ts';
 import { kill } from './kill-campaign.ts';
+import { treeCrash, treeFault, treeSimulation } from './store-campaigns.ts';
 
-const CAMPAIGNS: readonly Campaign[] = [crash, fault, rotting, simulation, fuzz, treeRotting, kill];
+const CAMPAIGNS: readonly Campaign[] = [
+  crash,
+  fault,
+  rotting,
+  simulation,
+  fuzz,
+  kill,
+  treeCrash,
+  treeFault,
+  treeSimulation,
+  treeRotting,
+];
 /** Where there is no terminal to draw a line on, one is printed this often. */
 const LINE_EVERY_MS = 15_000;
 

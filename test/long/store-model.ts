@@ -23,6 +23,8 @@ export interface Piece {
   state: 'open' | 'kept' | 'lost';
   /** Whoever asked for it was told that it had failed, which may be so or not. */
   hasFailed: boolean;
+  /** It is in a journal, from which it goes to the store, if not in this life. */
+  isHanded?: boolean;
 }
 
 export interface TreeOperation {
@@ -68,6 +70,8 @@ export interface Owed {
   owedTick?: number;
   /** To which level it was. */
   level: Level;
+  /** Nothing has ended: what only a journal has need not be there yet. */
+  isAlive?: boolean;
   /** Whether writes may be missing only from some one on: nothing but an end has come between. */
   isPrefix: boolean;
 }
@@ -298,7 +302,8 @@ export class StoreModel {
   }
 }
 
-function mustBe(piece: Piece, { tick, owedTick = tick, level }: Owed): boolean {
+function mustBe(piece: Piece, { tick, owedTick = tick, level, isAlive }: Owed): boolean {
+  if (isAlive === true && piece.isHanded === true && piece.synced > owedTick) return false;
   return piece.state === 'kept' || (piece.state === 'open' && piece[level] <= owedTick);
 }
 

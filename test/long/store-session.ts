@@ -325,7 +325,7 @@ export class StoreSession {
     const { model, seed, onPromise } = this.#parts;
     this.#handover ??= await events.handover();
     for (let i = 0; i < count; i++) {
-      const write: EventWrite = eventWrite(model.piece(), seed);
+      const write: EventWrite = { ...eventWrite(model.piece(), seed), isHanded: true };
       model.events.push(write);
       try {
         this.#handover.take(write.entries);
@@ -391,7 +391,7 @@ export class StoreSession {
     // What was accepted and is not awaited by anybody is still on its way.
     if (this.failures.length === 0) await until(stage, 'sync', open.events.sync());
     const found = await until(stage, 'reading', readStores(stage, open, model));
-    model.check(found, { tick: model.tick, level: 'written', isPrefix: false });
+    model.check(found, { tick: model.tick, level: 'written', isPrefix: false, isAlive: true });
     for (const { snapshot, contents } of this.#snapshots)
       if (contentsIn(open.trees, snapshot) !== contents) throw new Error('a snapshot has changed');
   }

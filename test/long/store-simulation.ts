@@ -81,7 +81,10 @@ async function simulate(seed: number, lives: number, history: string[]): Promise
     history.push(
       `life ${life}, until ${end}: ${JSON.stringify(options)}${isFaulty ? ' on a disk that fails' : ''}`,
     );
-    const stopAt = end === 'close' ? Infinity : (random.chance(0.2) ? 0 : OPENING) + Math.floor(2 ** (random.next() * OPERATIONS_LOG2));
+    const stopAt =
+      end === 'close'
+        ? Infinity
+        : (random.chance(0.2) ? 0 : OPENING) + Math.floor(2 ** (random.next() * OPERATIONS_LOG2));
     let failuresBefore = Infinity;
     const onOperation = (index: number): void => {
       if (index < stopAt) return;

@@ -71,6 +71,16 @@ export async function settleTable(
 }
 
 /**
+ * What tables are written with where that was asked for once, perhaps on another machine: nothing, where what
+ * compresses is not to be had here.
+ *
+ * @param compression whose codec was settled
+ */
+export function compressionHere(compression: Compression): Compression {
+  return compression === 'none' || codecs.has(compression) ? compression : 'none';
+}
+
+/**
  * Compresses a block.
  *
  * @param codec a number whose codec has been loaded

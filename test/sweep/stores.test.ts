@@ -1,0 +1,36 @@
+/**
+ * A little of each campaign over trees and the stores on them; `npm run test:long -- --campaign tree-crash`,
+ * `tree-fault` and `tree-simulation` do more.
+ */
+
+import { describe, expect, test } from 'vitest';
+import { storeCrashSweep } from '../long/store-crash.ts';
+import { storeFaultSweep } from '../long/store-fault.ts';
+import { simulateStores } from '../long/store-simulation.ts';
+import { STORE_WORKLOADS } from '../long/store-steps.ts';
+
+const workloads = STORE_WORKLOADS.map((workload, seed) => ({ ...workload, seed }));
+
+describe('trees, keys and log entries', () => {
+  test.each(workloads)('are there after the power was cut ($name)', async ({ seed, ...workload }) => {
+    const options = { seed, states: 2, every: 29, nestEvery: 12 };
+    const { states, failures } = await storeCrashSweep(workload, options);
+    expect(failures.join('\n')).toBe('');
+    expect(states).toBeGreaterThan(4);
+  });
+
+  test.each(workloads)('are there after the disk failed ($name)', async ({ seed, ...workload }) => {
+    const { faults, failures } = await storeFaultSweep(workload, { seed, every: 53, isComplete: false });
+    expect(failures.join('\n')).toBe('');
+    expect(faults).toBeGreaterThan(2);
+  });
+
+  test.each([0, 1, 2, 3])('keep their promises through many lives (seed %i)', async (seed) => {
+    const { lives } = await simulateStores(seed, 5);
+    expect(lives).toBe(5);
+  });
+
+  test('repeat a run from its seed', async () => {
+    expect(await simulateStores(7, 3)).toEqual(await simulateStores(7, 3));
+  });
+});
