@@ -78,6 +78,8 @@ export async function recoverJournals(
   let survey: JournalSurvey;
   try {
     survey = await scanJournals(vfs, memory, directory, take);
+    // Else the next one to open the store would give out the arrivals of these entries again.
+    if (entries > 0) writer.putState(encoder);
     await send();
   } finally {
     await Promise.allSettled(flights);

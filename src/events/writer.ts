@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { OperationsEncoder } from '../lsm/operations.ts';
 import type { WriteOptions } from '../lsm/tree.ts';
 import type { Trees } from '../lsm/trees.ts';
 import { type EventBytes, EventEncoder } from './encoder.ts';
@@ -63,6 +64,11 @@ export class EventWriter {
   /** Takes note of a number of openings that another keeps beside the store. */
   noteOpened(opened: number): void {
     if (opened > this.#state.opened) this.#state = { ...this.#state, opened };
+  }
+
+  /** Adds what the store keeps of itself to a batch: what it has taken note of must last as long as the entries do. */
+  putState(operations: OperationsEncoder): void {
+    operations.put(this.tree, STATE_KEY, encodeState(this.#state));
   }
 
   newEncoder(): EventEncoder {

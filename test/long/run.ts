@@ -15,7 +15,7 @@ import { parseArgs } from 'node:util';
 import type { Campaign, CampaignResult, Progress } from './campaign.ts';
 import { crash, fault, fuzz, rotting, simulation, treeRotting } from './campaigns.ts';
 import { kill } from './kill-campaign.ts';
-import { treeCrash, treeFault, treeSimulation } from './store-campaigns.ts';
+import { treeCrash, treeFault, treeFuzz, treeSimulation } from './store-campaigns.ts';
 
 const CAMPAIGNS: readonly Campaign[] = [
   crash,
@@ -27,6 +27,7 @@ const CAMPAIGNS: readonly Campaign[] = [
   treeCrash,
   treeFault,
   treeSimulation,
+  treeFuzz,
   treeRotting,
 ];
 /** Where there is no terminal to draw a line on, one is printed this often. */

@@ -12,6 +12,8 @@ import { storeFaultSweep } from './store-fault.ts';
 import { simulateStores } from './store-simulation.ts';
 import { drawStoreOptions, drawStoreSteps, STORE_WORKLOADS, type StoreWorkload } from './store-steps.ts';
 
+import { fuzzEdits, fuzzOperations, fuzzTables, type TreeFuzzCounts } from './tree-fuzz.ts';
+
 const LIVES = 8;
 
 /** Each of the workloads in turn, and between two of them one that nobody has thought of. */
@@ -21,6 +23,16 @@ function workloadOf(seed: number): StoreWorkload {
   const options = drawStoreOptions(random);
   return { name: `drawn from ${seed}`, options, steps: drawStoreSteps(random, random.int(5, 15)) };
 }
+
+const FUZZ: TreeFuzzCounts = { tables: 200, operations: 3000, edits: 1000 };
+
+/** What decodes tables, the manifest and the write-ahead log, with input that nobody has written. */
+export const treeFuzz: Campaign = campaignOf('tree-fuzz', 30, async (seed) => {
+  await fuzzTables(seed, FUZZ);
+  fuzzOperations(seed, FUZZ);
+  await fuzzEdits(seed, FUZZ);
+  return { failures: [], done: { ...FUZZ } };
+});
 
 const named = (name: string, failures: readonly string[]): string[] =>
   failures.map((failure) => `workload ${name}, ${failure}`);

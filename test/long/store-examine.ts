@@ -4,13 +4,14 @@
  * @module
  */
 
+import { open } from '../../src/open.ts';
 import { type CrashVfs, createFaultVfs } from '../../src/testing/testing.ts';
 import type { Vfs } from '../../src/vfs/vfs.ts';
 import { checkMemory, type Stage, until } from './laboratory.ts';
 import type { Found, Owed, StoreModel } from './store-model.ts';
 import { readStores, verifyStores } from './store-reading.ts';
 import { COPY_DIRECTORY, type OpenStores, openStores, STORES_DIRECTORY } from './store-session.ts';
-import type { StoreOptions } from './store-steps.ts';
+import { type StoreOptions, TREE_NAMES } from './store-steps.ts';
 
 export interface StoreExaminerParts {
   stage: Stage;
@@ -34,10 +35,11 @@ export class StoreExaminer {
    */
   async examine(disk: CrashVfs, owed: Owed, copies: readonly number[] = []): Promise<Found> {
     const vfs = createFaultVfs(disk, []);
+    const isThorough = this.#number++ % 4 === 0;
     const found = await this.#visit(vfs, STORES_DIRECTORY, owed, async (open) => {
-      await this.#checkTables(vfs, open);
-      if (this.#parts.livesOn !== false && this.#number++ % 4 === 0) await this.#liveOn(open);
+      if (isThorough && this.#parts.livesOn !== false) await this.#liveOn(open);
     });
+    if (isThorough) await until(this.#parts.stage, 'looking for tables', this.#checkTables(vfs));
     for (const [i, from] of copies.entries()) {
       const directory = `${COPY_DIRECTORY}${i}`;
       if ((await vfs.stat(`${directory}/VERSION`)) === undefined) continue;
@@ -74,12 +76,19 @@ export class StoreExaminer {
     return first;
   }
 
-  /** There are no tables but those that trees have. */
-  async #checkTables(vfs: Vfs, { database, trees }: OpenStores): Promise<void> {
-    for (const [name, tree] of trees) {
-      const there = await vfs.readdir(`${database.directory}/trees/${name}`);
-      const known = [...tree.tables()].length;
-      if (there.length > known) throw new Error(`${name} has ${known} tables, and ${there.join()} are there`);
+  /** Of a database that was closed, there are no tables but those that trees have. */
+  async #checkTables(vfs: Vfs): Promise<void> {
+    const { runtime } = this.#parts.stage;
+    const database = await open(STORES_DIRECTORY, { runtime, vfs, readOnly: true });
+    try {
+      for (const name of TREE_NAMES) {
+        const there = await vfs.readdir(`${STORES_DIRECTORY}/trees/${name}`);
+        const known = [...(await database.tree(name)).tables()].length;
+        if (there.length > known)
+          throw new Error(`${name} has ${known} tables, and ${there.join()} are there`);
+      }
+    } finally {
+      await database.close();
     }
   }
 

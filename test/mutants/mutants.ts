@@ -5,8 +5,20 @@
  * @module
  */
 
-export const HUNTS = ['crash', 'fault', 'rot', 'simulation'] as const;
-export type HuntName = (typeof HUNTS)[number];
+import { STORE_MUTANTS } from './store-mutants.ts';
+
+export const HUNTS = [
+  'crash',
+  'fault',
+  'rot',
+  'simulation',
+  'tree-crash',
+  'tree-fault',
+  'tree-simulation',
+  'tree-rot',
+] as const;
+/** A campaign, or a file of tests. */
+export type HuntName = (typeof HUNTS)[number] | `test/${string}.test.ts`;
 
 export interface Change {
   file: string;
@@ -21,7 +33,7 @@ export interface Mutant {
   changes: readonly Change[];
 }
 
-export const MUTANTS: readonly Mutant[] = [
+const LOG_MUTANTS: readonly Mutant[] = [
   {
     name: 'a new segment counts before its directory is synced',
     caughtBy: 'crash',
@@ -224,3 +236,5 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   },
 ];
+
+export const MUTANTS: readonly Mutant[] = [...LOG_MUTANTS, ...STORE_MUTANTS];

@@ -14,7 +14,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ROOT } from '../kit/sources.ts';
-import { type Change, HUNTS, type HuntName, MUTANTS, type Mutant } from './mutants.ts';
+import { type Change, type HuntName, MUTANTS, type Mutant } from './mutants.ts';
 
 /** What a run needs of the repository. */
 const COPIED = [
@@ -53,6 +53,7 @@ function hunt(name: HuntName, changes: readonly Change[]): string | undefined {
       const { status, output } = run(directory, ['scripts/build.mjs', '--kernels']);
       if (status !== 0) throw new Error(`the kernels cannot be built: ${output}`);
     }
+    if (name.startsWith('test/')) return test(directory, name);
     const { status, output } = run(directory, ['--import', 'tsx', 'test/mutants/hunt-program.ts', name]);
     if (status === 0) return undefined;
     // A mutant that does not even run would be noticed by anything, which proves nothing.
@@ -63,6 +64,21 @@ function hunt(name: HuntName, changes: readonly Change[]): string | undefined {
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+/** Runs a file of tests. Returns what it found. */
+function test(directory: string, name: string): string | undefined {
+  const { status, output } = run(directory, [
+    'node_modules/vitest/vitest.mjs',
+    'run',
+    name,
+    '--reporter=dot',
+  ]);
+  if (status === 0) return undefined;
+  const failure = output.split('\n').find((line) => line.includes('Error: '));
+  // A mutant that cannot be built would be noticed by anything, which proves nothing.
+  if (failure === undefined || !output.includes(' FAIL ')) throw new Error(`${name} did not run: ${output}`);
+  return failure.trim();
 }
 
 function run(directory: string, args: readonly string[]): { status: number | null; output: string } {
@@ -108,7 +124,7 @@ function isCaught({ name, caughtBy, changes }: Mutant): boolean {
 
 const [asked = ''] = process.argv.slice(2);
 const mutants = MUTANTS.filter(({ name }) => name.includes(asked));
-const unsound = findUnsound(HUNTS.filter((name) => mutants.some(({ caughtBy }) => caughtBy === name)));
+const unsound = findUnsound([...new Set(mutants.map(({ caughtBy }) => caughtBy))]);
 const survivors = unsound.length > 0 ? mutants : mutants.filter((mutant) => !isCaught(mutant));
 process.stdout.write(`${mutants.length - survivors.length} of ${mutants.length} mutants caught\n`);
 process.exitCode = survivors.length === 0 && mutants.length > 0 ? 0 : 1;

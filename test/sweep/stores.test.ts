@@ -8,6 +8,7 @@ import { storeCrashSweep } from '../long/store-crash.ts';
 import { storeFaultSweep } from '../long/store-fault.ts';
 import { simulateStores } from '../long/store-simulation.ts';
 import { STORE_WORKLOADS } from '../long/store-steps.ts';
+import { fuzzEdits, fuzzOperations, fuzzTables } from '../long/tree-fuzz.ts';
 
 const workloads = STORE_WORKLOADS.map((workload, seed) => ({ ...workload, seed }));
 
@@ -28,6 +29,12 @@ describe('trees, keys and log entries', () => {
   test.each([0, 1, 2, 3])('keep their promises through many lives (seed %i)', async (seed) => {
     const { lives } = await simulateStores(seed, 5);
     expect(lives).toBe(5);
+  });
+
+  test('are decoded, or refused, whatever their bytes are', async () => {
+    await expect(fuzzTables(1, { tables: 30 })).resolves.toBeUndefined();
+    expect(() => fuzzOperations(1, { operations: 300 })).not.toThrow();
+    await expect(fuzzEdits(1, { edits: 100 })).resolves.toBeUndefined();
   });
 
   test('repeat a run from its seed', async () => {
