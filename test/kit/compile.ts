@@ -20,8 +20,9 @@ export interface Program {
  * Compiles one program with everything it imports from this repository.
  *
  * @param entry its path from the root
+ * @param others what it loads by a path that is made as it runs, such as what threads run
  */
-export function compileProgram(entry: string): Program {
+export function compileProgram(entry: string, others: readonly string[] = []): Program {
   mkdirSync(join(ROOT, 'build'), { recursive: true });
   // Inside the repository, so that packages are found.
   const directory = mkdtempSync(join(ROOT, 'build', 'program-'));
@@ -48,7 +49,7 @@ export function compileProgram(entry: string): Program {
     }
   }
 
-  compile(join(ROOT, entry));
+  for (const path of [entry, ...others]) compile(join(ROOT, path));
   writeFileSync(join(directory, 'package.json'), '{ "type": "module" }');
   return {
     path: outputOf(join(ROOT, entry)),

@@ -16,6 +16,7 @@ import type { Campaign, CampaignResult, Progress } from './campaign.ts';
 import { crash, fault, fuzz, rotting, simulation, treeRotting } from './campaigns.ts';
 import { kill } from './kill-campaign.ts';
 import { treeCrash, treeFault, treeFuzz, treeSimulation } from './store-campaigns.ts';
+import { treeKill } from './store-kill.ts';
 
 const CAMPAIGNS: readonly Campaign[] = [
   crash,
@@ -28,6 +29,7 @@ const CAMPAIGNS: readonly Campaign[] = [
   treeFault,
   treeSimulation,
   treeFuzz,
+  treeKill,
   treeRotting,
 ];
 /** Where there is no terminal to draw a line on, one is printed this often. */

@@ -18,7 +18,8 @@ import {
 } from './store-model.ts';
 
 /** How large values are, mostly. */
-export type Size = 'small' | 'medium' | 'large' | 'long keys';
+export const SIZES = ['small', 'medium', 'large', 'long keys'] as const;
+export type Size = (typeof SIZES)[number];
 
 const KEYS = 30;
 const KV_KEYS = 12;

