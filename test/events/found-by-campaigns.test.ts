@@ -42,4 +42,19 @@ describe('a store of log entries', () => {
     ]);
     await third.trees.close();
   });
+
+  test('whose journal cannot close a file closes the other', async () => {
+    const disk = await kit.disk();
+    const open = await kit.open(disk);
+    const events = await openEvents(open);
+    const handover = await events.handover();
+    handover.take([{ timestamp: 1000, message: 'one' }]);
+    await handover.flush();
+    disk.rules.push({ operation: 'close', path: /journal-0/, error: 'EIO' });
+    expect(disk.vfs.trace.filter(({ op, path }) => op === 'close' && /journal/.test(path))).toEqual([]);
+    await handover.close().catch(() => undefined);
+    const closed = disk.vfs.trace.filter(({ op, path }) => op === 'close' && /journal/.test(path));
+    expect(closed.map(({ path }) => path.slice(-1)).sort()).toEqual(['0', '1']);
+    await open.trees.close();
+  });
 });

@@ -5,9 +5,11 @@
  * @module
  */
 
+import { CODEC_NAMES, codecs } from '../../src/codec/registry.ts';
 import { Memory } from '../../src/memory/memory.ts';
 import { Slab } from '../../src/memory/slabs.ts';
 import { Pool } from '../../src/pool/pool.ts';
+import { loadTask } from '../../src/pool/tasks.ts';
 import { Runtime } from '../../src/runtime.ts';
 import { settle, VirtualClock } from '../kit/clock.ts';
 
@@ -22,6 +24,16 @@ export interface Stage {
   runtime: Runtime;
   clock: VirtualClock;
 }
+
+const TASKS = [
+  'sortCells',
+  'writeRun',
+  'mergeTables',
+  'compressBatches',
+  'digestFile',
+  'mapSegment',
+  'rewriteSegments',
+] as const;
 
 let shared: { memory: Memory; pool: Pool } | undefined;
 
@@ -64,12 +76,21 @@ export function abandonMemory(): void {
   shared = undefined;
 }
 
+let loading: Promise<unknown> | undefined;
+
+/** Loads the code of tasks and the codecs: that takes real time, which does not pass for those who wait here. */
+export async function loadCode(): Promise<void> {
+  loading ??= Promise.allSettled([...TASKS.map(loadTask), ...CODEC_NAMES.map((name) => codecs.load(name))]);
+  await loading;
+}
+
 /**
  * Waits for something that may need time to pass.
  *
  * @param what it is, for the case that it never ends
  */
 export async function until<T>({ clock }: Stage, what: string, promise: Promise<T>): Promise<T> {
+  await loadCode();
   let isOver = false;
   const over = (): void => {
     isOver = true;

@@ -15,7 +15,6 @@ import type { TreeSnapshot } from '../../src/lsm/snapshot.ts';
 import type { Tree } from '../../src/lsm/tree.ts';
 import type { TreeOptions } from '../../src/lsm/tree-options.ts';
 import { type Database, open } from '../../src/open.ts';
-import { loadTask } from '../../src/pool/tasks.ts';
 import type { Vfs } from '../../src/vfs/vfs.ts';
 import { WallClock } from '../kit/clock.ts';
 import { type Stage, until } from './laboratory.ts';
@@ -58,11 +57,6 @@ export interface OpenStores {
   trees: Map<TreeName, Tree>;
   kv: KvStore<string, string, string>;
   events: Events;
-}
-
-/** The code of tasks is loaded in real time, which does not pass for those who wait here. */
-export async function loadStoreTasks(): Promise<void> {
-  await Promise.all((['sortCells', 'writeRun', 'mergeTables'] as const).map(loadTask));
 }
 
 /** Opens a database with all that campaigns have in it. */
@@ -130,7 +124,6 @@ export class StoreSession {
   /** @throws VarveError where it does not open */
   async open(): Promise<OpenStores> {
     const { stage, vfs, options } = this.#parts;
-    await loadStoreTasks();
     this.#open = await until(stage, 'opening', openStores(stage, vfs, options));
     return this.#open;
   }

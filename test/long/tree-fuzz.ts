@@ -20,7 +20,7 @@ import { mutate } from '../kit/mutations.ts';
 import { createRandom, type Random } from '../kit/random.ts';
 import { randomEntries, type TestEntry } from '../kit/table-arena.ts';
 import { TableKit } from '../kit/tables.ts';
-import { loadStoreTasks } from './store-session.ts';
+import { loadCode } from './laboratory.ts';
 
 export interface TreeFuzzCounts {
   tables: number;
@@ -125,7 +125,7 @@ function changed({ bytes, blocks }: Site, random: Random): { what: string; table
 
 /** A table whose checksums are right, and whose bytes are not: it is verified, read and merged. */
 export async function fuzzTables(seed: number, { tables }: Pick<TreeFuzzCounts, 'tables'>): Promise<void> {
-  await loadStoreTasks();
+  await loadCode();
   const site = await createSite(seed);
   const random = createRandom(seed);
   const { kit, file, entries, canary } = site;
