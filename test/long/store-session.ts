@@ -204,11 +204,7 @@ export class StoreSession {
       case 'ask':
         return await wait(this.#ask(open));
       case 'snapshot':
-        this.#snapshots.push({
-          snapshot: database.batch() && (trees.get('lev') as Tree).snapshot(),
-          contents: '',
-        });
-        return this.#fillSnapshot(open);
+        return this.#snapshot(open);
       case 'checkpoint':
         return await this.#checkpoint(open);
       case 'look':
@@ -366,9 +362,14 @@ export class StoreSession {
     onPromise?.();
   }
 
-  #fillSnapshot({ trees }: OpenStores): void {
-    const last = this.#snapshots.at(-1);
-    if (last !== undefined) last.contents = contentsIn(trees, last.snapshot);
+  #snapshot({ trees }: OpenStores): void {
+    const snapshot = (trees.get('lev') as Tree).snapshot();
+    try {
+      this.#snapshots.push({ snapshot, contents: contentsIn(trees, snapshot) });
+    } catch (error) {
+      snapshot.close();
+      throw error;
+    }
   }
 
   async #checkpoint({ database }: OpenStores): Promise<void> {
@@ -386,8 +387,19 @@ export class StoreSession {
     const found = await until(stage, 'reading', readStores(stage, open, model));
     model.check(found, { tick: model.tick, level: 'written', isPrefix: false, isAlive: true });
     for (const { snapshot, contents } of this.#snapshots)
-      if (contentsIn(open.trees, snapshot) !== contents) throw new Error('a snapshot has changed');
+      compareSnapshots(contentsIn(open.trees, snapshot), contents);
   }
+}
+
+/** @throws Error that says where they differ */
+function compareSnapshots(now: string, before: string): void {
+  if (now === before) return;
+  const [a, b] = [now, before].map((text) => text.split('|'));
+  const at = a?.findIndex((entry, i) => entry !== b?.[i]) ?? 0;
+  const shown = [a, b].map((entries) => entries?.[at]?.slice(0, 40));
+  throw new Error(
+    `a snapshot has changed: entry ${at} of ${a?.length} is ${shown[0]}, and was ${shown[1]} of ${b?.length}`,
+  );
 }
 
 function contentsIn(trees: ReadonlyMap<TreeName, Tree>, snapshot: TreeSnapshot): string {
