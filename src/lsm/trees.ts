@@ -57,8 +57,8 @@ const WAL_BUFFER_BYTES = MIB;
 const CACHE_SHARE = 0.6;
 /** When the write-ahead log has more than so many segments, the tree that holds it back is flushed. */
 const WAL_SEGMENTS_MAX = 4;
-/** The part of it that is being written is cut too, where it is longer than this and all of it is in tables. */
-const IDLE_WAL_BYTES = 4 * MIB;
+/** The part of it that is being written is cut too, where it is longer than this share and all of it is in tables. */
+const IDLE_WAL_SHARE = 1 / 8;
 /** How often trees that somebody else writes are looked at anew, where what is found does not fit together. */
 const READ_ONLY_TRIES = 5;
 /** What is left in a memtable when a database is closed stays in the log, unless it is more than this. */
@@ -349,8 +349,9 @@ export class Trees implements SharedParts {
       from = tree.neededFrom;
       behind = tree;
     }
-    if (from === wal.nextOffset && (wal.info().segments.at(-1)?.bytes ?? 0) > IDLE_WAL_BYTES)
-      await wal.roll();
+    const { walSegmentBytes = WAL_SEGMENT_BYTES_DEFAULT } = this.parts;
+    const activeBytes = wal.info().segments.at(-1)?.bytes ?? 0;
+    if (from === wal.nextOffset && activeBytes > walSegmentBytes * IDLE_WAL_SHARE) await wal.roll();
     const { bytes, segments } = wal.info();
     const second = segments[1];
     if (second !== undefined && second.baseOffset <= from) {
@@ -362,7 +363,6 @@ export class Trees implements SharedParts {
       }
       await wal.truncateBefore(Math.min(from, wal.visibleOffset));
     }
-    const { walSegmentBytes = WAL_SEGMENT_BYTES_DEFAULT } = this.parts;
     if (bytes > WAL_SEGMENTS_MAX * walSegmentBytes && behind !== undefined && behind.frozen.length === 0)
       this.writer.rotate(behind);
   }

@@ -10,7 +10,9 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   {
     name: 'a table counts before it is synced',
     caughtBy: 'tree-crash',
-    changes: [{ file: 'src/lsm/table/writer.ts', from: '    await this.#output.sync();\n', to: '' }],
+    changes: [
+      { file: 'src/lsm/table/output-bytes.ts', from: '      await this.#file.datasync();\n', to: '' },
+    ],
   },
   {
     name: 'a table counts before its name is durable',
@@ -153,7 +155,7 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     changes: [
       {
         file: 'src/lsm/trees.ts',
-        from: '      await this.tables.removeOrphans(folder, tables);\n',
+        from: '      await this.tables.removeOrphans(folder, numbers);\n',
         to: '',
       },
     ],
