@@ -74,11 +74,12 @@ describe('trees on a full disk', () => {
     const disk = await kit.disk();
     const open = await kit.open(disk);
     const tree = await open.tree('one');
-    disk.rules.push({ operation: 'write', path: /wal/, error: 'ENOSPC', times: 1 });
+    disk.rules.push({ operation: 'write', path: /wal/, error: 'ENOSPC' });
     const lost = tree.put('lost', 'value', { durability: 'accepted' });
     const waited = tree.put('waited for', 'value');
     await lost;
     expect(await failureCode(waited)).toBe('NO_SPACE');
+    disk.rules.length = 0;
     // It was told, if not to the one who did not wait.
     await tree.put('one', 'value').catch(() => undefined);
     await tree.put('two', 'value');
