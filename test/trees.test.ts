@@ -205,6 +205,10 @@ describe('trees of a database', () => {
       await withDatabase(async (other) => {
         const foreign = await other.tree('one');
         expect(() => db.batch().put(foreign, 'a', 'b')).toThrow(TypeError);
+        const theirs = foreign.snapshot();
+        expect(() => tree.getSync('a', { snapshot: theirs })).toThrow('one of the same database');
+        expect(() => tree.entries({ snapshot: theirs })).toThrow(TypeError);
+        await expect((await db.kv('store')).get('a', { snapshot: theirs })).rejects.toThrow(TypeError);
       });
       const open = tree.keys();
       await db.close();

@@ -6,7 +6,7 @@
  */
 
 import { VarveError } from '../errors.ts';
-import { TreeSnapshot } from '../lsm/snapshot.ts';
+import type { TreeSnapshot } from '../lsm/snapshot.ts';
 import { checkInteger, checkOptions } from '../options.ts';
 import { type KvChange, type KvChangesOptions, readKvChanges } from './changes.ts';
 import type { ValueCodec } from './codecs.ts';
@@ -394,10 +394,7 @@ export class KvStore<K = string, V = Buffer, I = V> {
     if (options === undefined) return this.#core.sequence;
     checkOptions('options', options, ['snapshot']);
     const { snapshot } = options;
-    if (snapshot === undefined) return this.#core.sequence;
-    if (!(snapshot instanceof TreeSnapshot)) throw new TypeError('snapshot must be what snapshot() returned');
-    if (snapshot.isClosed) throw new VarveError('CLOSED', 'the snapshot is closed');
-    return snapshot.sequence;
+    return snapshot === undefined ? this.#core.sequence : this.#core.data.sequenceOf(snapshot);
   }
 }
 

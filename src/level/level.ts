@@ -280,7 +280,7 @@ function levelOf({ sync }: PrivateOptions): Durability {
 }
 
 function sequenceOf(core: KvCore, { snapshot }: PrivateOptions): number {
-  return snapshot === undefined ? core.sequence : snapshot.inner.sequence;
+  return snapshot === undefined ? core.sequence : core.data.sequenceOf(snapshot.inner);
 }
 
 /** A range as abstract-level hands it in: its limit is -1 or Infinity where there is none. */

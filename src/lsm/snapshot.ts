@@ -19,6 +19,15 @@ export class TreeSnapshot {
     trees.snapshots.hold(sequence);
   }
 
+  /**
+   * Whether it is one of this database.
+   *
+   * @internal
+   */
+  isOf(trees: Trees): boolean {
+    return this.#trees === trees;
+  }
+
   get isClosed(): boolean {
     return this.#isClosed || this.#trees.isClosed;
   }
@@ -44,6 +53,7 @@ export class TreeSnapshot {
 export function sequenceOf(trees: Trees, snapshot: TreeSnapshot | undefined): number {
   if (snapshot === undefined) return trees.writer.visible;
   if (!(snapshot instanceof TreeSnapshot)) throw new TypeError('snapshot must be what snapshot() returned');
+  if (!snapshot.isOf(trees)) throw new TypeError('snapshot must be one of the same database');
   if (snapshot.isClosed) throw new VarveError('CLOSED', 'the snapshot is closed');
   return snapshot.sequence;
 }

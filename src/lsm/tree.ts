@@ -227,6 +227,16 @@ export class Tree {
   }
 
   /**
+   * Up to where a snapshot sees.
+   *
+   * @throws TypeError, VarveError `CLOSED`
+   * @internal
+   */
+  sequenceOf(snapshot: TreeSnapshot | undefined): number {
+    return sequenceOf(this.#trees, snapshot);
+  }
+
+  /**
    * Goes through entries as `entries` does, and makes of each what is asked for.
    *
    * @param sequence what is older is seen; as the options say unless given

@@ -293,6 +293,8 @@ export class TreeWriter {
       await wal.reached(sequence, level ?? this.#ownLevel, generation);
     } catch (error) {
       if (typeof error === 'object' && error !== null) this.#told.add(error);
+      // Who writes to a tree knows nothing of offsets of the log, only of what went wrong.
+      if (isVarveError(error) && error.offsets !== undefined && isVarveError(error.cause)) throw error.cause;
       throw error;
     }
     if (sequence >= this.#acknowledged) this.#acknowledged = sequence + 1;

@@ -8,7 +8,7 @@ import { isVarveError } from '../../src/errors.ts';
 import { TreeBatch } from '../../src/lsm/batch.ts';
 import type { Tree } from '../../src/lsm/tree.ts';
 import type { FaultRule } from '../../src/testing/fault.ts';
-import { failureCode } from '../kit/log-kit.ts';
+import { failureCode, soon } from '../kit/log-kit.ts';
 import { type OpenTrees, type TreeDisk, useTreeKit } from '../kit/tree-kit.ts';
 
 const kit = useTreeKit();
@@ -153,6 +153,37 @@ describe('trees on a disk that fails', () => {
     await tree.put('after', 'value');
     expect(tree.stats().levels[0]?.tables).toBeGreaterThan(0);
     expect([...tree.keys()].length).toBe(written - 1 + 2);
+  });
+
+  test('close, and flush what is there, after several writes that the disk had no room for', async () => {
+    const disk = await kit.disk();
+    const open = await kit.open(disk);
+    const tree = await open.tree('one');
+    // More than what a tree leaves in the log when it is closed.
+    for (let i = 0; i < 4; i++) await tree.put(`kept ${i}`, Buffer.alloc(400_000, i));
+    disk.rules.push({ operation: 'write', path: /\/wal\//, error: 'ENOSPC' });
+    const errors = [];
+    for (let i = 0; i < 3; i++)
+      errors.push(await tree.put('lost', `${i}`).catch((error: Error) => [error.name, error.message]));
+    // Each is told of itself, and of nothing that only the log knows.
+    expect(errors[0]).toEqual(['VarveError', expect.stringMatching(/^cannot write .*ENOSPC/)]);
+    expect(new Set(errors.map(String)).size).toBe(1);
+    // Closing begins while one more is on its way.
+    const last = failureCode(tree.put('lost', 'not the last one'));
+    const closed = open.trees.close();
+    expect(await last).toBe('NO_SPACE');
+    await soon(closed, 'the database never closes');
+    disk.rules.length = 0;
+    const again = await (await kit.open(disk)).tree('one');
+    expect([...again.keys()].map(String)).toEqual(['kept 0', 'kept 1', 'kept 2', 'kept 3']);
+  });
+
+  test('tell of a write that works that it does, though the one before it failed', async () => {
+    const disk = await kit.disk([{ operation: 'write', path: /\/wal\//, times: 1, error: 'ENOSPC' }]);
+    const tree = await (await kit.open(disk)).tree('one');
+    expect(await failureCode(tree.put('a', '1'))).toBe('NO_SPACE');
+    await tree.put('b', '2');
+    expect([...tree.entries()].map(String)).toEqual(['b,2']);
   });
 
   test('are read where a table is damaged, but for what lies there', async () => {
