@@ -28,16 +28,30 @@ export interface CheckpointParts {
  * Makes the copy.
  *
  * @param target a directory that is empty, or not there
- * @throws VarveError `IO` where there is something in the directory; `NO_SPACE`, `NO_MEMORY`, `CLOSED`. What was
- * made until then is left there, and is no database
+ * @throws VarveError `EXISTS` where there is something in the directory; `NO_SPACE`, `NO_MEMORY`, `IO`, `CLOSED`. What
+ * was made until then is removed again, as far as the disk allows, and is no database
  */
 export async function checkpointDatabase(parts: CheckpointParts, target: string): Promise<void> {
-  const { directory, vfs, handles, trees } = parts;
+  const { vfs } = parts;
+  const wasThere = (await vfs.stat(target)) !== undefined;
   await vfs.mkdir(target);
   const there = await vfs.readdir(target);
   if (there.length > 0) {
-    throw new VarveError('IO', `${target} is not empty: a checkpoint overwrites nothing`, { file: target });
+    const message = `${target} is not empty: a checkpoint overwrites nothing`;
+    throw new VarveError('EXISTS', message, { file: target });
   }
+  try {
+    await copyDatabase(parts, target);
+  } catch (error) {
+    await removeAll(vfs, target, !wasThere).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function copyDatabase(
+  { directory, vfs, handles, trees }: CheckpointParts,
+  target: string,
+): Promise<void> {
   await vfs.mkdir(joinPath(target, LOGS_DIRECTORY));
   for (const { key, directory: from } of await listLogs(vfs, directory)) {
     const to = joinPath(target, LOGS_DIRECTORY, key);
@@ -53,4 +67,14 @@ export async function checkpointDatabase(parts: CheckpointParts, target: string)
   await writeVersion(vfs, target);
   const parent = target.slice(0, target.lastIndexOf('/'));
   await vfs.syncDir(parent === '' ? (target.startsWith('/') ? '/' : '.') : parent);
+}
+
+/** Removes what is in a directory, which was empty before, and the directory where it is asked for. */
+async function removeAll(vfs: Vfs, directory: string, itself: boolean): Promise<void> {
+  for (const name of await vfs.readdir(directory)) {
+    const path = joinPath(directory, name);
+    if ((await vfs.stat(path))?.kind === 'directory') await removeAll(vfs, path, true);
+    else await vfs.remove(path);
+  }
+  if (itself) await vfs.removeDir(directory);
 }

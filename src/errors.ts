@@ -25,6 +25,7 @@ import { constants } from 'node:os';
  * - `NO_MEMORY`: the memory budget cannot hold what was asked for.
  * - `OUT_OF_RANGE`: the offset is below the first or above the last record.
  * - `NOT_FOUND`: there is no such database or log.
+ * - `EXISTS`: there is something already, which would be overwritten.
  * - `VERSION`: the directory was written by a newer format.
  * - `UNSUPPORTED`: valid, but not something this build can read or take.
  */
@@ -40,6 +41,7 @@ export type ErrorCode =
   | 'NO_MEMORY'
   | 'OUT_OF_RANGE'
   | 'NOT_FOUND'
+  | 'EXISTS'
   | 'VERSION'
   | 'UNSUPPORTED';
 

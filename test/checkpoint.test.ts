@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { createRuntime, type Database, open, type Tree, VarveError } from '../src/index.ts';
-import { createFaultVfs } from '../src/testing/fault.ts';
+import { createFaultVfs, type FaultRule } from '../src/testing/fault.ts';
 import { createMemoryVfs } from '../src/vfs/memory.ts';
 import { nodeVfs } from '../src/vfs/node.ts';
 import type { OpenMode, Vfs } from '../src/vfs/vfs.ts';
@@ -173,14 +173,22 @@ describe('a checkpoint', () => {
   test('overwrites nothing, and is no database where it was cut short', async () => {
     const inner = createMemoryVfs();
     await inner.mkdir('/db');
-    const vfs = createFaultVfs(inner, [{ operation: 'write', error: 'ENOSPC', path: /^\/copy\/manifest/ }]);
+    const rules: FaultRule[] = [{ operation: 'write', error: 'ENOSPC', path: /^\/copy\/manifest/ }];
+    const vfs = createFaultVfs(inner, rules);
     const db = await open('/db', { runtime, vfs });
     await (await db.tree('one')).put('a', 'b');
     await expect(db.checkpoint('')).rejects.toThrow(TypeError);
-    expect(await failureCode(db.checkpoint('/db'))).toBe('IO');
+    expect(await failureCode(db.checkpoint('/db'))).toBe('EXISTS');
     expect(await failureCode(db.checkpoint('/copy'))).toBe('NO_SPACE');
     expect(await failureCode(open('/copy', { runtime, vfs: inner }))).toBe('NOT_FOUND');
-    expect(await failureCode(db.checkpoint('/copy'))).toBe('IO');
+    // Nothing of it is left, so that it can be tried again.
+    expect(await inner.stat('/copy')).toBeUndefined();
+    await inner.mkdir('/copy');
+    expect(await failureCode(db.checkpoint('/copy'))).toBe('NO_SPACE');
+    expect(await inner.readdir('/copy')).toEqual([]);
+    rules.length = 0;
+    await db.checkpoint('/copy');
+    expect(await failureCode(db.checkpoint('/copy'))).toBe('EXISTS');
     // Those that write go on.
     await (await db.tree('one')).put('c', 'd');
     await db.close();

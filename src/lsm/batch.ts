@@ -35,6 +35,11 @@ export class TreeBatch {
     return this.#encoder.count;
   }
 
+  /** How many bytes they may take: the greatest power of two within a sixteenth of the memory, and at most 16 MiB. */
+  get maxBytes(): number {
+    return this.#trees.maxBatchBytes;
+  }
+
   /** How many bytes they take, encoded. */
   get bytes(): number {
     return this.#encoder.length;

@@ -79,6 +79,8 @@ export function resolveDrop(
   if (!(minShare > 0 && minShare <= 1))
     throw new RangeError('dropExpired.minShare must be above 0 and at most 1');
   const source = sourceOf(option);
+  if (kind === 'retention' && source === undefined && before === undefined)
+    throw new TypeError('dropExpired.cutoffs must be a function: without it, nothing would ever go');
   return {
     kind,
     isOwned: source !== undefined || kind === 'retention' || before?.isOwned === true,
@@ -134,10 +136,15 @@ export function dropRuleOf(tree: DroppingTree, clock: Clock): DropRule | undefin
   } catch (error) {
     // It is the owner's mistake; the data stays until that is mended.
     tree.dropFailure = error instanceof Error ? error : new Error(String(error));
-    return drop.kind === 'retention'
-      ? { kind: 'retention', cutoffs: new Array<bigint>(CLASSES).fill(0n) }
-      : { kind: 'expiry', dueMs: 0, baseMs: clock.now() };
+    return dropNothing(drop.kind, clock);
   }
+}
+
+/** The rule by which nothing goes: it only counts what will. */
+export function dropNothing(kind: DropKind, clock: Clock): DropRule {
+  return kind === 'retention'
+    ? { kind, cutoffs: new Array<bigint>(CLASSES).fill(0n) }
+    : { kind, dueMs: 0, baseMs: clock.now() };
 }
 
 function checkNow(now: number): number {

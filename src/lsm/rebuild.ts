@@ -10,10 +10,14 @@ import type { Problem } from '../log/verify.ts';
 import type { Memory } from '../memory/memory.ts';
 import { joinPath, type Vfs } from '../vfs/vfs.ts';
 import { mergeTables, mergeTablesBytes } from './compaction/merge-tables.ts';
-import type { RangeTombstone } from './range-tombstones.ts';
-import { BlockCache } from './table/block-cache.ts';
-import { TableReader } from './table/reader.ts';
-import { endsBefore, parseTableFileName, type TableFile, tableFileName } from './table/table-file.ts';
+import { endsOf, rangesOf, salvageOf } from './salvage.ts';
+import {
+  endsBefore,
+  parseTableFileName,
+  type TableFile,
+  type TableProperties,
+  tableFileName,
+} from './table/table-file.ts';
 import { verifyTable } from './table/verify.ts';
 import { resolveTreeOptions } from './tree-options.ts';
 import { TREES_DIRECTORY } from './trees.ts';
@@ -29,8 +33,10 @@ export interface LostKeys {
 interface DamagedTable {
   file: string;
   problems: Problem[];
-  /** The keys that it had; undefined where not even that is known. */
-  range: { from: Buffer; to: Buffer } | undefined;
+  /** The keys of which entries are lost; undefined where not even that is known. */
+  lost: { from: Buffer; to: Buffer }[] | undefined;
+  /** Whether what is left of it is merged with the others. */
+  isKept: boolean;
 }
 
 /** A tree as its tables tell of it. */
@@ -41,6 +47,8 @@ export interface FoundTree {
   folder: string;
   tables: TableFile[];
   damaged: DamagedTable[];
+  /** Of tables: where blocks are damaged. */
+  damagedBlocks: Map<number, ReadonlySet<number>>;
 }
 
 export interface RebuildParts {
@@ -60,7 +68,7 @@ export async function collectTrees(parts: RebuildParts): Promise<{ trees: FoundT
   for (const name of await vfs.readdir(place)) {
     const folder = joinPath(place, name);
     if ((await vfs.stat(folder))?.kind !== 'directory') continue;
-    const tree: FoundTree = { id: 0, name, folder, tables: [], damaged: [] };
+    const tree: FoundTree = { id: 0, name, folder, tables: [], damaged: [], damagedBlocks: new Map() };
     for (const file of await vfs.readdir(folder)) {
       const number = parseTableFileName(file);
       if (number === undefined) continue;
@@ -79,22 +87,31 @@ async function collectTable(
   number: number,
 ): Promise<void> {
   const path = joinPath(tree.folder, file);
-  const { damage, properties } = await verifyTable(vfs, path, memory);
-  const range = properties && {
-    from: Buffer.from(properties.smallestKey),
-    to: Buffer.from(properties.largestKey),
-  };
-  if (damage.length > 0 || properties === undefined) {
-    tree.damaged.push({ file, problems: damage.map((one) => damageProblem(path, one)), range });
+  const found = await verifyTable(vfs, path, memory);
+  const { damage, properties } = found;
+  const problems = damage.map((one) => damageProblem(path, one));
+  const salvage = salvageOf(found);
+  if (salvage === undefined || properties === undefined) {
+    tree.damaged.push({ file, problems, lost: properties && [allOf(properties)], isKept: false });
     return;
   }
   if (tree.id === 0) tree.id = properties.tree;
-  if (properties.tree === tree.id) {
-    tree.tables.push({ number, properties });
+  if (properties.tree !== tree.id) {
+    const message = `${path} was written for the tree ${properties.tree}, not for ${tree.id}`;
+    problems.push({ file: path, position: 0, offsets: undefined, message });
+    tree.damaged.push({ file, problems, lost: [allOf(properties)], isKept: false });
     return;
   }
-  const message = `${path} was written for the tree ${properties.tree}, not for ${tree.id}`;
-  tree.damaged.push({ file, problems: [{ file: path, position: 0, offsets: undefined, message }], range });
+  const { isLeft, damaged, lost } = salvage;
+  if (isLeft || damage.length === 0) tree.tables.push({ number, properties });
+  if (damage.length === 0) return;
+  tree.damagedBlocks.set(number, damaged);
+  tree.damaged.push({ file, problems, lost: lost.map((one) => endsOf(one, properties)), isKept: isLeft });
+}
+
+/** All keys that a table may have. */
+function allOf({ smallestKey, largestKey }: TableProperties): { from: Buffer; to: Buffer } {
+  return { from: Buffer.from(smallestKey), to: Buffer.from(largestKey) };
 }
 
 /** Of trees that say the same number of themselves, only the first can be believed. */
@@ -109,9 +126,15 @@ function distinct(trees: FoundTree[]): FoundTree[] {
     const others = tree.tables.map(({ number, properties }) => ({
       file: tableFileName(number),
       problems: [{ file: tree.folder, position: 0, offsets: undefined, message }],
-      range: { from: Buffer.from(properties.smallestKey), to: Buffer.from(properties.largestKey) },
+      lost: [allOf(properties)],
+      isKept: false,
     }));
-    return { ...tree, id: 0, tables: [], damaged: [...tree.damaged, ...others] };
+    return {
+      ...tree,
+      id: 0,
+      tables: [],
+      damaged: [...tree.damaged.filter(({ isKept }) => !isKept), ...others],
+    };
   });
 }
 
@@ -123,7 +146,7 @@ function distinct(trees: FoundTree[]): FoundTree[] {
  */
 export async function mergeFound(
   { memory, vfs, clock }: RebuildParts,
-  { id, folder, tables }: FoundTree,
+  { id, folder, tables, damagedBlocks }: FoundTree,
   firstNumber: number,
 ): Promise<TableFile[]> {
   const { tableBytes, blockBytes, compression } = resolveTreeOptions({}, memory.slabs.budgetBytes);
@@ -145,6 +168,7 @@ export async function mergeFound(
     bottom: true,
     targetBytes: tableBytes,
     cutKeys: [],
+    damaged: damagedBlocks,
   };
   const slab = memory.slabs.allocate(mergeTablesBytes(args), 'repair');
   try {
@@ -166,31 +190,4 @@ export function runsWithoutOverlap(tables: readonly TableFile[]): TableFile[][] 
     else run.push(table);
   }
   return runs;
-}
-
-async function rangesOf(
-  memory: Memory,
-  vfs: Vfs,
-  folder: string,
-  tables: readonly TableFile[],
-): Promise<RangeTombstone[]> {
-  const cache = new BlockCache(memory, 0);
-  const ranges: RangeTombstone[] = [];
-  try {
-    for (const { number, properties } of tables) {
-      if (properties.rangeTombstones === 0) continue;
-      const reader = await TableReader.open(
-        vfs,
-        joinPath(folder, tableFileName(number)),
-        memory,
-        cache,
-        number,
-      );
-      ranges.push(...reader.rangeTombstones);
-      await reader.close();
-    }
-    return ranges;
-  } finally {
-    cache.release();
-  }
 }

@@ -10,6 +10,7 @@ import { freeName } from '../log/quarantine-names.ts';
 import type { LogRepairReport, RepairAction, RepairMode } from '../log/repair-report.ts';
 import type { Problem } from '../log/verify.ts';
 import type { Memory } from '../memory/memory.ts';
+import { linkOrCopy } from '../vfs/copy.ts';
 import { joinPath, type Vfs } from '../vfs/vfs.ts';
 import type { LostKeys } from './rebuild.ts';
 
@@ -51,12 +52,17 @@ export function problemAt(file: string): Omit<Problem, 'message'> {
   return { file, position: 0, offsets: undefined };
 }
 
-/** Moves a file to where nobody looks for it. */
+/**
+ * Moves a file to where nobody looks for it.
+ *
+ * @param stays whether it is where it was as well, until whoever needs it there removes it
+ */
 export async function setAside(
   { vfs, dryRun }: RepairTreesParts,
   folder: string,
   name: string,
   report: TreesRepairReport,
+  stays = false,
 ): Promise<void> {
   const quarantine = joinPath(folder, QUARANTINE_DIRECTORY);
   const taken = (await vfs.stat(quarantine)) === undefined ? [] : await vfs.readdir(quarantine);
@@ -65,7 +71,8 @@ export async function setAside(
   if (dryRun) return;
   await vfs.mkdir(quarantine);
   await vfs.syncDir(folder);
-  await vfs.rename(joinPath(folder, name), to);
+  if (stays) await linkOrCopy(vfs, joinPath(folder, name), to);
+  else await vfs.rename(joinPath(folder, name), to);
   await vfs.syncDir(quarantine);
   await vfs.syncDir(folder);
 }

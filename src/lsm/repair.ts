@@ -1,6 +1,6 @@
 /**
- * Repairs the trees of a database. Tables that are damaged are set aside, and what is lost is told by range of
- * keys. A manifest that is damaged or missing is made anew from the tables, which know whose they are:
+ * Repairs the trees of a database. Of tables that are damaged, the whole blocks are written to new ones; what is lost
+ * is told by range of keys, and the damaged files are set aside. A manifest that is damaged or missing is made anew from the tables, which know whose they are:
  *
  *     every whole table of a tree -> merged into one level, the newest entry of each key -> a new manifest
  *
@@ -19,8 +19,8 @@ import { repairLog } from '../log/repair.ts';
 import { verifyLog } from '../log/verify.ts';
 import { joinPath } from '../vfs/vfs.ts';
 import { Manifest } from './manifest.ts';
-import type { ManifestState } from './manifest-state.ts';
-import { collectTrees, type FoundTree, mergeFound } from './rebuild.ts';
+import type { AddedTable, Edit, ManifestState, TreeRecord } from './manifest-state.ts';
+import { collectTrees, type FoundTree, type LostKeys, mergeFound } from './rebuild.ts';
 import {
   NOTHING,
   problemAt,
@@ -30,8 +30,9 @@ import {
   type TreesRepairReport,
 } from './repair-report.ts';
 import { repairWal } from './repair-wal.ts';
+import { endsOf, type Salvage, salvageOf, salvageTable } from './salvage.ts';
 import { keyText } from './table/key-text.ts';
-import { otherTable, type TableFile, tableFileName } from './table/table-file.ts';
+import { otherTable, parseTableFileName, type TableFile, tableFileName } from './table/table-file.ts';
 import { verifyTable } from './table/verify.ts';
 import { resolveTreeOptions } from './tree-options.ts';
 import { MANIFEST_DIRECTORY, TREES_DIRECTORY } from './trees.ts';
@@ -99,51 +100,106 @@ async function hasTables(parts: RepairTreesParts): Promise<boolean> {
   return trees.some(({ tables, damaged }) => tables.length + damaged.length > 0);
 }
 
-/** Sets aside the tables of a manifest that are damaged. */
+/** Sets aside the tables of a manifest that are damaged; what is left of them takes their place. */
 async function repairTables(
   parts: RepairTreesParts,
   state: ManifestState,
   report: TreesRepairReport,
 ): Promise<TreeEnd[]> {
-  const { directory, memory, vfs, dryRun } = parts;
-  const remove: { tree: number; number: number }[] = [];
-  for (const { id, name, tables } of state.trees.values()) {
-    const folder = joinPath(directory, TREES_DIRECTORY, name);
-    for (const { number, properties } of tables.values()) {
-      const path = joinPath(folder, tableFileName(number));
-      const exists = (await vfs.stat(path)) !== undefined;
-      const found = exists ? await verifyTable(vfs, path, memory) : undefined;
-      const other = found?.properties && otherTable(path, properties, found.properties);
-      if (found?.damage.length === 0 && other === undefined) continue;
-      const { smallestKey, largestKey } = properties;
-      report.problems.push(...(found?.damage ?? []).map((one) => damageProblem(path, one)));
-      if (other !== undefined) report.problems.push({ ...problemAt(path), message: other.message });
-      if (!exists) report.problems.push({ ...problemAt(path), message: `${path} is missing` });
-      report.lost.push({ tree: name, from: Buffer.from(smallestKey), to: Buffer.from(largestKey) });
-      report.problems.push({
-        ...problemAt(path),
-        message: `entries of the tree ${name} are lost with keys from ${keyText(smallestKey)} to ${keyText(largestKey)}`,
-      });
-      remove.push({ tree: id, number });
-      if (exists) await setAside(parts, folder, tableFileName(number), report);
-    }
-  }
+  const { directory, vfs, dryRun } = parts;
   const ends = [...state.trees.values()].map(({ id, flushed, tables }) => ({
     id,
     flushed,
     end: endOf([...tables.values()], flushed),
   }));
-  if (remove.length === 0) return ends;
-  const manifestAt = joinPath(directory, MANIFEST_DIRECTORY);
-  report.actions.push({ kind: 'rebuilt', file: manifestAt, ...NOTHING });
-  if (dryRun) return ends;
-  const manifest = await Manifest.open({ ...parts, directory: manifestAt, readOnly: false });
+  const edit = { remove: [] as Required<Edit>['remove'], add: [] as AddedTable[] };
+  let next = await freeNumber(parts, state);
+  const replaced: string[] = [];
+  for (const tree of state.trees.values()) {
+    const folder = joinPath(directory, TREES_DIRECTORY, tree.name);
+    for (const table of [...tree.tables.values()]) {
+      const path = joinPath(folder, tableFileName(table.number));
+      const found = await inspect(parts, tree, table, path, report);
+      if (found === undefined) continue;
+      edit.remove.push({ tree: tree.id, number: table.number });
+      if (found.salvage?.isLeft === true) {
+        replaced.push(path);
+        report.actions.push({ ...NOTHING, kind: 'rebuilt', file: joinPath(folder, tableFileName(next)) });
+        if (!dryRun) {
+          const left = await salvageTable(parts, folder, table, tree.options, found.salvage, next);
+          if (left !== undefined) edit.add.push({ tree: tree.id, level: table.level, ...left });
+        }
+        next++;
+      }
+      // What is left of it is in the manifest before it goes: else who comes after a crash would find it missing.
+      const stays = found.salvage?.isLeft === true;
+      if (found.exists) await setAside(parts, folder, tableFileName(table.number), report, stays);
+    }
+  }
+  if (edit.remove.length === 0) return ends;
+  await replaceTables(parts, edit, report);
+  if (!dryRun) for (const path of replaced) await vfs.remove(path);
+  return ends;
+}
+
+/** Looks at a table, and notes what is wrong with it and what is lost; undefined where it is whole. */
+async function inspect(
+  { memory, vfs }: RepairTreesParts,
+  { name }: TreeRecord,
+  { properties }: TableFile,
+  path: string,
+  report: TreesRepairReport,
+): Promise<{ exists: boolean; salvage: Salvage | undefined } | undefined> {
+  const exists = (await vfs.stat(path)) !== undefined;
+  const found = exists ? await verifyTable(vfs, path, memory) : undefined;
+  const other = found?.properties && otherTable(path, properties, found.properties);
+  if (found?.damage.length === 0 && other === undefined) return undefined;
+  report.problems.push(...(found?.damage ?? []).map((one) => damageProblem(path, one)));
+  if (other !== undefined) report.problems.push({ ...problemAt(path), message: other.message });
+  if (!exists) report.problems.push({ ...problemAt(path), message: `${path} is missing` });
+  const salvage = found === undefined || other !== undefined ? undefined : salvageOf(found);
+  const all = { from: Buffer.from(properties.smallestKey), to: Buffer.from(properties.largestKey) };
+  const lost = salvage?.lost.map((stretch) => endsOf(stretch, properties)) ?? [all];
+  reportLost(name, path, lost, report);
+  return { exists, salvage };
+}
+
+/** Says which keys of a tree have lost entries with a table. */
+function reportLost(
+  name: string,
+  path: string,
+  lost: readonly Omit<LostKeys, 'tree'>[],
+  report: TreesRepairReport,
+): void {
+  for (const { from, to } of lost) {
+    report.lost.push({ tree: name, from, to });
+    const message = `entries of the tree ${name} are lost with keys from ${keyText(from)} to ${keyText(to)}`;
+    report.problems.push({ ...problemAt(path), message });
+  }
+}
+
+/** The least number that no table has, nor a file that somebody has left behind. */
+async function freeNumber({ directory, vfs }: RepairTreesParts, state: ManifestState): Promise<number> {
+  let { next } = state;
+  for (const { name } of state.trees.values()) {
+    const folder = joinPath(directory, TREES_DIRECTORY, name);
+    if ((await vfs.stat(folder)) === undefined) continue;
+    for (const file of await vfs.readdir(folder)) next = Math.max(next, 1 + (parseTableFileName(file) ?? 0));
+  }
+  return next;
+}
+
+/** Has the manifest say which tables there are now. */
+async function replaceTables(parts: RepairTreesParts, edit: Edit, report: TreesRepairReport): Promise<void> {
+  const directory = joinPath(parts.directory, MANIFEST_DIRECTORY);
+  report.actions.push({ kind: 'rebuilt', file: directory, ...NOTHING });
+  if (parts.dryRun) return;
+  const manifest = await Manifest.open({ ...parts, directory, readOnly: false });
   try {
-    await manifest.publish({ remove });
+    await manifest.publish(edit);
   } finally {
     await manifest.close();
   }
-  return ends;
 }
 
 /** The least sequence number that is greater than all that tables have. */
@@ -162,7 +218,7 @@ async function rebuild(parts: RepairTreesParts, report: TreesRepairReport): Prom
   // A memtable is flushed when all older ones are.
   const ends = whole.map(({ id, tables }) => ({ id, flushed: endOf(tables, 0), end: endOf(tables, 0) }));
   for (const { folder, damaged } of trees)
-    for (const { file } of damaged) await setAside(parts, folder, file, report);
+    for (const { file, isKept } of damaged) await setAside(parts, folder, file, report, isKept);
   if (dryRun) {
     await setManifestAside(parts, place, report);
     return ends;
@@ -194,14 +250,9 @@ async function setManifestAside(
 }
 
 function reportFound({ name, folder, damaged, tables }: FoundTree, report: TreesRepairReport): void {
-  for (const { file, problems, range } of damaged) {
+  for (const { file, problems, lost = [] } of damaged) {
     report.problems.push(...problems);
-    if (range === undefined) continue;
-    report.lost.push({ tree: name, ...range });
-    report.problems.push({
-      ...problemAt(joinPath(folder, file)),
-      message: `entries of the tree ${name} are lost with keys from ${keyText(range.from)} to ${keyText(range.to)}`,
-    });
+    reportLost(name, joinPath(folder, file), lost, report);
   }
   if (tables.length > 0) return;
   const message = `the tree ${name} has no whole table, so that its number is not known: what it has only in the write-ahead log is lost`;

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { VarveError } from '../errors.ts';
+import { isVarveError, VarveError } from '../errors.ts';
 import type { Log } from '../log/log.ts';
 import { COLUMN_BYTES, COLUMN_OFFSET_DELTA, COLUMN_VALUE, COLUMN_VALUE_LENGTH } from '../memory/layout.ts';
 import type { Memory } from '../memory/memory.ts';
@@ -51,8 +51,28 @@ export async function replay(parts: ReplayParts): Promise<number> {
     );
   }
   let records = 0;
-  for await (const batch of wal.batches({ fromOffset: from })) records += await replayBatch(parts, batch);
+  let next = from;
+  try {
+    for await (const batch of wal.batches({ fromOffset: from })) {
+      next = batch.baseOffset;
+      records += await replayBatch(parts, batch);
+      next += batch.recordCount;
+    }
+  } catch (error) {
+    if (isVarveError(error, 'NO_MEMORY')) throw tooLittle(parts, next, error);
+    throw error;
+  }
   return records;
+}
+
+/** What is said where a database was written with more memory than it is opened with. */
+function tooLittle({ memory, wal }: ReplayParts, offset: number, cause: VarveError): VarveError {
+  const message = `the memory, ${memory.slabs.budgetBytes} bytes, is too small for what the write-ahead log has at offset ${offset}: it takes as much as there was when that was written (${cause.message})`;
+  return new VarveError('NO_MEMORY', message, {
+    file: wal.directory,
+    offsets: { first: offset, last: offset },
+    cause,
+  });
 }
 
 async function replayBatch({ memory, writer, makeRoom }: ReplayParts, batch: RecordBatch): Promise<number> {

@@ -13,10 +13,9 @@ import { backlogOf } from './compaction/strategy.ts';
 import type { DropSource } from './drop-options.ts';
 import { LookupView } from './lookup-view.ts';
 import { Memtable } from './memtable.ts';
-import { compressionHere } from './table/codecs.ts';
 import { endsBefore, type TableFile } from './table/table-file.ts';
-import { DEFAULT_WRITE_OPTIONS, type WriteOptions } from './table/writer.ts';
-import type { StoredTreeOptions } from './tree-options.ts';
+import type { WriteOptions } from './table/writer.ts';
+import { type StoredTreeOptions, writeOptionsOf } from './tree-options.ts';
 import { findTable, type Table, type Version, type VersionChange } from './version.ts';
 
 /** Deletions of ranges are looked through one by one: with so many of them, a memtable is full. */
@@ -93,9 +92,7 @@ export class TreeCore {
 
   /** How its tables are written. */
   get writeOptions(): WriteOptions {
-    const { blockBytes, compression, filter, tags = 'none' } = this.options;
-    const here = compressionHere(compression);
-    return { blockBytes, compression: here, bitsPerKey: filter ? DEFAULT_WRITE_OPTIONS.bitsPerKey : 0, tags };
+    return writeOptionsOf(this.options);
   }
 
   /** Notes what a merge has read and written. */

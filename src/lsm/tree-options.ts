@@ -3,10 +3,10 @@
 import { booleanOption, checkOneOf, checkOptions, integerOption } from '../options.ts';
 import { type CompactionStrategy, resolveStrategy, type StoredStrategy } from './compaction/strategy.ts';
 import { type DropExpired, resolveDrop, type StoredDrop } from './drop-options.ts';
-import { COMPRESSIONS, type Compression } from './table/codecs.ts';
+import { COMPRESSIONS, type Compression, compressionHere } from './table/codecs.ts';
 import { BLOCK_BYTES_MAX, BLOCK_BYTES_MIN } from './table/output-bytes.ts';
 import { TAGGINGS, type Tagging } from './table/tags.ts';
-import { DEFAULT_WRITE_OPTIONS } from './table/writer.ts';
+import { DEFAULT_WRITE_OPTIONS, type WriteOptions } from './table/writer.ts';
 
 export interface TreeOptions {
   /** A memtable is written to a table when it has so many bytes; 16 MiB, or less where the memory is small. */
@@ -49,6 +49,12 @@ export interface StoredTreeOptions {
   strategy: StoredStrategy;
   tags?: Tagging;
   drop?: StoredDrop;
+}
+
+/** How tables of a tree are written. */
+export function writeOptionsOf({ blockBytes, compression, filter, tags }: StoredTreeOptions): WriteOptions {
+  const bitsPerKey = filter ? DEFAULT_WRITE_OPTIONS.bitsPerKey : 0;
+  return { blockBytes, compression: compressionHere(compression), bitsPerKey, tags: tags ?? 'none' };
 }
 
 const KIB = 1024;

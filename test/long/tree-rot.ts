@@ -1,7 +1,7 @@
 /**
  * Rot of trees: one byte after the other of tables, manifest and write-ahead log is changed. Either it is told
  * (opening, reading or verifying says so) or nothing has changed for those who read; and a repair makes the
- * database open again, with nothing in it that was never written.
+ * database open again, with nothing in it that was never written; of a damaged table, it loses only what it says.
  *
  * @module
  */
@@ -139,13 +139,30 @@ export async function rotTree(
   }
   if (outcome === 'harmless') return outcome;
   try {
-    await repair(DIRECTORY, { runtime, vfs });
+    const { trees } = await repair(DIRECTORY, { runtime, vfs });
     const left = await contentsOf(runtime, vfs);
     if (!isOlderOnly(left, history)) return `${where}: after the repair there is what was never written`;
+    if (
+      path.endsWith('.table') &&
+      textOf(outside(trees?.lost, left)) !== textOf(outside(trees?.lost, history.last))
+    )
+      return `${where}: the repair has lost more than it says`;
   } catch (error) {
     return `${where}: it cannot be repaired: ${error instanceof Error ? error.stack : String(error)}`;
   }
   return outcome;
+}
+
+/** What lies in no stretch of keys that is said to be lost. */
+function outside(
+  lost: readonly { tree: string; from: Buffer; to: Buffer }[] = [],
+  contents: ReadonlyMap<string, string>,
+): Map<string, string> {
+  const isLost = (name: string): boolean => {
+    const [tree, key] = [name.slice(0, name.indexOf('/')), Buffer.from(name.slice(name.indexOf('/') + 1))];
+    return lost.some((one) => one.tree === tree && one.from.compare(key) <= 0 && one.to.compare(key) >= 0);
+  };
+  return new Map([...contents].filter(([name]) => !isLost(name)));
 }
 
 /** Whether each key has a value that it has had. */

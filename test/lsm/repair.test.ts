@@ -1,9 +1,12 @@
 /** Trees that are damaged: what a repair makes of them, and what it says is lost. */
 
 import { afterEach, describe, expect, test } from 'vitest';
+import type { Part } from '../../src/lsm/table/format.ts';
+import { readEnd, readParts } from '../../src/lsm/table/open-table.ts';
 import { open } from '../../src/open.ts';
 import { type RepairReport, repair } from '../../src/repair.ts';
 import { createRuntime } from '../../src/runtime.ts';
+import { createFaultVfs } from '../../src/testing/fault.ts';
 import { createMemoryVfs } from '../../src/vfs/memory.ts';
 import type { Vfs } from '../../src/vfs/vfs.ts';
 import { damageFile, failureCode, fileBytes, tree as filesOf, putFile } from '../kit/log-kit.ts';
@@ -131,6 +134,111 @@ describe('a repair of trees', () => {
     expect(after['one']?.filter((entry) => !isIn(entry))).toEqual(
       contents['one']?.filter((entry) => !isIn(entry)),
     );
+  });
+
+  /** A tree of one table, not on level 0, and its keys. */
+  async function madeOne(): Promise<{ vfs: Vfs; path: string; keys: string[] }> {
+    const vfs = createMemoryVfs();
+    await vfs.mkdir('/db');
+    const db = await open('/db', { runtime, vfs });
+    const tree = await db.tree('one', { ...OPTIONS, tableBytes: 1024 * 1024 });
+    const batch = db.batch();
+    const keys = Array.from({ length: 600 }, (_, i) => `key ${String(i).padStart(4, '0')}`);
+    for (const key of keys) batch.put(tree, key, key.padEnd(100, '.'));
+    await batch.write();
+    await tree.deleteRange('key 0590', 'key 0595');
+    await tree.flush();
+    await tree.compact();
+    await db.close();
+    const [name, ...others] = await names(vfs, '/db/trees/one');
+    expect(others).toEqual([]);
+    return {
+      vfs,
+      path: `/db/trees/one/${name}`,
+      keys: keys.filter((key) => key < 'key 0590' || key >= 'key 0595'),
+    };
+  }
+
+  /** The keys that are there, each of which has its value. */
+  async function keysOf(vfs: Vfs): Promise<string[]> {
+    const entries = (await contentsOf(vfs))['one']?.map((entry) => entry.split('=')) as [string, string][];
+    for (const [key, value] of entries) expect(value).toBe(key.padEnd(100, '.'));
+    return entries.map(([key]) => key);
+  }
+
+  test.each([false, true])(
+    'keeps the whole blocks of a damaged table (manifest lost: %s)',
+    async (isLost) => {
+      const { vfs, path, keys } = await madeOne();
+      for (const position of [10_000, 40_000]) await damageFile(vfs, path, position);
+      if (isLost)
+        for (const name of await vfs.readdir('/db/manifest')) await vfs.remove(`/db/manifest/${name}`);
+      const { trees } = await repaired(vfs);
+      expect(trees?.lost.length).toBe(2);
+      const isIn = (key: string): boolean =>
+        trees?.lost.some(({ from, to }) => key >= String(from) && key <= String(to)) === true;
+      const left = keys.filter((key) => !isIn(key));
+      expect(left.length).toBeGreaterThan(570);
+      expect(left.length).toBeLessThan(keys.length);
+      expect(await keysOf(vfs)).toEqual(left);
+      expect((await names(vfs, '/db/trees/one/quarantine')).length).toBe(1);
+      // And it goes on, where it was.
+      const db = await open('/db', { runtime, vfs });
+      const tree = await db.tree('one');
+      expect(tree.stats().levels.map(({ tables }) => tables)).toEqual([0, 0, 0, 0, 0, 0, 1]);
+      await tree.put('key 0091', 'new');
+      await tree.compact();
+      expect((await db.verify({ deep: true })).isClean).toBe(true);
+      await db.close();
+    },
+  );
+
+  test('loses nothing where only filters are damaged', async () => {
+    const { vfs, path, keys } = await madeOne();
+    const slab = runtime.memory.slabs.allocate(65_536, 'test');
+    const file = await vfs.open(path, 'read');
+    const { footer } = readEnd(runtime.memory, file, await file.size(), slab.address);
+    const [part] = readParts(runtime.memory, file, footer, slab.address);
+    await file.close();
+    slab.release();
+    await damageFile(vfs, path, (part as Part).filter.position + 20);
+    expect((await repaired(vfs)).trees?.lost).toEqual([]);
+    expect(await keysOf(vfs)).toEqual(keys);
+    // Without the index of its only part, nothing is known of where blocks are.
+    const { vfs: other, path: same } = await madeOne();
+    await damageFile(other, same, (part as Part).index.position + 20);
+    const { trees } = await repaired(other);
+    expect(trees?.lost.map(({ from, to }) => [`${from}`, `${to}`])).toEqual([['key 0000', 'key 0599']]);
+    expect(await keysOf(other)).toEqual([]);
+  });
+
+  test('can end anywhere, and be begun anew: no whole block is lost by that', async () => {
+    const { vfs: original, path } = await madeOne();
+    await damageFile(original, path, 10_000);
+    const files = await filesOf(original, '/db');
+    const copy = async (): Promise<Vfs> => {
+      const vfs = createMemoryVfs();
+      for (const [name, bytes] of files) {
+        await vfs.mkdir(name.slice(0, name.lastIndexOf('/')));
+        await putFile(vfs, name, bytes);
+      }
+      return vfs;
+    };
+    const whole = await copy();
+    const { trees } = await repair('/db', { runtime, vfs: whole });
+    const left = await keysOf(whole);
+    for (let skip = 0, isMet = true; isMet; skip += 5) {
+      const vfs = await copy();
+      const faults = createFaultVfs(vfs, [{ skip, error: 'EIO' }]);
+      await repair('/db', { runtime, vfs: faults }).catch((error: unknown) =>
+        expect(error).toHaveProperty('code'),
+      );
+      isMet = faults.injected > 0;
+      await repair('/db', { runtime, vfs });
+      expect([skip, await keysOf(vfs)]).toEqual([skip, left]);
+      expect((await names(vfs, '/db/trees/one/quarantine')).length).toBeGreaterThan(0);
+    }
+    expect(trees?.lost.length).toBe(1);
   });
 
   test('with table, manifest and log damaged at once keeps all that is whole', async () => {

@@ -10,7 +10,7 @@ import type { TableFile } from '../table/table-file.ts';
 import { type WorkContext, WorkMemory } from '../table/work.ts';
 import { type MergeRules, mergeBytes, mergeSources } from './merge-core.ts';
 import type { OutputArgs, OutputResult } from './output.ts';
-import { scanBytes, TableScan } from './table-scan.ts';
+import { type DamagedBlocks, scanBytes, TableScan } from './table-scan.ts';
 
 /** What is merged, as plain values. */
 export interface MergeTablesArgs extends OutputArgs {
@@ -26,6 +26,8 @@ export interface MergeTablesArgs extends OutputArgs {
   targetBytes: number;
   /** and before these keys, in order. */
   cutKeys: Uint8Array[];
+  /** Blocks that are passed over, for a repair; none unless given. */
+  damaged?: DamagedBlocks;
 }
 
 function rulesOf(args: MergeTablesArgs): MergeRules {
@@ -50,7 +52,9 @@ export async function mergeTables(context: WorkContext, args: MergeTablesArgs): 
   const { memory, vfs } = context;
   for (const { properties } of args.inputs.flat()) await settleTable(properties.codec);
   const work = new WorkMemory(context.work, mergeTablesBytes(args));
-  const scans = args.inputs.map((tables) => new TableScan(memory, work, vfs, args.directory, tables));
+  const scans = args.inputs.map(
+    (tables) => new TableScan(memory, work, vfs, args.directory, tables, args.damaged),
+  );
   const base = args.inputs.flat().reduce((least, { properties }) => {
     return Math.min(least, properties.smallestSequence);
   }, Number.MAX_SAFE_INTEGER);

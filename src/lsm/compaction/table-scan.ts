@@ -49,6 +49,11 @@ export function scanBytes(tables: readonly TableFile[]): number {
   return pieceBytes(window) + pieceBytes(expanded) + pieceBytes(rows);
 }
 
+/** Positions of blocks of data, and of indexes, that cannot be read; by the number of their table. */
+export type DamagedBlocks = ReadonlyMap<number, ReadonlySet<number>>;
+
+const NONE_DAMAGED: DamagedBlocks = new Map();
+
 /** A table that is being read. */
 interface OpenTable {
   file: VfsFile;
@@ -64,6 +69,7 @@ export class TableScan implements TaskSource {
   readonly #vfs: Vfs;
   readonly #directory: string;
   readonly #waiting: TableFile[];
+  readonly #damaged: DamagedBlocks;
   readonly #room: Room;
   readonly #window: number;
   readonly #expanded: number;
@@ -74,15 +80,20 @@ export class TableScan implements TaskSource {
   #to = 0;
   #large: LargeBlock | undefined;
 
-  /** @param tables in order, without overlap */
+  /**
+   * @param tables in order, without overlap
+   * @param damaged blocks that are passed over
+   */
   constructor(
     memory: MemoryView,
     work: WorkMemory,
     vfs: Vfs,
     directory: string,
     tables: readonly TableFile[],
+    damaged: DamagedBlocks = NONE_DAMAGED,
   ) {
     this.#memory = memory;
+    this.#damaged = damaged;
     this.#vfs = vfs;
     this.#directory = directory;
     this.#waiting = tables.filter(({ properties }) => properties.entries > 0).reverse();
@@ -128,9 +139,19 @@ export class TableScan implements TaskSource {
   }
 
   #nextHandle(open: OpenTable): Handle | undefined {
-    if (open.handles.length > 0) return open.handles.pop();
-    const part = open.parts[++open.part];
-    if (part === undefined) return undefined;
+    const damaged = this.#damaged.get(open.table.number);
+    for (;;) {
+      const handle = open.handles.pop();
+      if (handle !== undefined && damaged?.has(handle.position) !== true) return handle;
+      if (handle !== undefined) continue;
+      const part = open.parts[++open.part];
+      if (part === undefined) return undefined;
+      if (damaged?.has(part.index.position) !== true) this.#readIndex(open, part);
+    }
+  }
+
+  /** Reads which blocks a part has. */
+  #readIndex(open: OpenTable, part: Part): void {
     // What is in the window is overwritten, and lies before what is read next.
     this.#to = this.#from;
     const block = readPrivate(this.#memory, open.file, part.index, this.#window, this.#room.window);
@@ -142,7 +163,6 @@ export class TableScan implements TaskSource {
       throw damagedBlock(open.file.path, part.index.position, 'its entries are broken');
     }
     open.handles = handles.reverse();
-    return open.handles.pop();
   }
 
   #show(source: number, { file, table }: OpenTable, handle: Handle): void {

@@ -22,6 +22,8 @@ import { type Tags, tagsOf } from './tags.ts';
 
 /** Something that is wrong with a table. */
 export interface TableDamage {
+  /** What is damaged; `whole` where parts contradict each other, or what opening a table needs cannot be read. */
+  what: 'data' | 'index' | 'filter' | 'whole';
   /** Where in the file, or 0 where it is about the whole. */
   position: number;
   bytes: number;
@@ -36,6 +38,8 @@ export interface TableVerification {
   properties: TableProperties | undefined;
   /** Blocks of data that were looked at. */
   blocks: number;
+  /** Those of them that are whole, and that a whole index names. */
+  wholeBlocks: number;
   entries: number;
   damage: TableDamage[];
 }
@@ -57,6 +61,7 @@ class TableVerifier {
   readonly damage: TableDamage[] = [];
   readonly counts: Counts = { entries: 0, tombstones: 0, rawKeyBytes: 0, rawValueBytes: 0 };
   blocks = 0;
+  wholeBlocks = 0;
   /** Where the next block must begin. */
   #position = 0;
   /** The name of the last block: all keys that come are greater. */
@@ -71,17 +76,25 @@ class TableVerifier {
   }
 
   /** Notes what goes wrong, and goes on. */
-  attempt(handle: Handle, upTo: Uint8Array | undefined, check: () => void): void {
+  attempt(
+    handle: Handle,
+    what: TableDamage['what'],
+    upTo: Uint8Array | undefined,
+    check: () => void,
+  ): boolean {
     try {
       check();
+      return true;
     } catch (error) {
       if (!isVarveError(error, 'CORRUPT')) throw error;
-      this.note(handle, error.message, this.#before, upTo);
+      const { position, bytes } = handle;
+      this.damage.push({ what, position, bytes, reason: error.message, after: this.#before, upTo });
+      return false;
     }
   }
 
-  note({ position, bytes }: Handle, reason: string, after?: Uint8Array, upTo?: Uint8Array): void {
-    this.damage.push({ position, bytes, reason, after, upTo });
+  note({ position, bytes }: Handle, reason: string): void {
+    this.damage.push({ what: 'whole', position, bytes, reason, after: undefined, upTo: undefined });
   }
 
   /** Checks that a block lies right behind the one before. */
@@ -98,19 +111,20 @@ class TableVerifier {
     if (part.firstBlock !== firstBlock)
       this.note(index, `its part begins with another block than ${firstBlock}`);
     let handles: { key: Uint8Array; handle: Handle; tags: Tags | undefined }[] = [];
-    this.attempt(index, part.lastKey, () => {
+    this.attempt(index, 'index', part.lastKey, () => {
       const entries = decodeEntries(readPrivate(this.#memory, this.#file, index, this.#scratch, OPEN_BYTES));
-      handles = (entries ?? []).map(({ key, value }) => {
+      const named = (entries ?? []).map(({ key, value }) => {
         const [position = 0, bytes = 0, low, high, ...rest] = decodeNumbers(value) ?? [];
         if (bytes === 0 || (low === undefined) !== (high === undefined) || rest.length > 0)
           throw damagedBlock(this.#file.path, index.position, 'it is no index');
         const tags = low === undefined || high === undefined ? undefined : { low, high };
         return { key, handle: { position, bytes }, tags };
       });
-      if (handles.length !== blocks) throw damagedBlock(this.#file.path, index.position, 'it is no index');
+      if (named.length !== blocks) throw damagedBlock(this.#file.path, index.position, 'it is no index');
+      handles = named;
     });
     let filterBytes: Uint8Array | undefined;
-    this.attempt(filter, undefined, () => {
+    this.attempt(filter, 'filter', undefined, () => {
       if (filter.bytes === 0) return;
       filterBytes = readPrivate(this.#memory, this.#file, filter, this.#scratch, OPEN_BYTES);
       if (filterBytes.length % layout.FILTER_LINE_BYTES === 0) return;
@@ -120,7 +134,8 @@ class TableVerifier {
     if (handles.length === 0) this.#position = filter.bytes === 0 ? index.position : filter.position;
     for (const { key, handle, tags } of handles) {
       this.#follows(handle, 'a block');
-      this.attempt(handle, key, () => this.#block(handle, key, filterBytes, tags));
+      const isWhole = this.attempt(handle, 'data', key, () => this.#block(handle, key, filterBytes, tags));
+      if (isWhole) this.wholeBlocks++;
       this.#before = key;
     }
     if (handles.length > 0 && Buffer.compare(this.#before as Uint8Array, part.lastKey) !== 0) {
@@ -248,8 +263,8 @@ export async function verifyTable(vfs: Vfs, path: string, memory: Memory): Promi
     file = await vfs.open(path, 'read');
     const verifier = new TableVerifier(memory, file, slab.address);
     const properties = await verifyFile(verifier, memory, file, slab.address);
-    const { damage, counts, blocks } = verifier;
-    return { properties, blocks, entries: counts.entries, damage };
+    const { damage, counts, blocks, wholeBlocks } = verifier;
+    return { properties, blocks, wholeBlocks, entries: counts.entries, damage };
   } finally {
     slab.release();
     await file?.close();
@@ -265,13 +280,13 @@ async function verifyFile(
   const fileBytes = await file.size();
   const footer = { position: Math.max(0, fileBytes - FOOTER_BYTES), bytes: FOOTER_BYTES };
   const ends: TableEnd[] = [];
-  verifier.attempt(footer, undefined, () => {
+  verifier.attempt(footer, 'whole', undefined, () => {
     ends.push(readEnd(memory, file, fileBytes, scratch));
   });
   const [end] = ends;
   if (end === undefined) return undefined;
   await settleTable(end.properties.codec);
-  verifier.attempt(footer, undefined, () => {
+  verifier.attempt(footer, 'whole', undefined, () => {
     const parts = end.footer.parts.bytes === 0 ? [] : readParts(memory, file, end.footer, scratch);
     let firstBlock = 0;
     for (const part of parts) {
