@@ -134,8 +134,7 @@ export class TreeWriter {
   }
 
   /**
-   * Takes a record of the log again, when a database is opened. What memtables have no room for is for the
-   * caller to see to.
+   * Takes a record of the log again, when a database is opened. Room in memtables is for the caller to see to.
    *
    * @param address of the encoded operations
    * @returns false where the tree that `full` is told of has to be flushed first
@@ -293,8 +292,6 @@ export class TreeWriter {
       await wal.reached(sequence, level ?? this.#ownLevel, generation);
     } catch (error) {
       if (typeof error === 'object' && error !== null) this.#told.add(error);
-      // Who writes to a tree knows nothing of offsets of the log, only of what went wrong.
-      if (isVarveError(error) && error.offsets !== undefined && isVarveError(error.cause)) throw error.cause;
       throw error;
     }
     if (sequence >= this.#acknowledged) this.#acknowledged = sequence + 1;
