@@ -24,7 +24,7 @@ import type { TableVerification } from './table/verify.ts';
 import { type StoredTreeOptions, writeOptionsOf } from './tree-options.ts';
 
 /** Keys behind the first, up to the second; undefined for the table's least. */
-export interface Stretch {
+interface Stretch {
   after: Uint8Array | undefined;
   upTo: Uint8Array;
 }
@@ -68,7 +68,7 @@ export function endsOf(
   };
 }
 
-export interface SalvageParts {
+interface SalvageParts {
   memory: Memory;
   vfs: Vfs;
   clock: Clock;

@@ -179,9 +179,11 @@ describe('trees on a disk that fails', () => {
   });
 
   test('tell of a write that works that it does, though the one before it failed', async () => {
-    const disk = await kit.disk([{ operation: 'write', path: /\/wal\//, times: 1, error: 'ENOSPC' }]);
+    const disk = await kit.disk();
     const tree = await (await kit.open(disk)).tree('one');
+    disk.rules.push({ operation: 'write', path: /\/wal\//, error: 'ENOSPC' });
     expect(await failureCode(tree.put('a', '1'))).toBe('NO_SPACE');
+    disk.rules.length = 0;
     await tree.put('b', '2');
     expect([...tree.entries()].map(String)).toEqual(['b,2']);
   });
