@@ -24,10 +24,15 @@ export type { KvStats } from './kv/stats.ts';
 export type { KvEntry, KvReadOptions, KvStore } from './kv/store.ts';
 export type { SetOptions, TouchOptions, WriteLevel } from './kv/writes.ts';
 export type { Level } from './levels.ts';
-export type { CompactOptions, DeduplicateOptions } from './log/compaction/compact-options.ts';
+export type {
+  CompactOptions,
+  DeduplicateOptions,
+  RecompressOptions,
+} from './log/compaction/compact-options.ts';
 export type { CleanablePlan } from './log/compaction/policy.ts';
+export type { RecompressionReport } from './log/compaction/recompressor.ts';
 export type { CompactionReport, SkippedSegment } from './log/compaction/report.ts';
-export type { Compression, CompressionOptions } from './log/compression-options.ts';
+export type { Compression, CompressionOptions, CompressionTime } from './log/compression-options.ts';
 export type { DigestAlgorithm } from './log/digest.ts';
 export type { FramedBatches } from './log/foreign.ts';
 export type { LogInfo, SegmentInfo } from './log/info.ts';
@@ -76,11 +81,10 @@ export type {
   Maintenance,
   MaintenanceMetrics,
   MaintenanceOptions,
-  MaintenanceReport,
   MaintenanceRunOptions,
-  MaintenanceTask,
   MaintenanceTaskMetrics,
 } from './maintenance.ts';
+export type { MaintenanceReport, MaintenanceTask } from './maintenance-tasks.ts';
 export type { MetricsSnapshot } from './metrics-snapshot.ts';
 export { type Database, open } from './open.ts';
 export type { OpenOptions, WalOptions } from './open-options.ts';

@@ -35,7 +35,8 @@ import { checkTreeName } from './lsm/tree-names.ts';
 import type { TreeOptions } from './lsm/tree-options.ts';
 import { treesMetrics } from './lsm/tree-stats.ts';
 import { MANIFEST_DIRECTORY, Trees } from './lsm/trees.ts';
-import { type MaintainedLog, Maintenance } from './maintenance.ts';
+import { Maintenance } from './maintenance.ts';
+import type { MaintainedLog } from './maintenance-tasks.ts';
 import type { MetricsSnapshot } from './metrics-snapshot.ts';
 import {
   type OpenOptions,
@@ -393,7 +394,8 @@ export class Database {
     // Also where it was there: whoever made it may have ended before its name was durable.
     if (!this.readOnly) await vfs.syncDir(joinPath(this.directory, LOGS_DIRECTORY));
     const work = createPoolWork(this.runtime.pool, vfs);
-    const parts = { name, directory, memory, vfs, clock, readOnly: this.readOnly, work };
+    const onSealed = (): void => this.maintenance.sealed(key);
+    const parts = { name, directory, memory, vfs, clock, readOnly: this.readOnly, work, onSealed };
     const log = await Log.open(parts, options);
     this.#opened.set(key, log);
     this.maintenance.schedule();

@@ -171,10 +171,10 @@ export class GroupCompressor {
 /** Makes what compresses the groups of a log; undefined where they stay as they are. */
 export function createCompressor(
   { memory, clock, work, metrics }: Pick<GroupCompressorOptions, 'memory' | 'clock' | 'work' | 'metrics'>,
-  { codec, level }: ResolvedCompression,
+  { codec, level, when }: ResolvedCompression,
   isWaitedFor: () => boolean,
 ): GroupCompressor | undefined {
-  if (codec === 'none') return undefined;
+  if (codec === 'none' || when === 'seal') return undefined;
   return new GroupCompressor({ memory, clock, codec, level, work, metrics, isWaitedFor });
 }
 

@@ -12,8 +12,10 @@ import type { Memory } from '../memory/memory.ts';
 import { Flights } from '../vfs/flights.ts';
 import type { Vfs } from '../vfs/vfs.ts';
 import { openCleanerPoint } from './compaction/cleaner-point.ts';
-import { type CompactionRequest, Compactor } from './compaction/compactor.ts';
+import type { CompactionRequest } from './compaction/compactor.ts';
+import type { RecompressionReport, RecompressionRequest } from './compaction/recompressor.ts';
 import type { CompactionReport } from './compaction/report.ts';
+import { Rewriting } from './compaction/rewriting.ts';
 import { Digests } from './digests.ts';
 import { ExtentCache } from './extent-cache.ts';
 import type { Known } from './judge.ts';
@@ -25,7 +27,7 @@ import { LogReader, type ReaderSource } from './reader.ts';
 import { type Recovered, recoverLog } from './recovery.ts';
 import type { RecoveryReport } from './recovery-report.ts';
 import { refreshSegments } from './refresh.ts';
-import { BackgroundScrub, Scrubber } from './scrub.ts';
+import { Scrubber, type ScrubReport } from './scrub.ts';
 import type { Segment, SegmentContext } from './segment.ts';
 import { Segments } from './segments.ts';
 import { type DurableState, ownLevel } from './sync-policy.ts';
@@ -46,6 +48,8 @@ export interface LogParts {
   growsAhead?: boolean;
   /** Where its heavy work runs; on the calling thread unless given. */
   work?: LogWork;
+  /** Told when a segment was sealed. */
+  onSealed?: () => void;
 }
 
 const READ_ONLY_POLL_MS = 100;
@@ -68,7 +72,7 @@ export class LogCore {
   /** Calls that use memory or files and that closing has to wait for. */
   readonly calls: Flights = new Flights();
   readonly context: SegmentContext;
-  readonly scrub: BackgroundScrub;
+  readonly #scrubber: Scrubber;
   readonly #digests: Digests;
   readonly #work: LogWork;
   readonly #writer: Writer | undefined;
@@ -78,8 +82,7 @@ export class LogCore {
   #closing: Promise<void> | undefined;
   #poison: VarveError | undefined;
   #refreshing: Promise<void> | undefined;
-  #compactor: Compactor | undefined;
-  #compacting: Promise<unknown> = Promise.resolve();
+  #rewriting: Rewriting | undefined;
 
   private constructor(
     parts: LogParts,
@@ -103,13 +106,8 @@ export class LogCore {
     this.#digests = new Digests({ context, work: this.#work, algorithm, onBackgroundError });
     this.segments = this.#createSegments(recovered, onBackgroundError);
     const { metrics, segments } = this;
-    const scrubber = new Scrubber({
-      context,
-      digests: this.#digests,
-      metrics,
-      segments: () => segments.list,
-    });
-    this.scrub = new BackgroundScrub(scrubber, parts.clock, options.scrub.bytesPerSecond, onBackgroundError);
+    const digests = this.#digests;
+    this.#scrubber = new Scrubber({ context, digests, metrics, segments: () => segments.list });
     const start = { offset: recovered.segments.at(-1)?.nextOffset ?? recovered.firstOffset, bytes: 0 };
     this.syncer = this.#createSyncer(start);
     this.#writer = parts.readOnly ? undefined : this.#createWriter(start);
@@ -150,11 +148,10 @@ export class LogCore {
         );
       }
       await core.segments.start();
-      core.#compactor = core.#createCompactor(
+      core.#rewriting = core.#createRewriting(
         await openCleanerPoint(context, core.segments.active.baseOffset),
       );
       await core.segments.retain();
-      core.scrub.start();
       return core;
     } catch (error) {
       await core.#release();
@@ -289,18 +286,28 @@ export class LogCore {
     this.#wakeReaders();
   }
 
-  /** What compacts it. @throws VarveError `READ_ONLY` */
-  get compactor(): Compactor {
+  /** What writes its segments anew. @throws VarveError `READ_ONLY` */
+  get rewriting(): Rewriting {
     this.writer.check();
-    return this.#compactor as Compactor;
+    return this.#rewriting as Rewriting;
   }
 
-  /** Compacts it; one after the other. */
+  /** Compacts it. */
   compact(request: CompactionRequest): Promise<CompactionReport> {
-    const { compactor } = this;
-    const running = this.#compacting.then(() => compactor.run(request));
-    this.#compacting = running.catch(() => undefined);
-    return this.calls.during(running);
+    return this.calls.during(this.rewriting.compact(request));
+  }
+
+  /** Compresses sealed segments. */
+  recompress(request: RecompressionRequest): Promise<RecompressionReport> {
+    return this.calls.during(this.rewriting.recompress(request));
+  }
+
+  /** Reads about so many bytes of what is sealed, and notes what is damaged. */
+  async scrub(bytes: number): Promise<ScrubReport> {
+    this.checkOpen();
+    const report = await this.calls.during(this.#scrubber.scrub(bytes));
+    if (report.damage.length > 0) this.backgroundError = report.damage.at(-1);
+    return report;
   }
 
   /** Closes once; every call gets the same promise. */
@@ -310,7 +317,6 @@ export class LogCore {
   }
 
   async #close(): Promise<void> {
-    await this.scrub.stop();
     const failure = this.#writer === undefined ? undefined : await this.#finishWriting(this.#writer);
     this.#wakeReaders();
     for (const reader of [...this.#readers]) await reader.close();
@@ -354,6 +360,7 @@ export class LogCore {
         clock: this.parts.clock,
         metrics: this.metrics,
         syncWritten: (segment) => (this.syncer.isClean(segment) ? Promise.resolve() : this.syncer.sync()),
+        onSealed: this.parts.onSealed ?? (() => undefined),
         onDropped: ({ id }) => this.cache.forget(id),
         onSyncFailed: (error) => this.#onFatal(error),
         onBackgroundError,
@@ -364,21 +371,14 @@ export class LogCore {
     );
   }
 
-  #createCompactor(cleanedTo: number): Compactor {
-    return new Compactor(
-      {
-        context: this.context,
-        options: this.options,
-        segments: this.segments,
-        clock: this.parts.clock,
-        work: this.#work,
-        check: () => {
-          this.checkOpen();
-          if (this.#poison !== undefined) throw this.#poison;
-        },
-      },
-      cleanedTo,
-    );
+  #createRewriting(cleanedTo: number): Rewriting {
+    const { context, options, segments, metrics } = this;
+    const { clock } = this.parts;
+    const check = (): void => {
+      this.checkOpen();
+      if (this.#poison !== undefined) throw this.#poison;
+    };
+    return new Rewriting({ context, options, segments, metrics, clock, work: this.#work, check }, cleanedTo);
   }
 
   #createSyncer(start: { offset: number; bytes: number }): Syncer {

@@ -11,10 +11,13 @@ import type { LogRecord, RecordInput } from '../record/record.ts';
 import {
   type CompactOptions,
   type DeduplicateOptions,
+  type RecompressOptions,
   resolveCompactOptions,
   resolveDeduplicateOptions,
+  resolveRecompressOptions,
 } from './compaction/compact-options.ts';
 import type { CleanablePlan } from './compaction/policy.ts';
+import type { RecompressionReport } from './compaction/recompressor.ts';
 import type { CompactionReport } from './compaction/report.ts';
 import { copyOpenLog } from './copy.ts';
 import { LogCore, type LogParts } from './core.ts';
@@ -340,8 +343,7 @@ export class Log {
    */
   async scrub(maxBytes: number = SCRUB_BYTES_DEFAULT): Promise<ScrubReport> {
     checkInteger('maxBytes', maxBytes, 1, Number.MAX_SAFE_INTEGER);
-    this.#core.checkOpen();
-    return await this.#core.calls.during(this.#core.scrub.scrubber.scrub(maxBytes));
+    return await this.#core.scrub(maxBytes);
   }
 
   /**
@@ -378,9 +380,19 @@ export class Log {
     return await this.#core.compact(resolveDeduplicateOptions(options));
   }
 
+  /**
+   * Compresses sealed segments that were written plain (`compression: { codec, when: 'seal' }`), one after the other, as
+   * far as they become smaller.
+   *
+   * @throws TypeError where an option is wrong, or the log is none of those; VarveError as `compact`
+   */
+  async recompress(options: RecompressOptions = {}): Promise<RecompressionReport> {
+    return await this.#core.recompress(resolveRecompressOptions(options));
+  }
+
   /** How much of the log is not compacted, and whether it is time to do that. */
   get compaction(): CleanablePlan {
-    return this.#core.compactor.plan();
+    return this.#core.rewriting.compactor.plan();
   }
 
   /** For a read-only log: picks up what was appended, rolled and removed since. */
@@ -419,12 +431,7 @@ export class Log {
     }
   }
 
-  /**
-   * Copies what readers see of it to a directory that is there, and empty. It may be written meanwhile.
-   *
-   * @internal
-   * @throws VarveError `CLOSED`, `NO_SPACE`, `IO`
-   */
+  /** @internal Copies what readers see of it to an empty directory. @throws VarveError `CLOSED`, `NO_SPACE`, `IO` */
   async copyTo(directory: string): Promise<void> {
     this.#core.checkOpen();
     const copying = copyOpenLog(this.#core, directory);

@@ -53,6 +53,8 @@ export interface LogMetricsSnapshot {
   cache: { hits: number; misses: number; bytes: number };
   /** What was compressed before it was written: bytes of batches before and after. */
   compression: { plainBytes: number; storedBytes: number };
+  /** Segments that were compressed after they were sealed, and their bytes before and after. */
+  recompression: { segments: number; bytesBefore: number; bytesAfter: number };
   /** What the scrubber has read, how often it came to the end, and how many damaged segments it met. */
   scrub: { bytes: number; passes: number; damaged: number };
 }
@@ -104,6 +106,7 @@ export class LogMetrics {
   cacheHits = 0;
   cacheMisses = 0;
   compression: LogMetricsSnapshot['compression'] = { plainBytes: 0, storedBytes: 0 };
+  recompression: LogMetricsSnapshot['recompression'] = { segments: 0, bytesBefore: 0, bytesAfter: 0 };
   scrub: LogMetricsSnapshot['scrub'] = { bytes: 0, passes: 0, damaged: 0 };
   readonly #writeLatency: Latency = new Latency();
   readonly #syncLatency: Latency = new Latency();
@@ -121,6 +124,13 @@ export class LogMetrics {
   compressed(plainBytes: number, storedBytes: number): void {
     this.compression.plainBytes += plainBytes;
     this.compression.storedBytes += storedBytes;
+  }
+
+  /** Notes that a sealed segment was compressed. */
+  recompressed(bytesBefore: number, bytesAfter: number): void {
+    this.recompression.segments++;
+    this.recompression.bytesBefore += bytesBefore;
+    this.recompression.bytesAfter += bytesAfter;
   }
 
   /** Notes what the scrubber did. */
@@ -175,6 +185,7 @@ export class LogMetrics {
       corruptions: this.corruptions,
       cache: { hits: this.cacheHits, misses: this.cacheMisses, bytes: cacheBytes },
       compression: { ...this.compression },
+      recompression: { ...this.recompression },
       scrub: { ...this.scrub },
     };
   }

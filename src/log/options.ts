@@ -66,7 +66,10 @@ export interface LogOptions {
   rollMs?: number;
   /** Bytes of log between two index entries; 4 KiB unless given. */
   indexIntervalBytes?: number;
-  /** A batch is full at this many bytes of records; 16 KiB unless given, 128 KiB where it is compressed. */
+  /**
+   * A batch is full at this many bytes of records; 16 KiB unless given, 128 KiB where it is compressed (of segments
+   * that are compressed when they are sealed, then).
+   */
   batchBytes?: number;
   /** What is gathered while a flush is in flight; 1 MiB unless given, 4 MiB where it is compressed. */
   bufferBytes?: number;
@@ -108,6 +111,8 @@ export interface ResolvedLogOptions {
   rollMs: number;
   indexIntervalBytes: number;
   batchBytes: number;
+  /** The same of segments that are rewritten. */
+  sealedBatchBytes: number;
   bufferBytes: number;
   maxRecordBytes: number;
   retention: { bytes: number; ageMs: number };
@@ -166,7 +171,15 @@ export function resolveLogOptions(options: LogOptions = {}): ResolvedLogOptions 
   checkOptions('retention', retention, ['bytes', 'ageMs']);
   if (options.scrub !== undefined) checkOptions('scrub', options.scrub, ['bytesPerSecond']);
   const compression = resolveCompression(options.compression);
-  const isPlain = compression.codec === 'none';
+  const isPlain = compression.codec === 'none' || compression.when === 'seal';
+  const batchBytes = integerOption(
+    'batchBytes',
+    options.batchBytes,
+    isPlain ? BATCH_BYTES_DEFAULT : BATCH_BYTES_COMPRESSED_DEFAULT,
+    BATCH_BYTES_MIN,
+    BATCH_BYTES_MAX,
+  );
+  const isSealedLarger = options.batchBytes === undefined && compression.when === 'seal';
   return {
     partition: integerOption('partition', options.partition, 0, 0, PARTITION_MAX),
     sync: resolveSyncPolicy(options.sync),
@@ -185,13 +198,8 @@ export function resolveLogOptions(options: LogOptions = {}): ResolvedLogOptions 
       1,
       SEGMENT_BYTES_MAX,
     ),
-    batchBytes: integerOption(
-      'batchBytes',
-      options.batchBytes,
-      isPlain ? BATCH_BYTES_DEFAULT : BATCH_BYTES_COMPRESSED_DEFAULT,
-      BATCH_BYTES_MIN,
-      BATCH_BYTES_MAX,
-    ),
+    batchBytes,
+    sealedBatchBytes: isSealedLarger ? BATCH_BYTES_COMPRESSED_DEFAULT : batchBytes,
     bufferBytes: integerOption(
       'bufferBytes',
       options.bufferBytes,

@@ -6,7 +6,6 @@
  * @module
  */
 
-import type { Cancel, Clock } from '../clock.ts';
 import { fromSystem, isVarveError, VarveError } from '../errors.ts';
 import { ROW_BYTES } from '../memory/layout.ts';
 import { readRow } from '../record/batch.ts';
@@ -212,54 +211,5 @@ export class Scrubber {
     }
     const message = `${segment.path} is not what it was when it was sealed (${algorithm}), though every batch is whole`;
     return new VarveError('CORRUPT', message, { file: segment.path, position: 0 });
-  }
-}
-
-/** How often the scrubber is given what has come together of its budget. */
-const TICK_MS = 1000;
-
-/** Has the scrubber read so much a second, until it is stopped. */
-export class BackgroundScrub {
-  readonly scrubber: Scrubber;
-  readonly #clock: Clock;
-  readonly #bytesPerSecond: number;
-  readonly #report: (error: unknown) => void;
-  #timer: Cancel | undefined;
-  #running: Promise<void> = Promise.resolve();
-  #isStopped = false;
-
-  /**
-   * @param bytesPerSecond 0: never
-   * @param report is told of every damage
-   */
-  constructor(scrubber: Scrubber, clock: Clock, bytesPerSecond: number, report: (error: unknown) => void) {
-    this.scrubber = scrubber;
-    this.#clock = clock;
-    this.#bytesPerSecond = bytesPerSecond;
-    this.#report = report;
-  }
-
-  start(): void {
-    if (this.#bytesPerSecond === 0 || this.#isStopped) return;
-    this.#timer = this.#clock.after(TICK_MS, () => {
-      this.#running = this.#tick();
-    });
-  }
-
-  /** Waits for what is on its way. */
-  async stop(): Promise<void> {
-    this.#isStopped = true;
-    this.#timer?.();
-    await this.#running;
-  }
-
-  async #tick(): Promise<void> {
-    try {
-      const { damage } = await this.scrubber.scrub(Math.ceil((this.#bytesPerSecond * TICK_MS) / 1000));
-      for (const error of damage) this.#report(error);
-    } catch (error) {
-      this.#report(error);
-    }
-    this.start();
   }
 }

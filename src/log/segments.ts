@@ -20,6 +20,8 @@ import { chooseExpired } from './retention.ts';
 import { Segment, type SegmentContext } from './segment.ts';
 import { SegmentIndex } from './segment-index.ts';
 
+function ignore(): void {}
+
 /** Files of sealed segments that stay open for readers. */
 const OPEN_SEALED_MAX = 64;
 const ZERO_BYTES = 1024 * 1024;
@@ -32,6 +34,7 @@ export interface SegmentsOptions {
   digests: Digests;
   /** Syncs what is written; settles when the segment's bytes are durable. */
   syncWritten: (segment: Segment) => Promise<void>;
+  onSealed: () => void;
   /** A segment is gone. */
   onDropped: (segment: Segment) => void;
   /** Takes a failure of a call that makes something durable. */
@@ -204,10 +207,7 @@ export class Segments {
     }
   }
 
-  /**
-   * Removes what replacements left that were taken back. Where it stayed, opening the log would go on with one of
-   * them, which is as good as long as nothing else was put in the place of its segments.
-   */
+  /** Removes what replacements left: opening the log would go on with one, though others have come in its place. */
   async #clearStale(): Promise<void> {
     if (this.#stale.length === 0) return;
     const { vfs, directory } = this.#parts.context;
@@ -251,10 +251,7 @@ export class Segments {
   async #exclusively<T>(change: () => Promise<T>): Promise<T> {
     while (this.#changing !== undefined) await this.#changing;
     const run = change();
-    const done = run.then(
-      () => undefined,
-      () => undefined,
-    );
+    const done = run.then(ignore, ignore);
     this.#changing = done;
     try {
       return await run;
@@ -345,6 +342,7 @@ export class Segments {
     await this.checkpoint(false);
     this.#parts.digests.add(segment);
     this.touch(segment);
+    this.#parts.onSealed();
     await this.retain();
   }
 

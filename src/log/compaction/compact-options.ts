@@ -1,7 +1,8 @@
-/** What a caller can ask of `compact` and `deduplicate`, checked. */
+/** What a caller can ask of `compact`, `deduplicate` and `recompress`, checked. */
 
 import { booleanOption, checkInteger, checkOptions } from '../../options.ts';
 import type { CompactionRequest } from './compactor.ts';
+import type { RecompressionRequest } from './recompressor.ts';
 
 export interface CompactOptions {
   /** Compact all that may be touched, whether it is time or not. */
@@ -23,12 +24,24 @@ export interface DeduplicateOptions {
   onProgress?: (doneBytes: number, totalBytes: number) => void;
 }
 
+export interface RecompressOptions {
+  /** Look again at segments that could not be read before. */
+  force?: boolean;
+  /** Only say what would be compressed, and what that would save. */
+  dryRun?: boolean;
+  /** After so long, begin with no other segment: the next call goes on. As long as it takes unless given. */
+  budgetMs?: number;
+  signal?: AbortSignal;
+  /** Told after each segment how many bytes were looked at, of how many. */
+  onProgress?: (doneBytes: number, totalBytes: number) => void;
+}
+
 const SHARED = ['dryRun', 'signal', 'onProgress'];
 const WITHIN_MAX = 2 ** 30;
 
 function resolveShared(
   options: Pick<CompactOptions, 'dryRun' | 'signal' | 'onProgress'>,
-): Omit<CompactionRequest, 'force' | 'duplicatesWithin'> {
+): Pick<RecompressionRequest, 'dryRun' | 'signal' | 'onProgress'> {
   const { signal, onProgress } = options;
   if (signal !== undefined && !(signal instanceof AbortSignal))
     throw new TypeError('signal must be an AbortSignal');
@@ -42,6 +55,18 @@ export function resolveCompactOptions(options: CompactOptions): CompactionReques
   checkOptions('compact options', options, ['force', ...SHARED]);
   const force = booleanOption('force', options.force, false);
   return { ...resolveShared(options), force, duplicatesWithin: undefined };
+}
+
+/** @throws TypeError, RangeError with the name of the option that is wrong */
+export function resolveRecompressOptions(options: RecompressOptions): RecompressionRequest {
+  checkOptions('recompress options', options, ['force', 'budgetMs', ...SHARED]);
+  const { budgetMs } = options;
+  return {
+    ...resolveShared(options),
+    force: booleanOption('force', options.force, false),
+    budgetMs:
+      budgetMs === undefined ? Infinity : checkInteger('budgetMs', budgetMs, 1, Number.MAX_SAFE_INTEGER),
+  };
 }
 
 /** @throws TypeError, RangeError with the name of the option that is wrong */

@@ -20,20 +20,28 @@ import type { Clock } from '../../clock.ts';
 import { isVarveError, VarveError } from '../../errors.ts';
 import { KEEP_FIRST, KEEP_LAST } from '../../memory/key-map-layout.ts';
 import type { Slab } from '../../memory/slabs.ts';
+import { sealedCodec } from '../compression-options.ts';
 import type { ResolvedLogOptions } from '../options.ts';
 import type { Segment, SegmentContext } from '../segment.ts';
 import type { Segments } from '../segments.ts';
 import type { LogWork } from '../work.ts';
 import { writeCleanerPoint } from './cleaner-point.ts';
-import { countMarked, keyMapBytes, keysOf, layOutKeyMap, type Region } from './key-map.ts';
+import {
+  countMarked,
+  keyMapBytes,
+  keysOf,
+  layOutKeyMap,
+  type Region,
+  takeSlab,
+  takeWork,
+} from './key-map.ts';
 import { type CleanablePlan, groupSegments, planCompaction } from './policy.ts';
+import { isMuchSmaller } from './recompressor.ts';
 import { type CompactionReport, createReport } from './report.ts';
 import { type RewriteArgs, type Rewritten, removeCleaned, syncCleaned } from './rewrite-segments.ts';
 import { meanKeyBytes } from './sample-keys.ts';
 import type { SourceFile, SourceProblem } from './source.ts';
 
-const MIB = 1024 * 1024;
-const WORK_BYTES = [8 * MIB, 4 * MIB];
 /** What a key is taken to have where nothing is known. */
 const MEAN_KEY_BYTES = 24;
 
@@ -96,7 +104,7 @@ export class Compactor {
     const isDue = plan.count > 0 && (plan.isDue || request.force || request.duplicatesWithin !== undefined);
     if (!isDue) return report.done(segments.list, this.cleanedTo);
     const { slabs } = context.memory;
-    const work = takeSlab(slabs, WORK_BYTES);
+    const work = takeWork(slabs);
     let map: Slab | undefined;
     let run: Run | undefined;
     try {
@@ -117,17 +125,6 @@ export class Compactor {
     this.#skippedEnd = report.skipped.length > 0 ? plan.end : -1;
     return report.done(segments.list, this.cleanedTo);
   }
-}
-
-type Slabs = SegmentContext['memory']['slabs'];
-
-/** The first of some sizes that there is room for. */
-function takeSlab(slabs: Slabs, sizes: readonly number[]): Slab {
-  for (const bytes of sizes) {
-    const slab = slabs.tryAllocate(bytes, 'compaction');
-    if (slab !== undefined) return slab;
-  }
-  return slabs.allocate(sizes.at(-1) as number, 'compaction');
 }
 
 /** One compaction under way. */
@@ -387,10 +384,12 @@ class Run {
       deleteRetentionMs: options.deleteRetentionMs,
       mayForget,
       directory: context.directory,
-      batchBytes: options.batchBytes,
+      batchBytes: options.sealedBatchBytes,
       indexIntervalBytes: options.indexIntervalBytes,
+      compression: sealedCodec(options.compression),
       createdAtMs: Math.max(...group.map(({ createdAtMs }) => createdAtMs)),
       dryRun: this.#request.dryRun,
+      sampleBytes: undefined,
     };
   }
 
@@ -398,7 +397,8 @@ class Run {
     const { segments } = this.#parts;
     const { superseded, forgotten, begun, state } = rewritten;
     const before = group.reduce((sum, { bytes }) => sum + bytes, 0);
-    const isWorthIt = superseded + forgotten + begun > 0 || (group.length > 1 && state.bytes <= before);
+    const isSmaller = (group.length > 1 && state.bytes <= before) || isMuchSmaller(before, state.bytes);
+    const isWorthIt = superseded + forgotten + begun > 0 || isSmaller;
     if (isWorthIt && !this.#request.dryRun) {
       await syncCleaned(this.#parts.context.vfs, args);
       const sources = group.map(({ segment }) => segment);

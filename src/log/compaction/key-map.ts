@@ -20,11 +20,34 @@ import {
 } from '../../memory/key-map-layout.ts';
 import { SLACK_BYTES } from '../../memory/layout.ts';
 import type { MemoryView } from '../../memory/memory.ts';
+import type { Slab, SlabAllocator } from '../../memory/slabs.ts';
 
 /** A part of the shared memory. */
 export interface Region {
   address: number;
   bytes: number;
+}
+
+const MIB = 1024 * 1024;
+/** What a step works in. */
+const WORK_BYTES = [8 * MIB, 4 * MIB];
+
+/** The first of some sizes that there is room for. */
+export function takeSlab(slabs: SlabAllocator, sizes: readonly number[]): Slab {
+  for (const bytes of sizes) {
+    const slab = slabs.tryAllocate(bytes, 'compaction');
+    if (slab !== undefined) return slab;
+  }
+  return slabs.allocate(sizes.at(-1) as number, 'compaction');
+}
+
+/**
+ * Memory for the steps of a compaction to work in.
+ *
+ * @throws VarveError `NO_MEMORY`
+ */
+export function takeWork(slabs: SlabAllocator): Slab {
+  return takeSlab(slabs, WORK_BYTES);
 }
 
 /** How full the slots become: beyond, looking for a key that is not there takes long. */

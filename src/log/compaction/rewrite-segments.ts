@@ -1,9 +1,11 @@
 /**
- * The task that makes one segment of several, without the records that a key map says are superseded.
+ * The task that makes one segment of several: without the records that a key map says are superseded, or with all of
+ * them, compressed. Batches that stay as they are, are copied in one piece.
  *
  * @module
  */
 
+import { codecs } from '../../codec/registry.ts';
 import { KEY_MAP_BITS } from '../../memory/key-map-layout.ts';
 import {
   COLUMN_BYTES,
@@ -16,8 +18,10 @@ import {
 import { Memory } from '../../memory/memory.ts';
 import type { Slab } from '../../memory/slabs.ts';
 import type { BatchRow } from '../../record/batch.ts';
+import { isCompressed } from '../../record/compression.ts';
 import {
   COMPRESSION_MASK,
+  COMPRESSION_NAMES,
   DELETE_HORIZON_BIT,
   PRODUCER_ID_POSITION,
   readInt64,
@@ -26,7 +30,7 @@ import { joinPath, type Vfs, type VfsFile } from '../../vfs/vfs.ts';
 import type { SegmentState } from '../checkpoint.ts';
 import { CLEANED_SUFFIX, segmentFileName } from '../names.ts';
 import type { Region } from './key-map.ts';
-import { type BatchKind, SegmentOutput } from './segment-output.ts';
+import { type BatchKind, type CodecChoice, SegmentOutput } from './segment-output.ts';
 import { Source, type SourceFile, type SourceProblem } from './source.ts';
 import type { WorkContext } from './work-context.ts';
 
@@ -39,7 +43,8 @@ export interface RewriteSource extends SourceFile {
 }
 
 export interface RewriteArgs {
-  map: Region;
+  /** Says which records are superseded; undefined where all stay, and those that are compressed stay as they are. */
+  map: Region | undefined;
   work: Region;
   sources: RewriteSource[];
   /** Records from the first of these offsets to before the second were taken into the map. */
@@ -55,14 +60,20 @@ export interface RewriteArgs {
   directory: string;
   batchBytes: number;
   indexIntervalBytes: number;
+  /** What records are compressed with that are not compressed. */
+  compression: CodecChoice | undefined;
   createdAtMs: number;
   /** Nothing is written, only counted. */
   dryRun: boolean;
+  /** Of a dry run: looks at no more than about so many bytes. */
+  sampleBytes: number | undefined;
 }
 
 export interface Rewritten {
   /** What a checkpoint is to say of the new segment, whose files have `.cleaned` behind their names. */
   state: SegmentState;
+  /** How many bytes were read. */
+  readBytes: number;
   records: number;
   /** Records that were left out since a later one has their key, or since they are there twice; */
   superseded: number;
@@ -82,7 +93,12 @@ class Rewrite {
   readonly #output: SegmentOutput;
   /** Address of the bits that are set for records which have been superseded. */
   readonly #bits: number;
+  /** The codec for plain records, as attributes have it. */
+  readonly #codec: number;
   #kept: Slab | undefined;
+  #readBytes = 0;
+  /** The offset behind what was looked at, where that is not all. */
+  #sampledTo: number | undefined;
   #number = 0;
   #superseded = 0;
   #forgotten = 0;
@@ -98,13 +114,15 @@ class Rewrite {
     this.#vfs = vfs;
     this.#isBlocking = isBlocking;
     this.#args = args;
-    this.#bits = memory.i32[(args.map.address + KEY_MAP_BITS) >> 2] as number;
-    const { sources, batchBytes, indexIntervalBytes } = args;
+    const { sources, batchBytes, indexIntervalBytes, compression, map } = args;
+    this.#bits = map === undefined ? 0 : (memory.i32[(map.address + KEY_MAP_BITS) >> 2] as number);
+    this.#codec = compression === undefined ? 0 : COMPRESSION_NAMES.indexOf(compression.codec);
     const baseOffset = (sources[0] as RewriteSource).baseOffset;
     this.#output = new SegmentOutput(memory, {
       baseOffset,
       batchBytes,
       indexIntervalBytes,
+      compression,
       file,
       isBlocking,
     });
@@ -119,9 +137,11 @@ class Rewrite {
       broken = { source: i, problem };
       break;
     }
-    if (broken === undefined) await this.#output.finish((sources.at(-1) as RewriteSource).nextOffset);
+    const endOffset = this.#sampledTo ?? (sources.at(-1) as RewriteSource).nextOffset;
+    if (broken === undefined) await this.#output.finish(endOffset);
     return {
       state: this.#state(),
+      readBytes: this.#readBytes,
       records: this.#output.records,
       superseded: this.#superseded,
       forgotten: this.#forgotten,
@@ -160,9 +180,10 @@ class Rewrite {
     this.#number = source.number;
     try {
       for (let row = await scan.next(); row !== undefined; row = await scan.next()) {
-        if (row.recordCount === 0 || this.#isAllDead(row)) continue;
-        if (!scan.decode(row)) break;
-        await this.#takeBatch(row, scan.columns);
+        this.#readBytes += row.size;
+        await this.#takeRow(row, scan);
+        if (scan.problem !== undefined) break;
+        if (this.#isSampled(row)) return undefined;
       }
       return scan.problem;
     } finally {
@@ -171,9 +192,26 @@ class Rewrite {
     }
   }
 
+  async #takeRow(row: BatchRow, scan: Source): Promise<void> {
+    if (row.recordCount === 0 || this.#isAllDead(row)) return;
+    if (this.#args.map === undefined && isCompressed(row.attributes)) {
+      await this.#output.copy(row);
+    } else if (scan.decode(row)) {
+      await this.#takeBatch(row, scan.columns);
+    }
+  }
+
+  #isSampled({ lastOffset }: BatchRow): boolean {
+    const { sampleBytes } = this.#args;
+    if (sampleBytes === undefined || this.#readBytes < sampleBytes) return false;
+    this.#sampledTo = lastOffset + 1;
+    return true;
+  }
+
   /** Whether all records of a batch are known to be superseded, so that nobody has to look at them. */
   #isAllDead(row: BatchRow): boolean {
-    const { mappedFrom, mappedTo } = this.#args;
+    const { map, mappedFrom, mappedTo } = this.#args;
+    if (map === undefined) return false;
     if (row.baseOffset < mappedFrom || row.lastOffset >= mappedTo) return false;
     const first = this.#number;
     const end = first + row.recordCount;
@@ -194,7 +232,7 @@ class Rewrite {
     this.#superseded += recordCount - left;
     const kind = this.#kindOf(row);
     if (this.#args.isKeyed) left = this.#dateTombstones(columns, recordCount, kept, kind, left);
-    if (left > 0) await this.#output.add(columns, recordCount, kept, row.baseOffset, kind);
+    if (left > 0) await this.#output.add(columns, recordCount, kept, row, kind);
   }
 
   /** Forgets deletions whose time has come, and gives others their time. Returns how many records stay. */
@@ -224,6 +262,10 @@ class Rewrite {
     const { map, mappedFrom, mappedTo, isKeyed } = this.#args;
     const { recordCount, baseOffset, lastOffset } = row;
     const { u8, i32, kernels } = this.#memory;
+    if (map === undefined) {
+      u8.fill(1, kept, kept + recordCount);
+      return recordCount;
+    }
     const hasClean = isKeyed && baseOffset < mappedFrom;
     if (hasClean) kernels.findKeys(map.address, columns, recordCount, kept);
     const isMapped = baseOffset >= mappedFrom && lastOffset < mappedTo;
@@ -265,7 +307,7 @@ class Rewrite {
     const isOwned = readInt64(data, address + PRODUCER_ID_POSITION) >= 0;
     return {
       attributes: rest,
-      compression: attributes & COMPRESSION_MASK,
+      compression: isCompressed(attributes) ? attributes & COMPRESSION_MASK : this.#codec,
       producer: isOwned ? this.#memory.copy(address + PRODUCER_ID_POSITION, PRODUCER_BYTES) : undefined,
       horizonMs: hasHorizon ? baseTimestamp : undefined,
     };
@@ -284,7 +326,7 @@ class Rewrite {
     const { sources, createdAtMs } = this.#args;
     const { index, bytes, records, maxTimestamp, maxTimestampOffset } = this.#output;
     const baseOffset = (sources[0] as RewriteSource).baseOffset;
-    const nextOffset = (sources.at(-1) as RewriteSource).nextOffset;
+    const nextOffset = this.#sampledTo ?? (sources.at(-1) as RewriteSource).nextOffset;
     return {
       baseOffset,
       nextOffset,
@@ -328,6 +370,8 @@ export async function syncCleaned(vfs: Vfs, args: RewriteArgs): Promise<void> {
  */
 export async function rewriteSegments(context: WorkContext, args: RewriteArgs): Promise<Rewritten> {
   const { vfs } = context;
+  const { codec } = args.compression ?? {};
+  if (codec !== undefined) await codecs.load(codec);
   const memory = Memory.over(context.memory, args.work.address, args.work.bytes);
   let file: VfsFile | undefined;
   let rewrite: Rewrite | undefined;

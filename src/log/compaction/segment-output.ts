@@ -33,6 +33,7 @@ import {
 } from '../../memory/layout.ts';
 import type { Memory } from '../../memory/memory.ts';
 import type { Slab } from '../../memory/slabs.ts';
+import type { BatchRow } from '../../record/batch.ts';
 import { compressBatchesNow } from '../../record/compression.ts';
 import {
   ATTRIBUTES_POSITION,
@@ -45,6 +46,7 @@ import {
   DELETE_HORIZON_BIT,
   LAST_DELTA_POSITION,
   LEADER_EPOCH_POSITION,
+  LOG_APPEND_TIME_BIT,
   MAGIC_POSITION,
   MAX_TIMESTAMP_POSITION,
   PRODUCER_EPOCH_POSITION,
@@ -61,11 +63,17 @@ const BUFFER_BYTES = 256 * 1024;
 /** What Kafka says of a batch without records. */
 const NO_TIMESTAMP = -1;
 
+/** A codec, and how much it is to try. */
+export interface CodecChoice {
+  codec: CodecName;
+  level: number | undefined;
+}
+
 /** What a batch says of itself beside its records. */
 export interface BatchKind {
   /** Attributes, without compression and without the bit of the horizon. */
   attributes: number;
-  /** How the records are compressed, as attributes have it: 0 for not at all. */
+  /** How the records are to be compressed, as attributes have it: 0 for not at all. */
   compression: number;
   /** A copy of the 14 bytes that say who produced it; undefined where nobody in particular did. */
   producer: Buffer | undefined;
@@ -78,6 +86,8 @@ export interface OutputOptions {
   /** A batch is full at this many bytes of records. */
   batchBytes: number;
   indexIntervalBytes: number;
+  /** The level for batches of its codec; others have that which is usual. */
+  compression: CodecChoice | undefined;
   /** Where the bytes go; nowhere where it is only counted. */
   file: VfsFile | undefined;
   /** Whether this thread may wait for the disk. */
@@ -118,26 +128,54 @@ export class SegmentOutput {
    *
    * @param columns what was decoded of it
    * @param kept a byte for each record: 0 where it is left out
-   * @param baseOffset of the batch
+   * @param row of the batch
    */
   async add(
     columns: number,
     count: number,
     kept: number,
-    baseOffset: number,
+    { baseOffset, lastOffset }: BatchRow,
     kind: BatchKind,
   ): Promise<void> {
-    if (this.#open !== undefined && !canJoin(this.#open, kind)) this.#closeBatch();
+    const isOwned = kind.producer !== undefined;
+    // Sequence numbers are counted from the first offset of a batch: it stays what it was, in one piece.
+    if (isOwned) await this.#coverUpTo(baseOffset);
+    else if (this.#open !== undefined && !canJoin(this.#open, kind)) this.#closeBatch();
     const { kernels } = this.#memory;
     const gathered = this.#gathered.address;
     let i = this.#nextKept(kept, 0, count);
     while (i < count) {
-      if (this.#open === undefined) await this.#openBatch(columns + i * COLUMN_BYTES, kind);
+      if (this.#open === undefined) {
+        const first = columns + i * COLUMN_BYTES;
+        await this.#openBatch(first, kind, isOwned ? columns + (count - 1) * COLUMN_BYTES : first);
+      }
       i = kernels.gatherRecords(gathered, columns, count, i, kept, baseOffset);
       i = this.#nextKept(kept, i, count);
       if (i < count) this.#closeBatch();
     }
-    if (kind.producer !== undefined && this.#open !== undefined) this.#closeBatch();
+    if (isOwned && this.#open !== undefined) this.#closeBatch(lastOffset);
+  }
+
+  /** Adds a batch as it is. It begins where the last one ended, or behind a hole. */
+  async copy({ address, size, baseOffset, lastOffset, recordCount, maxTimestamp }: BatchRow): Promise<void> {
+    await this.#coverUpTo(baseOffset);
+    await this.#makeRoom(size);
+    const { u8, data } = this.#memory;
+    const at = this.#at;
+    u8.copyWithin(at, address, address + size);
+    // All before it will have been synced when this segment is one; no checksum covers this.
+    data.setInt32(at + LEADER_EPOCH_POSITION, this.bytes);
+    this.#note(size, lastOffset, recordCount, maxTimestamp);
+    this.#at = at + size;
+  }
+
+  /** Closes what is open, and has the offsets up to one covered by a batch. */
+  async #coverUpTo(offset: number): Promise<void> {
+    if (this.#open !== undefined) this.#closeBatch(offset - 1);
+    if (this.#due >= offset) return;
+    await this.#makeRoom(0);
+    this.#begin({ attributes: 0, compression: 0, producer: undefined, horizonMs: undefined }, NO_TIMESTAMP);
+    this.#closeBatch(offset - 1);
   }
 
   /**
@@ -146,12 +184,7 @@ export class SegmentOutput {
    * @param endOffset the offset behind it
    */
   async finish(endOffset: number): Promise<void> {
-    if (this.#open !== undefined) this.#closeBatch(endOffset - 1);
-    if (this.#due < endOffset) {
-      await this.#makeRoom(0);
-      this.#begin({ attributes: 0, compression: 0, producer: undefined, horizonMs: undefined }, NO_TIMESTAMP);
-      this.#closeBatch(endOffset - 1);
-    }
+    await this.#coverUpTo(endOffset);
     await this.#flush();
     this.index.reserve(0);
     this.index.seal();
@@ -171,23 +204,33 @@ export class SegmentOutput {
     return i;
   }
 
-  /** Begins a batch whose first record is that of a column. */
-  async #openBatch(column: number, kind: BatchKind): Promise<void> {
+  /** Begins a batch whose first record is that of a column, and that has room for all up to another. */
+  async #openBatch(column: number, kind: BatchKind, last: number): Promise<void> {
     const { i32, f64 } = this.#memory;
-    const bytes = (i32[(column + COLUMN_END) >> 2] as number) - (i32[(column + COLUMN_KEY) >> 2] as number);
+    const others = (last - column) / COLUMN_BYTES;
+    const bytes =
+      (i32[(last + COLUMN_END) >> 2] as number) -
+      (i32[(column + COLUMN_KEY) >> 2] as number) +
+      others * RECORD_OVERHEAD_MAX;
     await this.#makeRoom(bytes);
-    this.#begin(kind, kind.horizonMs ?? (f64[(column + COLUMN_TIMESTAMP) >> 3] as number));
+    const full = Math.max(this.#options.batchBytes, others === 0 ? 0 : bytes);
+    this.#begin(kind, kind.horizonMs ?? (f64[(column + COLUMN_TIMESTAMP) >> 3] as number), full, others + 1);
   }
 
-  #begin(kind: BatchKind, baseTimestamp: number): void {
+  #begin(
+    kind: BatchKind,
+    baseTimestamp: number,
+    fullBytes: number = this.#options.batchBytes,
+    records = 0,
+  ): void {
     const { i32, f64 } = this.#memory;
     const { address } = this.#gathered;
     const start = this.#at + BATCH_HEADER_BYTES;
     i32[(address + GATHERED_NEXT) >> 2] = start;
     i32[(address + GATHERED_END) >> 2] = this.#buffer.address + this.#buffer.bytes - SLACK_BYTES;
-    i32[(address + GATHERED_FULL) >> 2] = start + this.#options.batchBytes + RECORD_OVERHEAD_MAX;
+    i32[(address + GATHERED_FULL) >> 2] = start + fullBytes + RECORD_OVERHEAD_MAX;
     i32[(address + GATHERED_COUNT) >> 2] = 0;
-    i32[(address + GATHERED_COUNT_MAX) >> 2] = BATCH_RECORDS_MAX;
+    i32[(address + GATHERED_COUNT_MAX) >> 2] = Math.max(BATCH_RECORDS_MAX, records);
     i32[(address + GATHERED_LAST_DELTA) >> 2] = 0;
     f64[(address + GATHERED_BASE_OFFSET) >> 3] = this.#due;
     f64[(address + GATHERED_BASE_TIMESTAMP) >> 3] = baseTimestamp;
@@ -224,26 +267,33 @@ export class SegmentOutput {
     data.setInt32(at + RECORD_COUNT_POSITION, records);
     data.setInt32(at + CRC_POSITION, kernels.crc32c(at + ATTRIBUTES_POSITION, size - ATTRIBUTES_POSITION, 0));
     const stored = this.#compress(at, size);
+    this.#note(stored, lastOffset, records, maxTimestamp);
+    this.#at = at + stored;
+    this.#open = undefined;
+  }
+
+  /** Takes a batch that lies in the buffer into the index. */
+  #note(size: number, lastOffset: number, records: number, maxTimestamp: number): void {
     const relative = lastOffset - this.#options.baseOffset;
     this.index.reserve(1);
-    this.index.observe(this.bytes, stored, relative, maxTimestamp);
+    this.index.observe(this.bytes, size, relative, maxTimestamp);
     if (maxTimestamp > this.maxTimestamp) {
       this.maxTimestamp = maxTimestamp;
       this.maxTimestampOffset = relative;
     }
-    this.bytes += stored;
+    this.bytes += size;
     this.records += records;
-    this.#at = at + stored;
     this.#due = lastOffset + 1;
-    this.#open = undefined;
   }
 
-  /** Compresses the batch as those were that its records are from. Returns its size. */
+  /** Compresses the batch as its kind says. Returns its size. */
   #compress(at: number, size: number): number {
     const name = COMPRESSION_NAMES[this.#open?.compression ?? 0];
     const codec = name === undefined || name === 'none' ? undefined : codecs.loaded(name as CodecName);
     if (codec === undefined) return size;
-    const args = { address: at, sizes: [size], codec: codec.name, level: undefined };
+    const { compression } = this.#options;
+    const level = compression?.codec === codec.name ? compression.level : undefined;
+    const args = { address: at, sizes: [size], codec: codec.name, level };
     return compressBatchesNow(this.#memory, args, codec)[0] ?? size;
   }
 
@@ -278,6 +328,8 @@ export class SegmentOutput {
 /** Whether records of one kind may go into a batch of another. */
 function canJoin(open: BatchKind, kind: BatchKind): boolean {
   if (open.producer !== undefined || kind.producer !== undefined) return false;
+  // The time of all of its records is that of the batch.
+  if ((kind.attributes & LOG_APPEND_TIME_BIT) !== 0) return false;
   // Those that have no deletions do not mind when they are forgotten.
   const hasSameHorizon = kind.horizonMs === undefined || kind.horizonMs === open.horizonMs;
   const isAlike = open.attributes === kind.attributes && open.compression === kind.compression;
