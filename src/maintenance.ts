@@ -31,7 +31,7 @@ export interface MaintenanceOptions {
 }
 
 export interface MaintenanceRunOptions {
-  /** Only this log, as `name-partition`; all that are open unless given. */
+  /** Only the log of this name, or one of its partitions as `name-partition`; all that are open unless given. */
   log?: string;
   /** Compact whether it is time or not; compress what could not be read the last time. */
   force?: boolean;
@@ -136,7 +136,8 @@ export class Maintenance {
     const report = createMaintenanceReport(task);
     await this.#inTurn(async () => {
       const logs = this.#logs();
-      const chosen = key === undefined ? logs : logs.filter((one) => one.key === key);
+      const isAsked = (one: MaintainedLog): boolean => one.key === key || one.log.name === key;
+      const chosen = key === undefined ? logs : logs.filter(isAsked);
       if (key !== undefined && chosen.length === 0) throw new RangeError(`no log ${key} is open`);
       for (const one of chosen.filter((each) => TASKS[task].isPossible(each))) {
         await this.#do(task, one, { force, maxBytes }, report);

@@ -9,7 +9,7 @@ import { Pool } from '../src/pool/pool.ts';
 import { Runtime } from '../src/runtime.ts';
 import { createMemoryVfs } from '../src/vfs/memory.ts';
 import { settle, VirtualClock } from './kit/clock.ts';
-import { range } from './kit/log-kit.ts';
+import { damageFile, range } from './kit/log-kit.ts';
 
 const MIB = 1024 * 1024;
 const SMALL: LogOptions = {
@@ -134,6 +134,79 @@ describe('maintenance', () => {
     await running.catch((error: unknown) => expect(error).toMatchObject({ code: 'CLOSED' }));
     await expect(database.maintenance.run('compaction')).rejects.toMatchObject({ code: 'CLOSED' });
     expect(clock.waiting).toBe(0);
+  });
+
+  test('compresses a segment as soon as it is sealed, and in a round what was sealed before', async () => {
+    const vfs = createMemoryVfs();
+    const options: LogOptions = { ...SMALL, compression: { codec: 'gzip', when: 'seal' } };
+    const first = await openDatabase({ vfs, maintenance: false });
+    await fill(first, 'a', options);
+    const plain = (await first.log('a')).info().bytes;
+    await first.close();
+    const database = await openDatabase({ vfs });
+    const log = await database.log('a', options);
+    await wait(59_000);
+    expect(log.info().bytes).toBe(plain);
+    await wait(1001);
+    await database.maintenance.run('retention');
+    expect(log.info().bytes).toBeLessThan(plain * 0.7);
+    const before = log.metrics().recompression;
+    await fill(database, 'a', options);
+    await database.maintenance.run('retention');
+    const { segments } = log.metrics().recompression;
+    expect(segments).toBeGreaterThan(before.segments + 1);
+    expect(segments).toBe(log.info().segments.length - 1);
+    await database.maintenance.pause();
+    await fill(database, 'a', options);
+    expect(log.metrics().recompression.segments).toBe(segments);
+    const { recompressions } = await database.maintenance.run('recompression', { log: 'a' });
+    expect(recompressions['a-0']?.compressedSegments).toBe(log.info().segments.length - 1 - segments);
+    expect(database.metrics().maintenance.recompression).toMatchObject({ failures: 0 });
+    expect(clock.waiting).toBe(0);
+  });
+
+  test('scrubs so much a second, beside its rounds and with the same timer', async () => {
+    const vfs = createMemoryVfs();
+    const database = await openDatabase({ vfs });
+    const scrub = { bytesPerSecond: 4096 };
+    await fill(database, 'a', { ...SMALL, scrub, digest: 'crc32c', retention: { ageMs: 90_000 } });
+    const log = await database.log('a');
+    const sealed = log.info().segments.slice(0, -1);
+    const total = sealed.reduce((sum, { bytes }) => sum + bytes, 0);
+    await wait(1001);
+    expect(log.metrics().scrub.bytes).toBeLessThanOrEqual(4096);
+    expect(log.metrics().scrub.bytes).toBeGreaterThan(0);
+    await wait(1000 * Math.ceil(total / 2048));
+    expect(log.metrics().scrub).toMatchObject({ damaged: 0 });
+    expect(log.metrics().scrub.passes).toBeGreaterThan(0);
+    expect(clock.waiting).toBe(1);
+    const [{ baseOffset = 0 } = {}] = sealed;
+    await damageFile(vfs, `/data/logs/a-0/${String(baseOffset).padStart(20, '0')}.log`, 80);
+    await wait(1000 * Math.ceil(total / 2048));
+    expect(log.metrics().scrub.damaged).toBeGreaterThan(0);
+    expect(log.backgroundError).toMatchObject({ code: 'CORRUPT', offsets: { first: 0 } });
+    expect(database.metrics().maintenance.scrubbing).toMatchObject({ failures: 0 });
+    const { scrubs } = await database.maintenance.run('scrubbing', { log: 'a', maxBytes: 2 * total });
+    expect(scrubs['a-0']?.bytes).toBeGreaterThan(0);
+    await wait(80_000);
+    await database.maintenance.run('retention');
+    expect(log.info().records).toBe(0);
+  });
+
+  test('leaves a log alone that was closed, and takes a name for all of its partitions', async () => {
+    const database = await openDatabase();
+    await fill(database, 'a', COMPACT);
+    await fill(database, 'a', { ...COMPACT, partition: 1 });
+    await fill(database, 'b', COMPACT);
+    await (await database.log('b')).close();
+    const { failures, removedSegments } = await database.maintenance.run('retention');
+    expect(failures).toEqual({});
+    expect(Object.keys(removedSegments).sort()).toEqual(['a-0', 'a-1']);
+    expect(database.metrics().maintenance.retention.failures).toBe(0);
+    const both = await database.maintenance.run('compaction', { log: 'a' });
+    expect(Object.keys(both.compactions).sort()).toEqual(['a-0', 'a-1']);
+    const one = await database.maintenance.run('compaction', { log: 'a-1' });
+    expect(Object.keys(one.compactions)).toEqual(['a-1']);
   });
 
   test.each<[NonNullable<OpenOptions['maintenance']>, RegExp]>([

@@ -58,6 +58,31 @@ describe('varve compact', () => {
   });
 });
 
+describe('varve recompress', () => {
+  test('says what it would save, and compresses what is sealed', async () => {
+    const directory = await makeDatabase();
+    const before = logBytes(directory);
+    const dry = await varve(['recompress', directory, 'states', '--codec', 'gzip', '--dry-run', '--json']);
+    expect([dry.stderr, dry.code]).toEqual(['', 1]);
+    const [plan] = jsonLines(dry.stdout) as [
+      { compressedSegments: number; bytesBefore: number; bytesAfter: number },
+    ];
+    expect(plan.compressedSegments).toBeGreaterThan(3);
+    expect(logBytes(directory)).toBe(before);
+    const real = await varve(['recompress', directory, 'states', '--codec', 'gzip', '--level', '9', '--all']);
+    expect([real.stderr, real.code]).toEqual(['', 0]);
+    expect(real.stdout).toMatch(/states: \d+ of \d+ sealed segments, .* \(\d+% less\)/);
+    expect(logBytes(directory)).toBeLessThan(before - (plan.bytesBefore - plan.bytesAfter));
+    const { stdout } = await varve(['read', directory, 'states', '--json']);
+    expect(jsonLines(stdout).length).toBe(300);
+    expect((await varve(['verify', directory, '--deep'])).code).toBe(0);
+    const again = await varve(['recompress', directory, 'states', '--codec', 'gzip']);
+    expect([again.code, again.stdout]).toEqual([0, expect.stringContaining('nothing to compress')]);
+    const codec = await varve(['recompress', directory, 'states', '--codec', 'zip']);
+    expect([codec.code, codec.stderr]).toEqual([2, expect.stringContaining('--codec')]);
+  });
+});
+
 describe('varve retain', () => {
   test('removes the oldest segments by size, by age and by offset', async () => {
     const directory = await makeDatabase();
