@@ -9,7 +9,7 @@ import { Pool } from '../src/pool/pool.ts';
 import { Runtime } from '../src/runtime.ts';
 import { createMemoryVfs } from '../src/vfs/memory.ts';
 import { settle, VirtualClock } from './kit/clock.ts';
-import { damageFile, range } from './kit/log-kit.ts';
+import { range } from './kit/log-kit.ts';
 
 const MIB = 1024 * 1024;
 const SMALL: LogOptions = {
@@ -181,7 +181,10 @@ describe('maintenance', () => {
     expect(log.metrics().scrub.passes).toBeGreaterThan(0);
     expect(clock.waiting).toBe(1);
     const [{ baseOffset = 0 } = {}] = sealed;
-    await damageFile(vfs, `/data/logs/a-0/${String(baseOffset).padStart(20, '0')}.log`, 80);
+    // In place: the log has the file open.
+    const file = await vfs.open(`/data/logs/a-0/${String(baseOffset).padStart(20, '0')}.log`, 'write');
+    await file.write(Uint8Array.of(0xff, 0xfe, 0xfd), 80);
+    await file.close();
     await wait(1000 * Math.ceil(total / 2048));
     expect(log.metrics().scrub.damaged).toBeGreaterThan(0);
     expect(log.backgroundError).toMatchObject({ code: 'CORRUPT', offsets: { first: 0 } });

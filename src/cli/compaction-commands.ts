@@ -5,7 +5,6 @@
  */
 
 import { type Command, Option } from 'commander';
-import type { CodecName } from '../codec/codec.ts';
 import { parseBytes } from './arguments.ts';
 import { checked, count } from './checked.ts';
 import type { CompactCommandOptions } from './compact.ts';
@@ -16,7 +15,7 @@ import { parseDuration } from './time.ts';
 
 const bytes = checked(parseBytes);
 /** Named here, so that no codec is loaded to show the help. */
-const CODECS: CodecName[] = ['gzip', 'snappy', 'lz4', 'zstd'];
+const CODECS: RecompressCommandOptions['codec'][] = ['gzip', 'snappy', 'lz4', 'zstd'];
 
 const duration: (text: string) => number = checked((text) => {
   const parsed = parseDuration(text);

@@ -5,8 +5,8 @@
  * @module
  */
 
-import type { CodecName } from '../codec/codec.ts';
 import type { RecompressionReport } from '../log/compaction/recompressor.ts';
+import type { Compression } from '../log/compression-options.ts';
 import type { Log } from '../log/log.ts';
 import { open } from '../open.ts';
 import type { Context, ExitCode } from './context.ts';
@@ -15,7 +15,7 @@ import { formatBytes, plural } from './format.ts';
 import type { Progress } from './progress.ts';
 
 export interface RecompressCommandOptions {
-  codec: CodecName;
+  codec: Exclude<Compression, 'none'>;
   level?: number;
   all?: boolean;
   dryRun?: boolean;

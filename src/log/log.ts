@@ -337,20 +337,15 @@ export class Log {
   }
 
   /**
-   * Reads about `maxBytes` of what is sealed, from where the last call ended: segments are compared with their digests, or
-   * every batch is checked. Damage is reported, and counted in the metrics; nothing is changed.
-   * @throws VarveError `CLOSED`, `NO_MEMORY`
+   * Compares about `maxBytes` of what is sealed with digests, or checks every batch; goes on where the last call ended.
+   * Damage is reported, and counted in the metrics; nothing is changed. @throws VarveError `CLOSED`, `NO_MEMORY`
    */
   async scrub(maxBytes: number = SCRUB_BYTES_DEFAULT): Promise<ScrubReport> {
     checkInteger('maxBytes', maxBytes, 1, Number.MAX_SAFE_INTEGER);
     return await this.#core.scrub(maxBytes);
   }
 
-  /**
-   * Begins a new segment, if anything was written to the active one: then that one can be compacted, and removed.
-   *
-   * @throws VarveError `NO_SPACE`, `IO`, ...
-   */
+  /** Begins a new segment, if anything was written: then the old one can be compacted. @throws VarveError `NO_SPACE`, `IO` */
   async roll(): Promise<void> {
     const { calls, writer, segments } = this.#core;
     await calls.during(writer.roll().then(() => segments.settle()));
