@@ -180,7 +180,7 @@ describe('maintenance', () => {
     expect(log.metrics().scrub).toMatchObject({ damaged: 0 });
     expect(log.metrics().scrub.passes).toBeGreaterThan(0);
     expect(clock.waiting).toBe(1);
-    const [{ baseOffset = 0 } = {}] = sealed;
+    const baseOffset = sealed[0]?.baseOffset ?? 0;
     // In place: the log has the file open.
     const file = await vfs.open(`/data/logs/a-0/${String(baseOffset).padStart(20, '0')}.log`, 'write');
     await file.write(Uint8Array.of(0xff, 0xfe, 0xfd), 80);

@@ -11,7 +11,10 @@ import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import type { LogCore } from './core.ts';
 import {
   CHECKPOINT_TEMPORARY_FILE,
+  CLEANER_TEMPORARY_FILE,
+  DIGEST_TEMPORARY_FILE,
   GAPS_TEMPORARY_FILE,
+  isRewriteLeftover,
   parseSegmentFileName,
   QUARANTINE_DIRECTORY,
   SPARE_FILE,
@@ -25,7 +28,14 @@ interface CopiedSegment {
   isWhole: boolean;
 }
 
-const NOT_COPIED = [CHECKPOINT_TEMPORARY_FILE, GAPS_TEMPORARY_FILE, SPARE_FILE, QUARANTINE_DIRECTORY];
+const NOT_COPIED = [
+  CHECKPOINT_TEMPORARY_FILE,
+  CLEANER_TEMPORARY_FILE,
+  DIGEST_TEMPORARY_FILE,
+  GAPS_TEMPORARY_FILE,
+  SPARE_FILE,
+  QUARANTINE_DIRECTORY,
+];
 
 /**
  * Copies the files of a log. Its recovery point must not change meanwhile.
@@ -43,7 +53,7 @@ export async function copyLog(
   const limits = segments === undefined ? undefined : limitsOf(segments);
   const first = segments?.[0]?.baseOffset ?? 0;
   for (const name of await vfs.readdir(from)) {
-    if (NOT_COPIED.includes(name)) continue;
+    if (NOT_COPIED.includes(name) || isRewriteLeftover(name)) continue;
     const segment = parseSegmentFileName(name);
     let bytes: number | undefined;
     if (segment !== undefined && limits !== undefined && segment.baseOffset >= first) {
@@ -67,7 +77,7 @@ export async function copyOpenLog(core: LogCore, to: string): Promise<void> {
   core.checkOpen();
   const { segments, context } = core;
   // What compaction would replace stays as it is, and what the recovery point names is there.
-  const letGo = segments.hold();
+  const letGo = await segments.hold();
   const copying = segments.whileUnchanged(async () => {
     const known = core.known();
     const { active } = segments;

@@ -26,7 +26,7 @@ import type { ResolvedReadOptions } from './read-options.ts';
 import { LogReader, type ReaderSource } from './reader.ts';
 import { type Recovered, recoverLog } from './recovery.ts';
 import type { RecoveryReport } from './recovery-report.ts';
-import { refreshSegments } from './refresh.ts';
+import { refreshSegments, wasReplaced } from './refresh.ts';
 import { Scrubber, type ScrubReport } from './scrub.ts';
 import type { Segment, SegmentContext } from './segment.ts';
 import { Segments } from './segments.ts';
@@ -271,8 +271,7 @@ export class LogCore {
   async wasReplaced(segment: Segment, error: unknown): Promise<boolean> {
     const isSuspect = isVarveError(error, 'CORRUPT') || isVarveError(error, 'NOT_FOUND');
     if (!this.parts.readOnly || !isSuspect || this.#closing !== undefined) return false;
-    await this.refresh();
-    return !this.segments.list.includes(segment);
+    return await wasReplaced(this.context, this.segments, segment, () => this.refresh());
   }
 
   /** Picks up what another process has done to a log that is open read-only. */

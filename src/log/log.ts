@@ -417,7 +417,7 @@ export class Log {
     const deep = booleanOption('deep', options.deep, false);
     this.#core.checkOpen();
     const check = (): void => this.#core.checkOpen();
-    const letGo = this.#core.segments.hold();
+    const letGo = await this.#core.segments.hold();
     try {
       const verifying = verifyLog(this.#core.context, { deep, known: this.#core.known(), check });
       return await this.#core.calls.during(verifying);

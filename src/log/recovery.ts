@@ -14,7 +14,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../clock.ts';
-import type { VarveError } from '../errors.ts';
+import { isVarveError, type VarveError } from '../errors.ts';
 import { joinPath, type VfsFile } from '../vfs/vfs.ts';
 import { type Checkpoint, readCheckpoint, type SegmentState, writeCheckpoint } from './checkpoint.ts';
 import type { Gap } from './gaps.ts';
@@ -426,13 +426,17 @@ class Recovery {
 export async function recoverLog(context: SegmentContext, options: RecoveryOptions): Promise<Recovered> {
   const { memory, vfs, directory } = context;
   for (let tries = 1; ; tries++) {
-    const before = options.readOnly ? await readCheckpoint(memory, vfs, directory) : undefined;
+    const look = async (): Promise<unknown> => [
+      await readCheckpoint(memory, vfs, directory),
+      await vfs.readdir(directory),
+    ];
+    const before = options.readOnly ? await look() : undefined;
     try {
       return await new Recovery(context, options).run();
     } catch (error) {
-      // Its writer may have removed segments meanwhile; it says so in the checkpoint before it does.
+      // Its writer may have removed segments meanwhile, or put others in their place.
       if (!options.readOnly || tries === TRIES_MAX) throw error;
-      if (isDeepStrictEqual(before, await readCheckpoint(memory, vfs, directory))) throw error;
+      if (!isVarveError(error, 'NOT_FOUND') && isDeepStrictEqual(before, await look())) throw error;
     }
   }
 }

@@ -5,12 +5,13 @@
  */
 
 import { isVarveError } from '../errors.ts';
-import { type Checkpoint, readCheckpoint } from './checkpoint.ts';
-import { parseSegmentFileName, SWAP_SUFFIX, segmentFileName } from './names.ts';
+import { joinPath } from '../vfs/vfs.ts';
+import { type Checkpoint, readCheckpoint, type SegmentState } from './checkpoint.ts';
+import { parseSegmentFileName, parseSuffixedName, SWAP_SUFFIX, segmentFileName } from './names.ts';
 import { Segment, type SegmentContext } from './segment.ts';
 import { scanSegment } from './segment-scan.ts';
 import type { Segments } from './segments.ts';
-import { suffixedPath } from './swap.ts';
+import { scanFile, suffixedPath } from './swap.ts';
 
 /** How often it is looked anew, because the writer was just removing segments. */
 const TRIES_MAX = 10;
@@ -21,13 +22,14 @@ async function scanOn(segment: Segment): Promise<void> {
   await scanSegment(segment, file, await file.size(), 0, async () => false);
 }
 
-async function listBases({ vfs, directory }: SegmentContext): Promise<number[]> {
-  const bases: number[] = [];
-  for (const name of await vfs.readdir(directory)) {
-    const parsed = parseSegmentFileName(name);
-    if (parsed?.kind === 'log') bases.push(parsed.baseOffset);
+/** The segments that there are; of one that is being replaced at this moment there may be only the new file. */
+function basesIn(names: readonly string[]): number[] {
+  const bases = new Set<number>();
+  for (const name of names) {
+    const parsed = parseSegmentFileName(name) ?? parseSuffixedName(name, SWAP_SUFFIX);
+    if (parsed?.kind === 'log') bases.add(parsed.baseOffset);
   }
-  return bases.sort((a, b) => a - b);
+  return [...bases].sort((a, b) => a - b);
 }
 
 /** Takes in a segment that was not there before. */
@@ -60,37 +62,55 @@ async function extend(context: SegmentContext, segments: Segments, bases: readon
   }
 }
 
+/** The path of a segment, as long as that has not got its own name; undefined where it has. */
+async function swapPathOf(
+  context: SegmentContext,
+  { baseOffset, nextOffset, bytes }: SegmentState,
+  names: readonly string[],
+): Promise<string | undefined> {
+  const name = segmentFileName(baseOffset, 'log');
+  if (!names.includes(`${name}${SWAP_SUFFIX}`)) return undefined;
+  // One of them is meant; the other is what it replaces, or what is about to replace it. They may have the same size.
+  const path = joinPath(context.directory, name);
+  const isSameSize = (await context.vfs.stat(path))?.bytes === bytes;
+  const isOwn = isSameSize && (await scanFile(context, baseOffset, path)).end === nextOffset;
+  return isOwn ? undefined : suffixedPath(context, baseOffset, SWAP_SUFFIX);
+}
+
 /**
- * Takes in segments that were rewritten: the recovery point says of them what was not so before. As long as they
- * have not got their own names, they are read under the others.
+ * Takes in what the recovery point says of sealed segments: they may have been rewritten, put together, removed, or
+ * sealed. What is as it was stays; behind them, so does everything.
  */
-async function takeRewritten(
+async function takeSealed(
   context: SegmentContext,
   segments: Segments,
-  checkpoint: Checkpoint | undefined,
+  { segments: states, isClean }: Checkpoint,
+  names: readonly string[],
 ): Promise<void> {
-  const names = new Set(await context.vfs.readdir(context.directory));
-  const swapPath = (base: number): string | undefined =>
-    names.has(`${segmentFileName(base, 'log')}${SWAP_SUFFIX}`)
-      ? suffixedPath(context, base, SWAP_SUFFIX)
-      : undefined;
-  for (const segment of segments.list) {
-    if (segment.isSwap && swapPath(segment.baseOffset) === undefined) segment.swapPath = undefined;
+  const sealed = isClean ? states.slice(0, -1) : states;
+  const end = sealed.at(-1)?.nextOffset;
+  if (end === undefined) return;
+  const before = segments.list;
+  const list: Segment[] = [];
+  for (const state of sealed) {
+    const path = await swapPathOf(context, state, names);
+    const known = before.find(({ baseOffset }) => baseOffset === state.baseOffset);
+    const isSame = known?.isSealed === true && known.nextOffset === state.nextOffset;
+    // Of one that is damaged, more is known than the recovery point says.
+    const isAsItWas = isSame && (known.bytes === state.bytes || known.damaged.length > 0);
+    const segment = isAsItWas ? known : Segment.fromState(context, state, true);
+    // One that was being written then, and has grown since, has lost what it had.
+    if (known?.isSealed === false) segment.damaged = known.damaged;
+    segment.swapPath = path;
+    list.push(segment);
   }
-  for (const state of checkpoint?.segments ?? []) {
-    const at = segments.list.findIndex(({ baseOffset }) => baseOffset === state.baseOffset);
-    const old = segments.list[at];
-    if (old === undefined || !old.isSealed) continue;
-    if (old.bytes === state.bytes && old.nextOffset === state.nextOffset) continue;
-    const gone = segments.list.filter(
-      (one) => one.baseOffset >= state.baseOffset && one.nextOffset <= state.nextOffset && one.isSealed,
-    );
-    // The recovery point of a writer that has not come so far says nothing new.
-    if (gone[0] !== old || gone.at(-1)?.nextOffset !== state.nextOffset) continue;
-    const segment = Segment.fromState(context, state, true);
-    segment.swapPath = swapPath(state.baseOffset);
-    segments.list.splice(at, gone.length, segment);
-    for (const one of gone) await one.retire();
+  const tail = before.filter(({ baseOffset }) => baseOffset >= end);
+  segments.list = [...list, ...tail];
+  for (const gone of before) {
+    if (segments.list.includes(gone)) continue;
+    // Who reads it goes on in another one.
+    gone.isSealed = true;
+    await gone.retire();
   }
 }
 
@@ -99,9 +119,10 @@ export async function refreshSegments(context: SegmentContext, segments: Segment
   const { vfs, directory, memory } = context;
   for (let tries = 1; ; tries++) {
     const checkpoint = await readCheckpoint(memory, vfs, directory);
-    const bases = await listBases(context);
+    const names = await vfs.readdir(directory);
+    const bases = basesIn(names);
     try {
-      await takeRewritten(context, segments, checkpoint);
+      if (checkpoint !== undefined) await takeSealed(context, segments, checkpoint, names);
       await extend(context, segments, bases);
     } catch (error) {
       if (isVarveError(error, 'NOT_FOUND') && tries < TRIES_MAX) continue;
@@ -116,4 +137,39 @@ export async function refreshSegments(context: SegmentContext, segments: Segment
     }
     return;
   }
+}
+
+/** Segments that are there instead of others which were opened when another file had their name. */
+const anew = new WeakSet<Segment>();
+
+/**
+ * Whether what went wrong in a segment, of a log that is open read-only, is explained by its writer: it has put
+ * another in its place since, or was doing so when the file was opened. Then the list has others.
+ *
+ * @param refresh brings the list up to date
+ */
+export async function wasReplaced(
+  { vfs }: SegmentContext,
+  segments: Segments,
+  segment: Segment,
+  refresh: () => Promise<void>,
+): Promise<boolean> {
+  for (let look = 1; ; look++) {
+    await refresh();
+    if (!segments.list.includes(segment)) return true;
+    const { state } = segment;
+    if (!segment.isSealed || state === undefined) return false;
+    if ((await vfs.stat(segment.path))?.bytes === state.bytes) break;
+    if (look === TRIES_MAX) return false;
+  }
+  // The file is the right one now. Which one was opened is not known, and so that is tried once more.
+  const at = segments.list.indexOf(segment);
+  if (anew.has(segment) || at < 0) return at < 0;
+  const fresh = Segment.fromState(segment.context, segment.state as SegmentState, true);
+  fresh.damaged = segment.damaged;
+  if (segment.isSwap) fresh.swapPath = segment.path;
+  anew.add(fresh);
+  segments.list = segments.list.with(at, fresh);
+  await segment.retire();
+  return true;
 }

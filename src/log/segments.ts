@@ -218,9 +218,10 @@ export class Segments {
     this.#stale = [];
   }
 
-  /** Keeps the segments from being replaced until what is returned is called. */
-  hold(): () => void {
+  /** Keeps the segments from being replaced until what is returned is called; waits for a replacement under way. */
+  async hold(): Promise<() => void> {
     this.#holders++;
+    while (this.#changing !== undefined) await this.#changing;
     return () => {
       if (--this.#holders > 0) return;
       for (const wake of this.#onLetGo.splice(0)) wake();

@@ -264,21 +264,23 @@ class Survey {
 }
 
 /**
- * Surveys a log. Where something seems to be wrong and the recovery point has changed meanwhile, it looks
- * again: somebody is writing, rolling or removing. What is found twice is true.
+ * Surveys a log. Where something seems to be wrong and the recovery point or the files have changed meanwhile,
+ * it looks again: somebody is writing, rolling, removing or rewriting. What is found twice is true.
  *
  * @throws VarveError `VERSION` where a newer build has written there; `NOT_FOUND`, `IO`, `NO_MEMORY`
  */
 export async function surveyLog(context: SegmentContext, options: SurveyOptions = {}): Promise<LogSurvey> {
   const { vfs, directory } = context;
   const read = (): Promise<Small> => readSmall(vfs, joinPath(directory, CHECKPOINT_FILE));
+  const list = async (): Promise<string> => (await vfs.readdir(directory)).sort().join('/');
   let found = '';
   for (let look = 1; ; look++) {
     const before = await read();
+    const names = await list();
     try {
       const survey = await new Survey(context, options).run(before);
-      if (look === LOOKS_MAX || !seemsWrong(survey) || isSame(before.bytes, (await read()).bytes))
-        return survey;
+      if (look === LOOKS_MAX || !seemsWrong(survey)) return survey;
+      if (isSame(before.bytes, (await read()).bytes) && names === (await list())) return survey;
       const foundBefore = found;
       found = wrongPlaces(survey);
       if (found === foundBefore) return survey;

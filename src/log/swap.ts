@@ -88,6 +88,23 @@ export async function removeSegment(vfs: Vfs, directory: string, base: number): 
   }
 }
 
+/** How far the batches of a file follow one another, and whether there is nothing else in it. */
+export async function scanFile(
+  context: SegmentContext,
+  base: number,
+  path: string,
+): Promise<{ end: number; isWhole: boolean }> {
+  const probe = new Segment(context, base, 0);
+  probe.swapPath = path;
+  try {
+    const file = await probe.open();
+    const found = await scanSegment(probe, file, await file.size(), 0, async () => false);
+    return { end: probe.nextOffset, isWhole: found === undefined };
+  } finally {
+    await probe.release();
+  }
+}
+
 class Settling {
   readonly #context: SegmentContext;
   readonly #readOnly: boolean;
@@ -124,7 +141,11 @@ class Settling {
 
   async #settle(base: number): Promise<void> {
     const settled = this.#settled;
-    const { end, isWhole } = await this.#scan(base, suffixedPath(this.#context, base, SWAP_SUFFIX));
+    const { end, isWhole } = await scanFile(
+      this.#context,
+      base,
+      suffixedPath(this.#context, base, SWAP_SUFFIX),
+    );
     const hasOld = settled.bases.includes(base);
     if (isWhole && end > base && settled.bases.includes(end)) {
       await this.#finish(base, end, hasOld);
@@ -209,23 +230,14 @@ class Settling {
   async #isOldWhole(base: number): Promise<boolean> {
     const bases = this.#settled.bases.filter((other) => other >= base);
     for (const [i, from] of bases.slice(0, -1).entries()) {
-      const { end } = await this.#scan(from, joinPath(this.#context.directory, segmentFileName(from, 'log')));
+      const { end } = await scanFile(
+        this.#context,
+        from,
+        joinPath(this.#context.directory, segmentFileName(from, 'log')),
+      );
       if (end < (bases[i + 1] as number)) return false;
     }
     return true;
-  }
-
-  /** How far the batches of a file follow one another, and whether there is nothing else in it. */
-  async #scan(base: number, path: string): Promise<{ end: number; isWhole: boolean }> {
-    const probe = new Segment(this.#context, base, 0);
-    probe.swapPath = path;
-    try {
-      const file = await probe.open();
-      const found = await scanSegment(probe, file, await file.size(), 0, async () => false);
-      return { end: probe.nextOffset, isWhole: found === undefined };
-    } finally {
-      await probe.release();
-    }
   }
 
   /** An old segment without a new one in its place: it was not to be removed yet. */

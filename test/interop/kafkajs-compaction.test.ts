@@ -36,7 +36,7 @@ test.each(CODECS_HERE.map((one) => [`${one.name}${one.note}`, one] as const))(
       for (const batch of await witness(readFileSync(join(folder, file)))) {
         expect(batch.storedCrc).toBe(batch.computedCrc);
         for (const { offset, timestamp, key, value } of batch.records) {
-          expect([`${offset}`, `${timestamp}`]).toEqual([`${next}`, `${start + next}`]);
+          expect([offset, timestamp]).toEqual([`${next}`, `${start + next}`]);
           expect([key?.toString(), value?.toString()]).toEqual([`${next % 7}`, lines[next]]);
           next++;
         }

@@ -35,8 +35,7 @@ import {
   takeSlab,
   takeWork,
 } from './key-map.ts';
-import { type CleanablePlan, groupSegments, planCompaction } from './policy.ts';
-import { isMuchSmaller } from './recompressor.ts';
+import { type CleanablePlan, groupSegments, isMuchSmaller, planCompaction } from './policy.ts';
 import { type CompactionReport, createReport } from './report.ts';
 import { type RewriteArgs, type Rewritten, removeCleaned, syncCleaned } from './rewrite-segments.ts';
 import { meanKeyBytes } from './sample-keys.ts';

@@ -103,3 +103,11 @@ export function groupSegments<T extends RewritableSegment>(
   }
   return groups;
 }
+
+/** What must be saved for a segment to be replaced by one with the same records. */
+const SAVED_SHARE_MIN: number = 1 / 16;
+
+/** Whether it is worth it to replace so many bytes by so many. */
+export function isMuchSmaller(before: number, after: number): boolean {
+  return after <= before * (1 - SAVED_SHARE_MIN);
+}

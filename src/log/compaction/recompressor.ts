@@ -13,14 +13,13 @@ import { isVarveError } from '../../errors.ts';
 import type { Segment } from '../segment.ts';
 import type { CompactorParts } from './compactor.ts';
 import { type Region, takeWork } from './key-map.ts';
+import { isMuchSmaller } from './policy.ts';
 import type { SkippedSegment } from './report.ts';
 import { type RewriteArgs, type Rewritten, removeCleaned, syncCleaned } from './rewrite-segments.ts';
 import type { CodecChoice } from './segment-output.ts';
 
 /** What is compressed for a trial. */
 const SAMPLE_BYTES: number = 256 * 1024;
-/** What must be saved, of the sample and then of the whole, for a segment to be replaced. */
-const SAVED_SHARE_MIN: number = 1 / 16;
 
 /** What a recompression has done, or would do. */
 export interface RecompressionReport {
@@ -201,9 +200,4 @@ export class Recompressor {
       sampleBytes: undefined,
     };
   }
-}
-
-/** Whether it is worth it to replace so many bytes by so many. */
-export function isMuchSmaller(before: number, after: number): boolean {
-  return after <= before * (1 - SAVED_SHARE_MIN);
 }
