@@ -27,6 +27,8 @@ export interface ReplacementParts {
   onTakenBack: (path: string) => void;
   /** The file of an old segment, which is to be removed. */
   onOld: (path: string) => void;
+  /** Files of old segments are being closed: giving back what they take is slow, too. */
+  onRetiring: (retiring: Promise<void>) => void;
   onDropped: (segment: Segment) => void;
   onBackgroundError: (error: unknown) => void;
 }
@@ -73,7 +75,7 @@ export class Replacement {
     }
     await this.#finish().catch(this.#parts.onBackgroundError);
     for (const source of this.#sources) {
-      await source.retire();
+      this.#parts.onRetiring(source.retire());
       this.#parts.onDropped(source);
     }
     digests.add(segment);

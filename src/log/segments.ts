@@ -21,7 +21,6 @@ import { Segment, type SegmentContext } from './segment.ts';
 import { SegmentIndex } from './segment-index.ts';
 
 function ignore(): void {}
-
 /** Files of sealed segments that stay open for readers. */
 const OPEN_SEALED_MAX = 64;
 const ZERO_BYTES = 1024 * 1024;
@@ -58,7 +57,7 @@ export class Segments {
   /** Who wants the segments to stay as they are, as long as that takes. */
   #holders = 0;
   #onLetGo: (() => void)[] = [];
-  /** Files of old segments that are being removed. */
+  /** Files of old segments that are being closed and removed. */
   #removing: Promise<void> = Promise.resolve();
   /** Files of replacements that were taken back. */
   #stale: string[] = [];
@@ -239,13 +238,15 @@ export class Segments {
         this.#openSealed = this.#openSealed.filter((segment) => !segments.includes(segment));
       },
       onTakenBack: (path) => this.#stale.push(path),
-      onOld: (path) => {
-        const removing = this.#removing.then(() => context.vfs.remove(path));
-        this.#removing = removing.catch(onBackgroundError);
-      },
+      onOld: (path) => this.#whenRemoved(this.#removing.then(() => context.vfs.remove(path))),
+      onRetiring: (retiring) => this.#whenRemoved(Promise.all([this.#removing, retiring])),
       onDropped,
       onBackgroundError,
     };
+  }
+
+  #whenRemoved(removing: Promise<unknown>): void {
+    this.#removing = removing.then(ignore, this.#parts.onBackgroundError);
   }
 
   /** Runs a change of which segments there are, at once where no other is under way. */

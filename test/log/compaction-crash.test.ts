@@ -126,6 +126,21 @@ describe('compaction', () => {
     },
   );
 
+  test('that cannot be synced while it is written is given up, and leaves nothing behind', async () => {
+    const disk = await kit.disk();
+    const large: LogOptions = { ...OPTIONS, segmentBytes: 32 * 1024 * 1024, bufferBytes: 1024 * 1024 };
+    const log = await kit.open(disk, large);
+    const value = Buffer.alloc(128 * 1024, 'much');
+    for (let i = 0; i < 100; i++) await log.append({ key: `${i % 90}`, value });
+    await log.roll();
+    const names = (await disk.inner.readdir(DIRECTORY)).sort();
+    disk.rules.push({ operation: 'datasync', path: /cleaned/, error: 'EIO', times: 1 });
+    await expect(log.compact({ force: true })).rejects.toMatchObject({ code: 'IO' });
+    expect((await disk.inner.readdir(DIRECTORY)).sort()).toEqual(names);
+    expect(log.metrics().isPoisoned).toBe(false);
+    expect((await log.compact({ force: true })).supersededRecords).toBe(10);
+  });
+
   test('is given up when the log is closed', async () => {
     const disk = kit.wrap(await prepare());
     const log = await kit.open(disk, OPTIONS);

@@ -158,6 +158,11 @@ class Rewrite {
     await this.#write('timeindex', base.timeBytes(), index.timeCount * TIME_ENTRY_BYTES);
   }
 
+  /** Waits for what is on its way to the disk. */
+  async settle(): Promise<void> {
+    await this.#output.settle();
+  }
+
   release(): void {
     this.#kept?.release();
     this.#output.release();
@@ -383,9 +388,13 @@ export async function rewriteSegments(context: WorkContext, args: RewriteArgs): 
     rewrite = new Rewrite(memory, context, args, file);
     const rewritten = await rewrite.run();
     if (!args.dryRun && rewritten.broken === undefined) await rewrite.writeIndexes();
-    if (!args.dryRun && rewritten.broken !== undefined) await removeCleaned(vfs, args);
+    if (!args.dryRun && rewritten.broken !== undefined) {
+      await rewrite.settle();
+      await removeCleaned(vfs, args);
+    }
     return rewritten;
   } catch (error) {
+    await rewrite?.settle();
     await file?.close().catch(() => undefined);
     if (!args.dryRun) await removeCleaned(vfs, args).catch(() => undefined);
     throw error;

@@ -60,6 +60,8 @@ import { SegmentIndex } from '../segment-index.ts';
 const MAGIC = 2;
 /** What is written at once: little enough to be in the cache still. */
 const BUFFER_BYTES = 256 * 1024;
+/** So much is on its way to the disk while more is made: it has not to be waited for in the end. */
+const SYNC_BYTES = 8 * 1024 * 1024;
 /** What Kafka says of a batch without records. */
 const NO_TIMESTAMP = -1;
 
@@ -109,6 +111,10 @@ export class SegmentOutput {
   #at: number;
   /** The file position of the buffer's first byte. */
   #position = 0;
+  /** Up to where the file was synced, or is being. */
+  #syncedTo = 0;
+  #isSyncing = false;
+  #syncing: Promise<void> = Promise.resolve();
   #open: BatchKind | undefined;
   /** The offset that the next batch begins with. */
   #due: number;
@@ -186,6 +192,7 @@ export class SegmentOutput {
   async finish(endOffset: number): Promise<void> {
     await this.#coverUpTo(endOffset);
     await this.#flush();
+    await this.#syncing;
     this.index.reserve(0);
     this.index.seal();
   }
@@ -322,6 +329,25 @@ export class SegmentOutput {
     }
     this.#position += bytes;
     this.#at = address;
+    if (file !== undefined && this.#position - this.#syncedTo >= SYNC_BYTES) this.#syncAhead(file);
+  }
+
+  /** What fails is told at the end. */
+  #syncAhead(file: VfsFile): void {
+    if (this.#isSyncing) return;
+    this.#isSyncing = true;
+    this.#syncedTo = this.#position;
+    const syncing = file.datasync().finally(() => {
+      this.#isSyncing = false;
+    });
+    syncing.catch(() => undefined);
+    this.#syncing = Promise.all([this.#syncing, syncing]).then(() => undefined);
+    this.#syncing.catch(() => undefined);
+  }
+
+  /** Waits for the disk, also where that does not matter any more. */
+  async settle(): Promise<void> {
+    await this.#syncing.catch(() => undefined);
   }
 }
 
