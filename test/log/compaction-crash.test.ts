@@ -73,8 +73,10 @@ describe('compaction', () => {
         const before = (await readRecords(woken)).map(({ offset }) => offset);
         const again = await kit.open({ vfs: state.vfs.preview({ choices: [] }) }, OPTIONS);
         expect((await readRecords(again)).map(({ offset }) => offset)).toEqual(before);
-        await again.compact({ force: true });
-        await expectWhole(again);
+        if (i % 3 === 1) {
+          await again.compact({ force: true });
+          await expectWhole(again);
+        }
         await kit.end();
       } catch (error) {
         throw new Error(`${state.label}: ${error instanceof Error ? error.message : String(error)}`, {

@@ -173,6 +173,9 @@ export class Session {
       case 'retain':
         await this.#until(log.retain());
         return;
+      case 'recompress':
+        await this.#until(log.recompress({ force: true }));
+        return;
       case 'pass':
         return await this.#options.stage.clock.advance(step.ms);
       case 'read':

@@ -24,6 +24,8 @@ export type Step =
   /** Removes what lies before a share (0 to 1) of what can be read. */
   | { do: 'truncate'; share: number }
   | { do: 'retain' }
+  /** Compresses what is sealed, of a log that does that. */
+  | { do: 'recompress' }
   /** Lets time pass. */
   | { do: 'pass'; ms: number }
   /** Reads from a share of the log on; from its beginning unless told. */

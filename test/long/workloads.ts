@@ -79,6 +79,23 @@ const RETAINED: readonly Step[] = [
   { do: 'append', bytes: [30], wait: true },
 ];
 
+/** Small batches, that become large ones when their segment is sealed; so it becomes smaller, whatever is in it. */
+const SMALL_BATCHES: readonly (readonly number[])[] = Array.from({ length: 16 }, (_, i) => [40 + i, 20]);
+
+/** Sealed segments are compressed: by themselves, and when somebody asks for it. */
+const SEALED: readonly Step[] = [
+  { do: 'batches', bytes: SMALL_BATCHES, wait: true },
+  { do: 'batches', bytes: SMALL_BATCHES, wait: true },
+  { do: 'append', bytes: [900], wait: true },
+  { do: 'recompress' },
+  { do: 'read' },
+  { do: 'truncate', share: 0.3 },
+  { do: 'batches', bytes: SMALL_BATCHES, level: 'synced', wait: true },
+  { do: 'reopen' },
+  { do: 'recompress' },
+  { do: 'get', share: 0.3 },
+];
+
 /** Records that nobody waits for, others that may get their offsets when they are lost, and a question. */
 const ENQUEUED: readonly Step[] = [
   { do: 'append', bytes: [10], wait: true },
@@ -125,6 +142,16 @@ export const WORKLOADS: readonly Workload[] = [
       retention: { bytes: 6000 },
     },
     steps: RETAINED,
+  },
+  {
+    name: 'compressed when sealed, with digests',
+    options: {
+      ...SMALL,
+      sync: { mode: 'never' },
+      compression: { codec: 'gzip', when: 'seal' },
+      digest: 'crc32c',
+    },
+    steps: SEALED,
   },
   { name: 'enqueued, always', options: { ...SMALL, sync: { mode: 'always' } }, steps: ENQUEUED },
   { name: 'enqueued, never', options: { ...SMALL, sync: { mode: 'never' } }, steps: ENQUEUED },
