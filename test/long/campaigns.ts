@@ -5,6 +5,7 @@
  */
 
 import { RECOVERY_MODES, type RecoveryMode } from '../../src/log/options.ts';
+import { CODECS_HERE, type CodecHere } from '../kit/codecs.ts';
 import { createRandom } from '../kit/random.ts';
 import type { Campaign } from './campaign.ts';
 import { crashSweep } from './crash-sweep.ts';
@@ -21,7 +22,7 @@ import {
   straddlesOf,
 } from './rot-changes.ts';
 import { createRepairedSite, rotRepaired } from './rot-repaired.ts';
-import { createSite } from './rot-site.ts';
+import { createCompressedSite, createSite } from './rot-site.ts';
 import { campaignOf, reasonOf } from './rounds.ts';
 import { simulate } from './simulation.ts';
 import { createTreeSite, rotFiles, rotTree } from './tree-rot.ts';
@@ -150,6 +151,9 @@ export const fuzz: Campaign = campaignOf('fuzz', 20, async (seed) => {
   fuzzMetadata(site.stage.runtime.memory, seed, FUZZ);
   const random = createRandom(seed);
   for (let i = 0; i < FUZZ.logs; i++) await fuzzLog(site, random);
+  const { name, codec } = CODECS_HERE[seed % CODECS_HERE.length] as CodecHere;
+  const compressed = codec === undefined ? site : await createCompressedSite(name);
+  for (let i = 0; i < FUZZ.logs; i++) await fuzzLog(compressed, random);
   const { decoded, scanned, searched, metadata, logs } = FUZZ;
   return {
     failures: [],

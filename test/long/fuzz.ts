@@ -23,7 +23,7 @@ import { createRandom, type Random } from '../kit/random.ts';
 import { writeTree } from '../kit/trees.ts';
 import { checkMemory, until } from './laboratory.ts';
 import { DIRECTORY, LOG_NAME } from './reads.ts';
-import type { Site } from './rot-site.ts';
+import type { BatchSite } from './rot-site.ts';
 
 export interface FuzzCounts {
   decoded: number;
@@ -158,14 +158,16 @@ function tryTo(action: () => unknown): void {
 }
 
 /** A log whose batches say of themselves that they are right, and are not. */
-export async function fuzzLog(site: Site, random: Random): Promise<void> {
+export async function fuzzLog(site: BatchSite, random: Random): Promise<void> {
   const vfs = createFaultVfs(createMemoryVfs(), []);
   const files = new Map(site.files);
   for (let changes = random.int(1, 3); changes > 0; changes--) {
     const { file, position, size } = random.pick(site.batches);
     const bytes = (files.get(file) as Uint8Array).slice();
-    const batch = bytes.subarray(position, position + size);
+    const batch = Buffer.from(bytes.buffer, bytes.byteOffset + position, size);
     mutate(batch, random.pick([0, 21, 57, 61]), random);
+    // Of compressed records, the first bytes are what says how much they become.
+    if ((batch.readInt16BE(21) & 7) !== 0 && random.chance(0.3)) claim(batch, random);
     new DataView(batch.buffer, batch.byteOffset).setUint32(17, crc32cOf(batch.subarray(21)));
     files.set(file, bytes);
   }
@@ -185,6 +187,19 @@ export async function fuzzLog(site: Site, random: Random): Promise<void> {
   });
   if (vfs.openFiles > 0) throw new Error(`${vfs.openFiles} files are still open`);
   checkMemory(site.stage);
+}
+
+/** Has compressed records say that they become 4 GiB, in the ways of their codecs, or something else. */
+function claim(batch: Buffer, random: Random): void {
+  const claims = [
+    'ffffffff0f00',
+    '28b52ffde000000000010000000300',
+    '04224d184c40ffffffff',
+    '1f8b0800ffffffff',
+  ];
+  const bytes = random.chance(0.5) ? Buffer.from(random.pick(claims), 'hex') : random.bytes(8);
+  batch.set(bytes.subarray(0, Math.max(0, batch.length - 61)), Math.min(61, batch.length));
+  if (random.chance(0.5)) batch.writeInt32BE(2 ** 31 - 1, 57);
 }
 
 async function readEverything(

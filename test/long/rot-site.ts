@@ -4,13 +4,16 @@
  * @module
  */
 
+import type { CodecName } from '../../src/codec/codec.ts';
 import type { LogOptions } from '../../src/log/options.ts';
+import { open } from '../../src/open.ts';
 import { CrashVfs } from '../../src/testing/testing.ts';
+import { createMemoryVfs } from '../../src/vfs/memory.ts';
 import { type FileTree, readTree } from '../kit/trees.ts';
 import { Contents } from './contents.ts';
 import { createStage, type Stage } from './laboratory.ts';
 import { Oracle } from './oracle.ts';
-import { DIRECTORY } from './reads.ts';
+import { DIRECTORY, LOG_NAME } from './reads.ts';
 import { Session } from './session.ts';
 
 /** A batch as it lies in a segment. */
@@ -70,6 +73,26 @@ function batchesOf(files: FileTree): Batch[] {
     }
   }
   return batches;
+}
+
+/** What of a site is needed to change its batches, and to use it then. */
+export type BatchSite = Pick<Site, 'stage' | 'options' | 'files' | 'batches'>;
+
+/** Makes a database with a log of a few compressed batches. */
+export async function createCompressedSite(compression: CodecName): Promise<BatchSite> {
+  const stage = createStage();
+  const vfs = createMemoryVfs();
+  const options: LogOptions = { compression, batchBytes: 1000, segmentBytes: 4096, sync: { mode: 'never' } };
+  const database = await open(DIRECTORY, { vfs, runtime: stage.runtime });
+  const log = await database.log(LOG_NAME, options);
+  const lines = Array.from({ length: 120 }, (_, i) => ({
+    key: `${i % 3}`,
+    value: `line ${i} of many that say nearly the same`,
+  }));
+  await log.appendMany(lines);
+  await database.close();
+  const files = await readTree(vfs, DIRECTORY);
+  return { stage, options, files, batches: batchesOf(files) };
 }
 
 /**

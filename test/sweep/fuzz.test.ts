@@ -1,12 +1,13 @@
 /** A little of everything that can be fed to the decoders; `npm run test:long -- --campaign fuzz` feeds more. */
 
 import { describe, expect, test } from 'vitest';
+import { CODECS_HERE } from '../kit/codecs.ts';
 import { createRandom } from '../kit/random.ts';
 import { fuzzBatches, fuzzIndexes, fuzzLog, fuzzMetadata } from '../long/fuzz.ts';
-import { createSite } from '../long/rot-site.ts';
+import { createCompressedSite, createSite } from '../long/rot-site.ts';
 
 const SEED = 1;
-const COUNTS = { decoded: 3000, scanned: 300, searched: 2000, metadata: 300, logs: 60 };
+const COUNTS = { decoded: 3000, scanned: 300, searched: 2000, metadata: 300, logs: 60, compressed: 12 };
 
 describe('what nobody has written', () => {
   test('is decoded by WebAssembly as by plain JavaScript', () => {
@@ -29,4 +30,15 @@ describe('what nobody has written', () => {
     for (; count < COUNTS.logs; count++) await fuzzLog(site, random);
     expect(count).toBe(COUNTS.logs);
   });
+
+  test.each(CODECS_HERE.map((one) => [`${one.name}${one.note}`, one] as const))(
+    'opens, or is refused, though it expands to something else or claims to be 4 GiB (%s)',
+    async (_, { name, codec }) => {
+      if (codec === undefined) return;
+      const site = await createCompressedSite(name);
+      expect(site.batches.length).toBeGreaterThan(5);
+      const random = createRandom(SEED);
+      for (let i = 0; i < COUNTS.compressed; i++) await fuzzLog(site, random);
+    },
+  );
 });
