@@ -165,9 +165,14 @@ export class Examiner {
     await writeTree(again, new Map(bare.filter(([path]) => !path.includes('/LOCK/'))));
     await this.#with(again, async (_, log) => loadIndexes(log));
     const rebuilt = await readTree(again, DIRECTORY);
+    const logs = [...files].filter(([path]) => path.endsWith('.log')).sort(([a], [b]) => a.localeCompare(b));
+    const [reopened] =
+      logs.at(-1)?.[1].length === 0 ? (logs.findLast(([, { length }]) => length > 0) ?? []) : [];
     for (const [path, bytes] of files) {
-      // Retention may leave an index behind; and without a recovery point, an empty segment is removed.
-      if (!INDEX.test(path) || (files.get(path.replace(INDEX, '.log'))?.length ?? 0) === 0) continue;
+      const log = path.replace(INDEX, '.log');
+      // Retention may leave an index behind; and without a recovery point, an empty segment is removed. Then the one
+      // before it is not sealed any more.
+      if (!INDEX.test(path) || (files.get(log)?.length ?? 0) === 0 || log === reopened) continue;
       if (Buffer.compare(bytes, rebuilt.get(path) ?? new Uint8Array(1)) !== 0)
         throw new Error(`${path} is not what a rebuild makes`);
     }
