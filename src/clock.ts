@@ -23,6 +23,9 @@ export interface Clock {
   nextTurn(callback: () => void): void;
 }
 
+/** Long enough for a timer that is only there to keep the process alive. */
+export const SELDOM_MS: number = 2 ** 30;
+
 /** The real time. */
 export const systemClock: Clock = {
   now: () => Date.now(),

@@ -4,8 +4,7 @@
  * @module
  */
 
-import { VarveError } from '../errors.ts';
-import { nodeVfs } from '../vfs/node.ts';
+import { checkReplaceable, replaceFile } from '../vfs/replace.ts';
 
 /**
  * Finds out whether a file can be written, before something that takes long is done for it.
@@ -13,33 +12,14 @@ import { nodeVfs } from '../vfs/node.ts';
  * @throws VarveError as `writeWholeFile`
  */
 export async function checkWritable(path: string): Promise<void> {
-  if ((await nodeVfs.stat(path))?.kind === 'directory') {
-    throw new VarveError('IO', `${path} is a directory, and no file to write to`, { file: path });
-  }
-  const file = await nodeVfs.open(temporaryOf(path), 'create');
-  await file.close();
-  await nodeVfs.remove(temporaryOf(path));
-}
-
-function temporaryOf(path: string): string {
-  return `${path}.${process.pid}.tmp`;
+  await checkReplaceable(path);
 }
 
 /**
- * Writes a file, which is either whole afterwards or as it was before.
+ * Writes a file, which is either whole afterwards or as it was before. A link is followed, a device or a pipe written to.
  *
  * @throws VarveError `NOT_FOUND`, `NO_SPACE`, `READ_ONLY`, `IO`
  */
 export async function writeWholeFile(path: string, text: string): Promise<void> {
-  const temporary = temporaryOf(path);
-  const file = await nodeVfs.open(temporary, 'create');
-  try {
-    await file.write(Buffer.from(text), 0);
-    await file.close();
-    await nodeVfs.rename(temporary, path);
-  } catch (error) {
-    await file.close();
-    await nodeVfs.remove(temporary);
-    throw error;
-  }
+  await replaceFile(path, Buffer.from(text));
 }

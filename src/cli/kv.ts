@@ -32,6 +32,9 @@ interface Action {
 
 const ROWS_AT_A_TIME = 200;
 const VALUE_CHARACTERS = 60;
+/** Control characters, and those that change the direction of what follows. */
+const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/gu;
+const ESCAPES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 
 const ACTIONS: Record<KvAction, Action> = {
   set: { args: [2, 2], writes: true, run: set },
@@ -74,6 +77,10 @@ export async function kv(
     if (isNew && !makes) throw new UsageError(`there is no store ${options.store} in ${directory}`);
     const values = isNew ? (options.values ?? 'utf8') : 'stored';
     const store = await database.kv(options.store, { values });
+    if (options.values !== undefined && options.values !== store.values)
+      throw new UsageError(
+        `the values of the store ${options.store} are ${store.values}, not ${options.values}`,
+      );
     return await action.run({ store, args, options, context });
   } finally {
     await database.close();
@@ -192,7 +199,7 @@ async function list({ store, args, options, context }: Call): Promise<ExitCode> 
       continue;
     }
     rows.push([
-      key,
+      abridged(key),
       ttlMs === undefined ? 'never' : `${secondsOf(Math.max(0, ttlMs))} s`,
       abridged(textOf(value)),
     ]);
@@ -202,9 +209,11 @@ async function list({ store, args, options, context }: Call): Promise<ExitCode> 
   return 0;
 }
 
-/** A value on one line, and no longer than a line. */
+/** A value on one line, and no longer than a line: as it is, but for what a terminal would make something else of. */
 function abridged(text: string): string {
-  const line = JSON.stringify(text).slice(1, -1);
+  const line = text.slice(0, VALUE_CHARACTERS + 1).replace(UNPRINTABLE, (character) => {
+    return ESCAPES[character] ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  });
   return line.length > VALUE_CHARACTERS ? `${line.slice(0, VALUE_CHARACTERS - 3)}...` : line;
 }
 

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Clock } from '../clock.ts';
+import { type Clock, SELDOM_MS } from '../clock.ts';
 import { codecs } from '../codec/registry.ts';
 import { isVarveError, VarveError } from '../errors.ts';
 import type { Memory } from '../memory/memory.ts';
@@ -437,11 +437,13 @@ export class LogCore {
       await new Promise<void>((resolve) => {
         const wake = (): void => {
           signal?.removeEventListener('abort', wake);
+          cancel();
           resolve();
         };
         this.#visibleWaiters.push(wake);
         signal?.addEventListener('abort', wake, { once: true });
-        if (readOnly) clock.after(READ_ONLY_POLL_MS, wake, true);
+        // Who waits for more keeps the process alive, as a read of a socket does.
+        const cancel = clock.after(readOnly ? READ_ONLY_POLL_MS : SELDOM_MS, wake, true);
       });
       if (readOnly && this.#closing === undefined) await this.refresh();
     }

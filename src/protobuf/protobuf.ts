@@ -22,7 +22,7 @@ import {
 import { EventEntry } from '../events/entry.ts';
 import type { EventInput } from '../events/input.ts';
 import { checkEntry, checkLevel, checkText, checkTime, metadataText } from '../events/input.ts';
-import { toBigInt } from '../events/time.ts';
+import { TIME_NS_END, toBigInt } from '../events/time.ts';
 import { LEVEL_NAMES } from '../levels.ts';
 
 const PACKAGE = 'varve';
@@ -91,14 +91,16 @@ export const logEntrySchema: DescMessage = schemaOf();
 /**
  * Encodes an entry that was read, or one that could be written.
  *
- * @param nowMs the time of an entry that has none, in milliseconds since the epoch; 0 unless given
- * @throws TypeError, RangeError naming what is wrong
+ * @param nowMs the time of an entry that has none, in milliseconds since the epoch
+ * @throws TypeError, RangeError naming what is wrong: also where an entry has no time, and none is given
  */
-export function encodeLogEntry(entry: EventInput | EventEntry, nowMs: number = 0): Uint8Array {
+export function encodeLogEntry(entry: EventInput | EventEntry, nowMs?: number): Uint8Array {
   const input: EventInput = entry instanceof EventEntry ? entry.toJSON() : entry;
   checkEntry(input);
+  if (input.timestamp === undefined && nowMs === undefined)
+    throw new TypeError('the entry has no timestamp: say which time it gets');
   const time = { ms: 0, nanoseconds: 0 };
-  checkTime(input, nowMs, time);
+  checkTime(input, nowMs ?? 0, time);
   const { component, version, metadata } = input;
   const fields = {
     timestampNs: toBigInt(time.ms, time.nanoseconds),
@@ -125,6 +127,10 @@ export function decodeLogEntry(bytes: Uint8Array): EventInput & { timestamp: big
   }
   const { timestampNs, level, message, component, version, metadataJson } = read;
   const name = LEVEL_NAMES[level];
+  if (timestampNs >= TIME_NS_END)
+    throw new RangeError(
+      `the time of the entry must be before ${TIME_NS_END} nanoseconds, not ${timestampNs}`,
+    );
   if (name === undefined) throw new RangeError(`the level of the entry must be from 0 to 7, not ${level}`);
   return {
     timestamp: timestampNs,
@@ -137,9 +143,12 @@ export function decodeLogEntry(bytes: Uint8Array): EventInput & { timestamp: big
 }
 
 function parseMetadata(text: string): Record<string, unknown> {
+  let metadata: unknown;
   try {
-    return JSON.parse(text) as Record<string, unknown>;
+    metadata = JSON.parse(text);
   } catch (cause) {
     throw new TypeError('the metadata of the entry is no JSON', { cause });
   }
+  metadataText(metadata);
+  return metadata as Record<string, unknown>;
 }

@@ -44,3 +44,33 @@ test('a mistake in an import changes nothing, and says which line it is in', asy
   expect(ran.stderr).toContain('line 3: it must have one of value and valueBase64');
   expect((await varve(['kv', directory, 'export'])).stdout).toBe('');
 });
+
+test('prints values as they are, but for what a terminal would make something else of', async () => {
+  const directory = join(temporaryDirectory(), 'db');
+  const database = await open(directory);
+  const store = await database.kv('default', { values: 'utf8' });
+  const values: [string, string][] = [
+    ['a', '{"name":"Ada","path":"C:\\x"}'],
+    ['b', 'two\nlines\tand \u001b[31mred\u202e'],
+    ['c', 'ü'.repeat(80)],
+  ];
+  await store.setMany(values);
+  await database.close();
+  const { stdout } = await varve(['kv', directory, 'store']);
+  expect(
+    stdout
+      .split('\n')
+      .slice(1)
+      .map((line) => line.replace(/^\w +never +/, '')),
+  ).toEqual([
+    '{"name":"Ada","path":"C:\\x"}',
+    'two\\nlines\\tand \\u001b[31mred\\u202e',
+    `${'ü'.repeat(57)}...`,
+    '',
+  ]);
+  const wrong = await varve(['kv', directory, 'get', 'a', '--values', 'json']);
+  expect([wrong.code, wrong.stderr]).toEqual([
+    2,
+    'varve: the values of the store default are utf8, not json\n',
+  ]);
+});

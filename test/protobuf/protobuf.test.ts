@@ -74,9 +74,15 @@ test('what was read from a store goes through every encoding and back', async ()
 });
 
 test('mistakes and broken bytes are told', () => {
-  expect(() => encodeLogEntry({ message: 5 } as never)).toThrow(/message/);
+  expect(() => encodeLogEntry({ message: 5, timestamp: 0 } as never)).toThrow(/message/);
   expect(() => decodeLogEntry(Buffer.from([0x1a, 200]))).toThrow(TypeError);
   expect(() => decodeLogEntry(Buffer.from([0x10, 9]))).toThrow(RangeError);
   expect(() => decodeLogEntry(Buffer.from([0x32, 1, 0x7b]))).toThrow(/JSON/);
+  // What the store would refuse is not handed out.
+  expect(() => encodeLogEntry({ message: 'x' })).toThrow(/timestamp/);
+  expect(() => decodeLogEntry(Buffer.from('32025b5d', 'hex'))).toThrow(
+    /metadata must be an object, not an array/,
+  );
+  expect(() => decodeLogEntry(Buffer.from(`09${'ff'.repeat(8)}`, 'hex'))).toThrow(RangeError);
   expect(() => eventFromBytes(Buffer.alloc(10))).toThrow(RangeError);
 });
