@@ -23,7 +23,6 @@ import { appendSuite } from './suites/append.ts';
 import { compactionSuite } from './suites/compaction.ts';
 import { compressionSuite } from './suites/compression.ts';
 import { crc32cSuite } from './suites/crc32c.ts';
-import { eventsSuite } from './suites/events.ts';
 import { ingestSuite } from './suites/ingest.ts';
 import { kernelsSuite } from './suites/kernels.ts';
 import { logsSuite } from './suites/logs.ts';
@@ -46,7 +45,6 @@ const suites: readonly Suite[] = [
   compressionSuite,
   storesSuite,
   compactionSuite,
-  eventsSuite,
 ];
 
 const usage = `usage: npm run bench -- NAME... [options]

@@ -24,7 +24,6 @@ const names = [
   'tree',
   'compaction',
   'stores',
-  'events',
 ];
 
 function bench(...args: string[]): { status: number | null; stdout: string; stderr: string } {

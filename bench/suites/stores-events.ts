@@ -14,7 +14,7 @@ import { runVarveForPeak } from '../processes.ts';
 import type { RowSpec } from '../rows.ts';
 import { writeSample } from '../sample-file.ts';
 import { inTurn } from '../statistics.ts';
-import type { Context, Suite } from '../suite.ts';
+import type { Context } from '../suite.ts';
 import { perSecond } from '../workload.ts';
 
 const MIB = 1 << 20;
@@ -26,32 +26,39 @@ const FILE_MIB_DEFAULT = 128;
 
 const rows = {
   write: {
-    id: 'events/writeMany-10k-synced vs goal',
+    id: 'stores/events-writeMany-10k-synced vs goal',
     unit: 'entries/s',
     versus: `${WRITE_GOAL} entries/s`,
     target: '>= 1',
   },
   read: {
-    id: 'events/read-all vs goal',
+    id: 'stores/events-read-all vs goal',
     unit: 'entries/s',
     versus: `${READ_GOAL} entries/s`,
     target: '>= 1',
   },
-  range: { id: 'events/range-1% vs full-scan', unit: 'reads/s', versus: 'a full scan', target: '>= 50' },
-  rare: { id: 'events/rare-level vs full-scan', unit: 'reads/s', versus: 'a full scan', target: null },
+  range: {
+    id: 'stores/events-range-1% vs full-scan',
+    unit: 'reads/s',
+    versus: 'a full scan',
+    target: '>= 50',
+  },
+  rare: { id: 'stores/events-rare-level vs full-scan', unit: 'reads/s', versus: 'a full scan', target: null },
   ingest: {
-    id: 'events/ingest vs ingest-log',
+    id: 'stores/events-ingest vs log-ingest',
     unit: 'MB/s',
     versus: 'varve ingest into a log',
     target: '>= 0.5',
   },
   pino: {
-    id: 'events/pino-transport vs pino-file',
+    id: 'stores/pino-transport vs pino-file',
     unit: 'lines/s',
     versus: 'pino into a file, by its transport',
     target: '>= 0.8',
   },
 } as const satisfies Record<string, RowSpec>;
+
+export const eventRows: readonly RowSpec[] = Object.values(rows);
 
 const COMPONENTS = ['http', 'db', 'dfs.DataNode$PacketResponder', 'auth', 'cache'];
 
@@ -178,7 +185,7 @@ async function logTo(target: string, options: Record<string, string>, lines: num
 }
 
 async function measurePino(context: Context): Promise<void> {
-  const lines = context.tiny ? 1000 : 200_000;
+  const lines = context.tiny ? 1000 : 600_000;
   context.say(`logging ${lines} lines with pino`);
   const target = createRequire(import.meta.url).resolve('varve/pino');
   const file = join(context.directory, 'pino.log');
@@ -199,15 +206,9 @@ async function measurePino(context: Context): Promise<void> {
   context.report(rows.pino.id, { samples: measured.varve, versusSamples: measured.file });
 }
 
-async function run(context: Context): Promise<void> {
+/** Measures stores of log entries. */
+export async function measureEvents(context: Context): Promise<void> {
   await measureStore(context);
   await measureIngest(context);
   await measurePino(context);
 }
-
-export const eventsSuite: Suite = {
-  name: 'events',
-  title: 'stores of log entries: writing, reading, ingesting, and pino',
-  rows: Object.values(rows),
-  run,
-};
