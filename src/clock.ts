@@ -69,3 +69,27 @@ export function pause(
     signal.addEventListener('abort', stop, { once: true });
   });
 }
+
+/**
+ * Waits until it is woken, some time has passed, or the signal says so; it never rejects. Meanwhile the process stays
+ * alive, as it does for a read of a socket.
+ *
+ * @param register is given what wakes it
+ */
+export function untilWoken(
+  clock: Clock,
+  delayMs: number,
+  signal: AbortSignal | undefined,
+  register: (wake: () => void) => void,
+): Promise<void> {
+  return new Promise((resolve) => {
+    const wake = (): void => {
+      signal?.removeEventListener('abort', wake);
+      cancel();
+      resolve();
+    };
+    const cancel = clock.after(delayMs, wake, true);
+    signal?.addEventListener('abort', wake, { once: true });
+    register(wake);
+  });
+}

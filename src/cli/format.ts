@@ -108,3 +108,19 @@ export function printable(text: string): string {
     (character) => `\\x${(character.codePointAt(0) ?? 0).toString(16).padStart(2, '0')}`,
   );
 }
+
+/** Control characters, and those that change the direction of what follows. */
+const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/gu;
+const ESCAPES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
+
+/**
+ * Text of strangers as it is, but for what a terminal would make something else of, which is escaped.
+ *
+ * @param keepsLines whether line ends and tabs stay
+ */
+export function terminalText(text: string, keepsLines: boolean): string {
+  return text.replace(UNPRINTABLE, (character) => {
+    if (keepsLines && (character === '\n' || character === '\t')) return character;
+    return ESCAPES[character] ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  });
+}

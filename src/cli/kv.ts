@@ -9,7 +9,7 @@ import { open } from '../open.ts';
 import type { Context, ExitCode } from './context.ts';
 import { UsageError } from './failure.ts';
 import { writeWholeFile } from './files.ts';
-import { formatBytes, formatCount } from './format.ts';
+import { formatBytes, formatCount, terminalText } from './format.ts';
 import { inputLines } from './input-lines.ts';
 import type { KvAction, KvCommandOptions } from './kv-actions.ts';
 import { renderFacts, TableWriter } from './table.ts';
@@ -32,9 +32,6 @@ interface Action {
 
 const ROWS_AT_A_TIME = 200;
 const VALUE_CHARACTERS = 60;
-/** Control characters, and those that change the direction of what follows. */
-const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/gu;
-const ESCAPES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 
 const ACTIONS: Record<KvAction, Action> = {
   set: { args: [2, 2], writes: true, run: set },
@@ -199,7 +196,7 @@ async function list({ store, args, options, context }: Call): Promise<ExitCode> 
       continue;
     }
     rows.push([
-      abridged(key),
+      terminalText(key, false),
       ttlMs === undefined ? 'never' : `${secondsOf(Math.max(0, ttlMs))} s`,
       abridged(textOf(value)),
     ]);
@@ -209,11 +206,9 @@ async function list({ store, args, options, context }: Call): Promise<ExitCode> 
   return 0;
 }
 
-/** A value on one line, and no longer than a line: as it is, but for what a terminal would make something else of. */
+/** A value on one line, and no longer than a line. */
 function abridged(text: string): string {
-  const line = text.slice(0, VALUE_CHARACTERS + 1).replace(UNPRINTABLE, (character) => {
-    return ESCAPES[character] ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  });
+  const line = terminalText(text.slice(0, VALUE_CHARACTERS + 1), false);
   return line.length > VALUE_CHARACTERS ? `${line.slice(0, VALUE_CHARACTERS - 3)}...` : line;
 }
 

@@ -8,6 +8,7 @@ import type { EventEntry } from '../events/entry.ts';
 import type { Context, ExitCode } from './context.ts';
 import { type EventFilterOptions, filterOf, withEvents } from './event-store.ts';
 import { UsageError } from './failure.ts';
+import { terminalText } from './format.ts';
 
 export interface QueryCommandOptions extends EventFilterOptions {
   limit?: number;
@@ -53,5 +54,6 @@ function lineOf(entry: EventEntry): string {
   const { iso, level, component, version, message, metadata } = entry;
   const who = [component, version].filter((part) => part !== undefined).join('@');
   const more = metadata === undefined ? '' : ` ${JSON.stringify(metadata)}`;
-  return `${iso} ${level.padEnd(LEVEL_WIDTH)} ${who === '' ? '' : `${who}: `}${message}${more}`;
+  const text = terminalText(`${who === '' ? '' : `${who}: `}${message}${more}`, true);
+  return `${iso} ${level.padEnd(LEVEL_WIDTH)} ${text}`;
 }

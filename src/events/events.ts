@@ -162,8 +162,17 @@ export class Events {
     } catch (error) {
       return Promise.reject(error);
     }
-    this.#handover ??= this.#openHandover();
+    this.#handover = this.#nextHandover(this.#handover);
     return this.#handover;
+  }
+
+  /** The one that there is; another one where that was closed, or could not be made. */
+  async #nextHandover(last: Promise<Handover> | undefined): Promise<Handover> {
+    const before = await last?.catch(() => undefined);
+    if (before?.isClosed === false) return before;
+    // What went wrong there was told to whoever closed it; its journal is what it has left.
+    await before?.close().catch(() => undefined);
+    return await this.#openHandover();
   }
 
   async #openHandover(): Promise<Handover> {

@@ -26,13 +26,18 @@ export class Handover {
   #noted = 1;
   #flights: Set<Promise<void>> = new Set();
   #failure: unknown;
-  #isClosed = false;
+  #closing: Promise<void> | undefined;
 
   constructor(trees: Trees, writer: EventWriter, journal: Journal) {
     this.#trees = trees;
     this.#writer = writer;
     this.#journal = journal;
     this.#encoder = writer.newEncoder();
+  }
+
+  /** Whether it was closed, or is being closed. */
+  get isClosed(): boolean {
+    return this.#closing !== undefined;
   }
 
   /** What an entry has at most, encoded. */
@@ -61,7 +66,7 @@ export class Handover {
 
   #take(entries: Iterable<EventInput | EventBytes>, isMixed: boolean): void {
     this.#trees.checkWritable();
-    if (this.#isClosed) throw new VarveError('CLOSED', 'the way into the store is closed');
+    if (this.isClosed) throw new VarveError('CLOSED', 'the way into the store is closed');
     const { operations } = this.#encoder;
     const nowMs = this.#trees.parts.clock.now();
     try {
@@ -108,10 +113,13 @@ export class Handover {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** Waits as `flush`, and removes the journal. */
-  async close(): Promise<void> {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
+  /** Waits as `flush`, and removes the journal; every call gets the same promise. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     try {
       await this.flush();
     } catch (error) {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Clock, SELDOM_MS } from '../clock.ts';
+import { type Clock, SELDOM_MS, untilWoken } from '../clock.ts';
 import { codecs } from '../codec/registry.ts';
 import { isVarveError, VarveError } from '../errors.ts';
 import type { Memory } from '../memory/memory.ts';
@@ -434,17 +434,8 @@ export class LogCore {
     while (offset >= this.visibleOffset) {
       signal?.throwIfAborted();
       this.checkOpen();
-      await new Promise<void>((resolve) => {
-        const wake = (): void => {
-          signal?.removeEventListener('abort', wake);
-          cancel();
-          resolve();
-        };
-        this.#visibleWaiters.push(wake);
-        signal?.addEventListener('abort', wake, { once: true });
-        // Who waits for more keeps the process alive, as a read of a socket does.
-        const cancel = clock.after(readOnly ? READ_ONLY_POLL_MS : SELDOM_MS, wake, true);
-      });
+      const waitMs = readOnly ? READ_ONLY_POLL_MS : SELDOM_MS;
+      await untilWoken(clock, waitMs, signal, (wake) => this.#visibleWaiters.push(wake));
       if (readOnly && this.#closing === undefined) await this.refresh();
     }
   }

@@ -283,3 +283,17 @@ test('loses nothing where an entry that is written writes another', async () => 
     'third',
   ]);
 });
+
+test('a way into the store that was closed is followed by another one', async () => {
+  const events = await openEvents(await kit.open(await kit.disk()));
+  const first = await events.handover();
+  expect(await events.handover()).toBe(first);
+  first.take([{ message: 'one', timestamp: 1 }]);
+  const closing = first.close();
+  expect(() => first.take([{ message: 'late' }])).toThrow(/closed/);
+  const second = await events.handover();
+  await closing;
+  second.take([{ message: 'two', timestamp: 2 }]);
+  await events.close();
+  expect(readAllEvents(events)).toMatchObject([{ message: 'one' }, { message: 'two' }]);
+});
