@@ -1,6 +1,6 @@
 /** Files that users name: replaced as a whole, where links lead to, and with who may read them. */
 
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import {
   lstatSync,
   mkdirSync,
@@ -33,7 +33,7 @@ test('a file is replaced where a link leads to, and keeps its mode', async () =>
 
 test.skipIf(process.platform === 'win32')('into a pipe it goes as it is', async () => {
   const pipe = join(temporaryDirectory(), 'pipe');
-  execFileSync('mkfifo', [pipe]);
+  spawnSync('sh', ['-c', 'mkfifo "$1"', 'sh', pipe]);
   const [, text] = await Promise.all([
     replaceFile(pipe, bytes),
     import('node:fs/promises').then(({ readFile }) => readFile(pipe, 'utf8')),
