@@ -29,11 +29,14 @@ import {
   KEY_MAP_SLOT_COUNT,
   KEY_MAP_SLOTS,
   KEY_MAP_USED,
+  KEY_MAP_WITHIN,
   KEY_SLOT_BYTES,
   KEY_SLOT_CELL,
   KEY_SLOT_LONG,
   KEY_SLOT_NUMBER,
   KEY_SLOT_TAG,
+  WHOLE_RECORD_BYTES,
+  WHOLE_RECORD_KEY_LENGTH,
 } from '../src/memory/key-map-layout';
 import {
   copy,
@@ -111,6 +114,7 @@ export function mapKeys(map: usize, columns: usize, count: i32, from: i32, numbe
   const bitCount = load<u32>(map, KEY_MAP_BIT_COUNT);
   const limit = load<u32>(map, KEY_MAP_LIMIT);
   const arenaEnd: usize = load<u32>(map, KEY_MAP_END);
+  const within = load<u32>(map, KEY_MAP_WITHIN);
   let used = load<u32>(map, KEY_MAP_USED);
   let next: usize = load<u32>(map, KEY_MAP_NEXT);
   let i = from;
@@ -126,12 +130,12 @@ export function mapKeys(map: usize, columns: usize, count: i32, from: i32, numbe
     const tag = tagOf(hash, length);
     const slot = seek(slots, slotsEnd, hash, tag, key, length);
     if (load<u32>(slot, KEY_SLOT_CELL) != 0) {
-      if (keep == KEEP_LAST) {
-        mark(bits, load<u32>(slot, KEY_SLOT_NUMBER));
-        store<u32>(slot, own, KEY_SLOT_NUMBER);
-      } else {
-        mark(bits, own);
+      const before = load<u32>(slot, KEY_SLOT_NUMBER);
+      if (own - before <= within) {
+        const keepsLast = keep == KEEP_LAST || load<i32>(key, WHOLE_RECORD_KEY_LENGTH) >= 0;
+        mark(bits, keepsLast ? before : own);
       }
+      store<u32>(slot, own, KEY_SLOT_NUMBER);
       continue;
     }
     const isLong = length >= <u32>KEY_SLOT_LONG;
@@ -180,11 +184,11 @@ export function wholeRecords(columns: usize, count: i32, out: usize): usize {
     const key: usize = load<u32>(column, COLUMN_KEY);
     const rest = <u32>(<usize>load<u32>(column, COLUMN_END) - key);
     store<f64>(at, load<f64>(column, COLUMN_TIMESTAMP));
-    store<i32>(at, load<i32>(column, COLUMN_KEY_LENGTH), 8);
-    memory.copy(at + 12, key, rest);
+    store<i32>(at, load<i32>(column, COLUMN_KEY_LENGTH), WHOLE_RECORD_KEY_LENGTH);
+    memory.copy(at + WHOLE_RECORD_BYTES, key, rest);
     store<u32>(column, <u32>at, COLUMN_KEY);
-    store<u32>(column, rest + 12, COLUMN_KEY_LENGTH);
-    at += rest + 12;
+    store<u32>(column, rest + WHOLE_RECORD_BYTES, COLUMN_KEY_LENGTH);
+    at += rest + WHOLE_RECORD_BYTES;
     column += COLUMN_BYTES;
   }
   return at;

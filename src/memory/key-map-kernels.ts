@@ -8,12 +8,12 @@
 
 export interface KeyMapKernels {
   /**
-   * Takes the keys of records into a map; where one is there already, the record that had it is marked (or, with
-   * `KEEP_FIRST`, the one that has it now). Records without key are passed over.
+   * Takes the keys of records into a map; where one is there already, one of the two records is marked, unless they are
+   * further apart than the map says. Records without key are passed over.
    *
    * @param from index of the first record that counts
    * @param number of the record with index 0; less than `2^31 - count`
-   * @param keep `KEEP_LAST` or `KEEP_FIRST`
+   * @param keep which stays: `KEEP_LAST`, or `KEEP_RECORDS` of what `wholeRecords` has made
    * @returns the index of the first record for which there was no room, or `count`
    */
   mapKeys(map: number, columns: number, count: number, from: number, number: number, keep: number): number;

@@ -24,11 +24,14 @@ import {
   KEY_MAP_NEXT,
   KEY_MAP_SLOTS,
   KEY_MAP_USED,
+  KEY_MAP_WITHIN,
   KEY_SLOT_BYTES,
   KEY_SLOT_CELL,
   KEY_SLOT_LONG,
   KEY_SLOT_NUMBER,
   KEY_SLOT_TAG,
+  WHOLE_RECORD_BYTES,
+  WHOLE_RECORD_KEY_LENGTH,
 } from './key-map-layout.ts';
 import {
   COLUMN_BYTES,
@@ -96,11 +99,11 @@ export function createKeyMapReference(memory: SharedArrayBuffer | ArrayBuffer): 
         const slot = slotOf(map, key);
         if (slot === undefined) {
           if (!add(map, key, number + i)) return i;
-        } else if (keep === KEEP_LAST) {
-          mark(map, int(slot + KEY_SLOT_NUMBER));
-          put(slot + KEY_SLOT_NUMBER, number + i);
         } else {
-          mark(map, number + i);
+          const [before, own] = [int(slot + KEY_SLOT_NUMBER), number + i];
+          const keepsLast = keep === KEEP_LAST || key.readInt32LE(WHOLE_RECORD_KEY_LENGTH) >= 0;
+          if (own - before <= int(map + KEY_MAP_WITHIN)) mark(map, keepsLast ? before : own);
+          put(slot + KEY_SLOT_NUMBER, own);
         }
       }
       return count;
@@ -125,10 +128,10 @@ export function createKeyMapReference(memory: SharedArrayBuffer | ArrayBuffer): 
         const rest = int(column + COLUMN_END) - key;
         view.setFloat64(at, view.getFloat64(column + COLUMN_TIMESTAMP, true), true);
         put(at + 8, int(column + COLUMN_KEY_LENGTH));
-        u8.copyWithin(at + 12, key, key + rest);
+        u8.copyWithin(at + WHOLE_RECORD_BYTES, key, key + rest);
         put(column + COLUMN_KEY, at);
-        put(column + COLUMN_KEY_LENGTH, rest + 12);
-        at += rest + 12;
+        put(column + COLUMN_KEY_LENGTH, rest + WHOLE_RECORD_BYTES);
+        at += rest + WHOLE_RECORD_BYTES;
       }
       return at;
     },

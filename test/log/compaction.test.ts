@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Log } from '../../src/log/log.ts';
 import type { LogOptions } from '../../src/log/options.ts';
+import type { RecordInput } from '../../src/record/record.ts';
 import { batchBytes } from '../kit/batch-bytes.ts';
 import { COMPACTED, contents, fill, repeatedKeys } from '../kit/keyed.ts';
 import { damageFile, failureCode, range, readOffsets, segmentPath, useLogKit } from '../kit/log-kit.ts';
@@ -297,6 +298,69 @@ describe('records that are there twice', () => {
     await log.roll();
     expect((await log.deduplicate({ withinRecords: 10 })).duplicateRecords).toBe(0);
     expect((await log.deduplicate({ withinRecords: 900 })).duplicateRecords).toBe(100);
+  });
+});
+
+describe('deduplicate', () => {
+  const PLAIN: LogOptions = { ...COMPACTED, cleanup: 'delete', keyMapBytes: undefined };
+
+  test('keeps what each key is, where keys count', async () => {
+    const log = await kit.open(await kit.disk(), COMPACTED);
+    const at = (key: string, value: string | null): RecordInput => ({ key, value, timestamp: 5 });
+    await log.appendMany([
+      at('u', 'on'),
+      at('u', null),
+      at('u', 'on'),
+      at('q', '1'),
+      at('q', '2'),
+      at('q', '1'),
+    ]);
+    await log.roll();
+    expect((await log.deduplicate({ withinRecords: 100 })).duplicateRecords).toBe(2);
+    expect(await readOffsets(log)).toEqual([1, 2, 4, 5]);
+    await log.compact({ force: true });
+    expect(await readOffsets(log)).toEqual([2, 5]);
+  });
+
+  test('goes by how many records lie between one and the last that was the same', async () => {
+    for (const [withinRecords, left] of [
+      [1, [0, 2, 3, 4, 5, 6, 7, 8]],
+      [2, [0, 2, 3, 4, 5, 6, 7, 8]],
+      [3, [0, 2, 3, 5, 6, 7, 8]],
+      [4, [0, 2, 3, 5, 6, 7]],
+    ] as const) {
+      const log = await kit.open(await kit.disk(), PLAIN);
+      for (const value of 'aabcadefa') await log.append({ value, timestamp: 5 });
+      await log.roll();
+      const dry = await log.deduplicate({ withinRecords, dryRun: true });
+      const report = await log.deduplicate({ withinRecords });
+      expect([dry.duplicateRecords, dry.bytesAfter]).toEqual([report.duplicateRecords, report.bytesAfter]);
+      expect(await readOffsets(log)).toEqual(left);
+    }
+  });
+
+  test('in several passes finds all, and needs none more for a small window', async () => {
+    const log = await kit.open(await kit.disk(), PLAIN);
+    // Seven blocks of 300 lines, each there three times.
+    for (let n = 0; n < 21; n++) {
+      const first = Math.floor(n / 3) * 300;
+      await log.appendMany(
+        range(first, first + 300).map((i) => ({ value: `line ${i}`.padEnd(60), timestamp: 5 })),
+      );
+    }
+    await log.roll();
+    expect((await log.deduplicate({ withinRecords: 1 })).passes).toBe(1);
+    const asked = { withinRecords: 300, keyMapBytes: 65_536 };
+    const dry = await log.deduplicate({ ...asked, dryRun: true });
+    expect(dry.passes).toBeGreaterThan(1);
+    expect(dry.bytesAfter).toBeGreaterThan(0);
+    expect(dry.duplicateRecords).toBeLessThanOrEqual(4200);
+    expect((await log.deduplicate(asked)).duplicateRecords).toBe(4200);
+    expect(await readOffsets(log)).toEqual(
+      range(0, 7).flatMap((block) => range(block * 900, block * 900 + 300)),
+    );
+    // A window that there is no memory for is refused, not made smaller.
+    expect(await failureCode(log.deduplicate({ ...asked, withinRecords: 2000 }))).toBe('NO_MEMORY');
   });
 });
 

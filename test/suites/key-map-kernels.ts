@@ -16,8 +16,8 @@ import {
   GATHERED_LAST_DELTA,
   GATHERED_MAX_TIMESTAMP,
   GATHERED_NEXT,
-  KEEP_FIRST,
   KEEP_LAST,
+  KEEP_RECORDS,
   KEY_MAP_BIT_COUNT,
   KEY_MAP_BITS,
   KEY_MAP_BYTES,
@@ -27,6 +27,7 @@ import {
   KEY_MAP_SLOT_COUNT,
   KEY_MAP_SLOTS,
   KEY_MAP_USED,
+  KEY_MAP_WITHIN,
   KEY_SLOT_BYTES,
 } from '../../src/memory/key-map-layout.ts';
 import {
@@ -80,7 +81,7 @@ class Bench {
   }
 
   /** An empty map with room for so many keys and bytes of keys. */
-  layOut(keys: number, arenaBytes: number, bits: number): void {
+  layOut(keys: number, arenaBytes: number, bits: number, within = 2 ** 31 - 1): void {
     const slotCount = Math.ceil(keys * 1.25) + 1;
     const slots = MAP + KEY_MAP_BYTES;
     const bitsAt = ARENA + (1 << 20);
@@ -94,6 +95,7 @@ class Bench {
     this.set(MAP + KEY_MAP_END, ARENA + arenaBytes + SLACK_BYTES);
     this.set(MAP + KEY_MAP_BITS, bitsAt);
     this.set(MAP + KEY_MAP_BIT_COUNT, bits);
+    this.set(MAP + KEY_MAP_WITHIN, within);
   }
 
   /** Puts records into a batch, and their columns where the kernels expect them. */
@@ -137,35 +139,39 @@ function drawItems(random: Random, count: number, keys: number): Item[] {
  */
 export function keyMapKernelsSuite(name: string, factory: (memory: WasmMemory) => AllKernels): void {
   describe(name, () => {
-    it.each([KEEP_LAST, KEEP_FIRST])('marks all records of a key but one (%i)', (keep) => {
-      const bench = new Bench(factory);
-      const random = createRandom(keep + 7);
-      bench.layOut(400, 200_000, 4000);
-      const last = new Map<string, number>();
-      const marked = new Set<number>();
-      let number = 0;
-      for (let round = 0; round < 12; round++) {
-        const items = drawItems(random, 60, 150);
-        bench.decode(items);
-        expect(bench.kernels.mapKeys(MAP, COLUMNS, items.length, 0, number, keep)).toBe(items.length);
-        for (const [i, { key }] of items.entries()) {
-          if (key === null) continue;
-          const before = last.get(key.toString());
-          if (before !== undefined) marked.add(keep === KEEP_LAST ? before : number + i);
-          if (before === undefined || keep === KEEP_LAST) last.set(key.toString(), number + i);
+    it.each([4000, 90])(
+      'marks all records of a key but the last, where they are near enough (%i)',
+      (within) => {
+        const bench = new Bench(factory);
+        const random = createRandom(within);
+        bench.layOut(400, 200_000, 4000, within);
+        const last = new Map<string, number>();
+        const marked = new Set<number>();
+        let number = 0;
+        for (let round = 0; round < 12; round++) {
+          const items = drawItems(random, 60, 150);
+          bench.decode(items);
+          expect(bench.kernels.mapKeys(MAP, COLUMNS, items.length, 0, number, KEEP_LAST)).toBe(items.length);
+          for (const [i, { key }] of items.entries()) {
+            if (key === null) continue;
+            const before = last.get(key.toString());
+            const isNear = before !== undefined && number + i - before <= within;
+            if (isNear) marked.add(before);
+            last.set(key.toString(), number + i);
+          }
+          number += items.length;
         }
-        number += items.length;
-      }
-      expect(bench.get(MAP + KEY_MAP_USED)).toBe(last.size);
-      for (let i = 0; i < number; i++) expect([i, bench.isMarked(i)]).toEqual([i, marked.has(i)]);
-      const items = drawItems(random, 100, 400);
-      bench.decode(items);
-      const found = items.map(({ key }) => (key !== null && last.has(key.toString()) ? 1 : 0));
-      expect(bench.kernels.findKeys(MAP, COLUMNS, items.length, FOUND)).toBe(
-        found.filter((is) => is === 1).length,
-      );
-      expect([...bench.u8.subarray(FOUND, FOUND + items.length)]).toEqual(found);
-    });
+        expect(bench.get(MAP + KEY_MAP_USED)).toBe(last.size);
+        for (let i = 0; i < number; i++) expect([i, bench.isMarked(i)]).toEqual([i, marked.has(i)]);
+        const items = drawItems(random, 100, 400);
+        bench.decode(items);
+        const found = items.map(({ key }) => (key !== null && last.has(key.toString()) ? 1 : 0));
+        expect(bench.kernels.findKeys(MAP, COLUMNS, items.length, FOUND)).toBe(
+          found.filter((is) => is === 1).length,
+        );
+        expect([...bench.u8.subarray(FOUND, FOUND + items.length)]).toEqual(found);
+      },
+    );
 
     it('stops before the first record that there is no room for', () => {
       const bench = new Bench(factory);
@@ -204,14 +210,15 @@ export function keyMapKernelsSuite(name: string, factory: (memory: WasmMemory) =
       bench.layOut(20, 10_000, 100);
       bench.decode(items);
       bench.kernels.wholeRecords(COLUMNS, items.length, TARGET);
-      expect(bench.kernels.mapKeys(MAP, COLUMNS, items.length, 0, 0, KEEP_FIRST)).toBe(items.length);
+      expect(bench.kernels.mapKeys(MAP, COLUMNS, items.length, 0, 0, KEEP_RECORDS)).toBe(items.length);
       expect(items.map((_, i) => bench.isMarked(i))).toEqual([
-        false,
-        false,
-        false,
-        false,
-        false,
+        // Of those with a key the last stays, of the others the first.
         true,
+        false,
+        false,
+        false,
+        false,
+        false,
         false,
         true,
       ]);

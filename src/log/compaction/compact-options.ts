@@ -1,5 +1,6 @@
 /** What a caller can ask of `compact`, `deduplicate` and `recompress`, checked. */
 
+import { KEY_MAP_BYTES_MIN } from '../../limits.ts';
 import { booleanOption, checkInteger, checkOptions } from '../../options.ts';
 import type { CompactionRequest } from './compactor.ts';
 import type { RecompressionRequest } from './recompressor.ts';
@@ -15,8 +16,10 @@ export interface CompactOptions {
 }
 
 export interface DeduplicateOptions {
-  /** How many records one may lie behind the other at most to be noticed for certain. */
+  /** How many records one may lie behind the last that was the same, to be one too many. */
   withinRecords: number;
+  /** Memory for records while they are compared; that of the log unless given, 64 MiB. What does not fit takes another pass. */
+  keyMapBytes?: number;
   /** Only say what would go. */
   dryRun?: boolean;
   signal?: AbortSignal;
@@ -54,7 +57,7 @@ function resolveShared(
 export function resolveCompactOptions(options: CompactOptions): CompactionRequest {
   checkOptions('compact options', options, ['force', ...SHARED]);
   const force = booleanOption('force', options.force, false);
-  return { ...resolveShared(options), force, duplicatesWithin: undefined };
+  return { ...resolveShared(options), force, duplicatesWithin: undefined, keyMapBytes: undefined };
 }
 
 /** @throws TypeError, RangeError with the name of the option that is wrong */
@@ -71,7 +74,10 @@ export function resolveRecompressOptions(options: RecompressOptions): Recompress
 
 /** @throws TypeError, RangeError with the name of the option that is wrong */
 export function resolveDeduplicateOptions(options: DeduplicateOptions): CompactionRequest {
-  checkOptions('deduplicate options', options, ['withinRecords', ...SHARED]);
+  checkOptions('deduplicate options', options, ['withinRecords', 'keyMapBytes', ...SHARED]);
   const duplicatesWithin = checkInteger('withinRecords', options.withinRecords, 1, WITHIN_MAX);
-  return { ...resolveShared(options), force: true, duplicatesWithin };
+  const { keyMapBytes } = options;
+  if (keyMapBytes !== undefined)
+    checkInteger('keyMapBytes', keyMapBytes, KEY_MAP_BYTES_MIN, Number.MAX_SAFE_INTEGER);
+  return { ...resolveShared(options), force: true, duplicatesWithin, keyMapBytes };
 }

@@ -18,7 +18,6 @@
 
 import type { Clock } from '../../clock.ts';
 import { isVarveError, VarveError } from '../../errors.ts';
-import { KEEP_FIRST, KEEP_LAST } from '../../memory/key-map-layout.ts';
 import type { Slab } from '../../memory/slabs.ts';
 import { sealedCodec } from '../compression-options.ts';
 import type { ResolvedLogOptions } from '../options.ts';
@@ -28,6 +27,7 @@ import type { LogWork } from '../work.ts';
 import { writeCleanerPoint } from './cleaner-point.ts';
 import {
   countMarked,
+  type KeyMapPlan,
   keyMapBytes,
   keysOf,
   layOutKeyMap,
@@ -38,7 +38,7 @@ import {
 import { type CleanablePlan, groupSegments, isMuchSmaller, planCompaction } from './policy.ts';
 import { type CompactionReport, createReport } from './report.ts';
 import { type RewriteArgs, type Rewritten, removeCleaned, syncCleaned } from './rewrite-segments.ts';
-import { meanKeyBytes } from './sample-keys.ts';
+import { meanKeyBytes, meanRecordBytes } from './sample-keys.ts';
 import type { SourceFile, SourceProblem } from './source.ts';
 
 /** What a key is taken to have where nothing is known. */
@@ -61,6 +61,8 @@ export interface CompactionRequest {
   dryRun: boolean;
   /** Instead of keys: whole records that are there more than once, within this many. */
   duplicatesWithin: number | undefined;
+  /** The memory for the map; as the options of the log say unless given. */
+  keyMapBytes: number | undefined;
   signal: AbortSignal | undefined;
   onProgress: ((doneBytes: number, totalBytes: number) => void) | undefined;
 }
@@ -137,6 +139,8 @@ class Run {
   /** What is being put in place. */
   #putting: Promise<void> = Promise.resolve();
   #meanKeyBytes = MEAN_KEY_BYTES;
+  /** What begins before this was looked at by an earlier pass. */
+  #countedTo = 0;
   #doneBytes = 0;
 
   constructor(
@@ -153,13 +157,12 @@ class Run {
     this.#work = { address: work.address, bytes: work.bytes };
   }
 
-  /** Looks at the first keys, to know about how long they are. */
+  /** Looks at the first keys, or records, to know about how long they are. */
   async sample(): Promise<void> {
     const first = this.#parts.segments.sealed.find(({ nextOffset }) => nextOffset > this.#firstOffset);
-    if (first === undefined || !this.#isKeyed) return;
-    const { context } = this.#parts;
-    const mean = await meanKeyBytes(context, first);
-    if (mean !== undefined) this.#meanKeyBytes = mean;
+    if (first === undefined) return;
+    const mean = this.#isKeyed ? await meanKeyBytes(this.#parts.context, first) : meanRecordBytes(first);
+    this.#meanKeyBytes = mean ?? MEAN_KEY_BYTES;
   }
 
   /** Waits for what is being put in place. */
@@ -171,7 +174,8 @@ class Run {
   takeMap(): Slab {
     const { options, context } = this.#parts;
     const records = this.#countFrom(this.#firstOffset);
-    let bytes = Math.min(options.keyMapBytes, keyMapBytes(records, this.#meanKeyBytes));
+    const most = this.#request.keyMapBytes ?? options.keyMapBytes;
+    let bytes = Math.min(most, keyMapBytes(records, this.#meanKeyBytes));
     const sizes: number[] = [];
     for (; bytes > 64 * 1024; bytes /= 2) sizes.push(Math.ceil(bytes));
     return takeSlab(context.memory.slabs, [...sizes, 64 * 1024]);
@@ -186,26 +190,47 @@ class Run {
     return this.#isKeyed ? this.#plan.firstDirty : (this.#parts.segments.sealed[0]?.baseOffset ?? 0);
   }
 
-  /** Passes until everything was compared. */
+  /**
+   * Passes until everything was compared.
+   *
+   * Passes that look for doubles overlap by as many records as two may lie apart. What one pass has removed the next
+   * does not see, and it may have lain between two others that are the same: so they begin anew until nothing is found.
+   */
   async all(map: Slab, cleanedTo: number, onDone: (offset: number) => Promise<void>): Promise<void> {
+    const report = this.#report;
+    for (let mayHide = true; mayHide; ) {
+      const { passes, duplicateRecords } = report;
+      await this.#passes(map, cleanedTo, onDone);
+      mayHide = !report.isDryRun && report.duplicateRecords > duplicateRecords && report.passes > passes + 1;
+    }
+  }
+
+  async #passes(map: Slab, cleanedTo: number, onDone: (offset: number) => Promise<void>): Promise<void> {
     const region = { address: map.address, bytes: map.bytes };
+    const within = this.#request.duplicatesWithin ?? 0;
     let from = this.#firstOffset;
+    this.#countedTo = from;
     const isAgain = from >= this.#plan.end;
-    for (let pass = 0; pass === 0 || from < this.#plan.end; pass++) {
+    for (;;) {
       const parts = this.#take();
-      const to = await this.#mapFrom(region, parts, from);
-      if (to === from && !isAgain) {
-        throw new VarveError(
-          'NO_MEMORY',
-          `there is no room for a single key in ${map.bytes} bytes (keyMapBytes)`,
-        );
+      const { to, records } = await this.#mapFrom(region, parts, from);
+      const isEnd = to >= this.#plan.end;
+      if ((to === from && !isAgain) || (!isEnd && to - within <= from)) {
+        const what = this.#isKeyed ? 'a single key' : `${within} records (withinRecords)`;
+        const room = `${map.bytes} bytes (keyMapBytes) take ${records}`;
+        throw new VarveError('NO_MEMORY', `there is no room for ${what}: ${room}`);
       }
       this.#report.passes++;
       this.#report.keys += keysOf(this.#parts.context.memory, region);
       await this.#rewriteAll(region, parts, from, to);
+      this.#countedTo = to;
       await onDone(Math.max(cleanedTo, Math.min(to, ...this.#skippedFrom())));
-      const overlap = to - (this.#request.duplicatesWithin ?? 0);
-      from = to < this.#plan.end && overlap > from ? overlap : to;
+      if (isEnd) return;
+      // Offsets that nobody has any more do not count.
+      const overlapping = parts.filter(({ nextOffset }) => nextOffset > from);
+      const absent = overlapping.reduce((sum, { segment }) => sum + segment.absentOffsets, 0);
+      const start = this.#isKeyed ? to : to - within - absent;
+      from = start > from ? start : to - within;
     }
   }
 
@@ -251,16 +276,16 @@ class Run {
   /**
    * Takes the keys from an offset on into the map.
    *
-   * @returns the offset behind the last record that was taken in
+   * @returns the offset behind the last record that was taken in, and how many were
    */
-  async #mapFrom(map: Region, parts: Part[], from: number): Promise<number> {
+  async #mapFrom(map: Region, parts: Part[], from: number): Promise<{ to: number; records: number }> {
     const { work } = this.#parts;
-    const within = this.#request.duplicatesWithin ?? Infinity;
-    let layOut: { records: number; meanKeyBytes: number } | undefined = {
-      // Windows overlap by one half: so none that is near enough to another is missed.
-      records: Math.min(this.#countFrom(from), 2 * within),
+    const plan = {
+      records: this.#countFrom(from),
       meanKeyBytes: this.#meanKeyBytes,
+      within: this.#request.duplicatesWithin ?? Infinity,
     };
+    let layOut: KeyMapPlan | undefined = plan;
     let number = 0;
     let to = from;
     // Where nothing is new, the map stays empty, and only the time of deletions may have come.
@@ -280,7 +305,6 @@ class Run {
         fromOffset: to,
         number,
         of: this.#isKeyed ? 'keys' : 'records',
-        keep: this.#isKeyed ? KEEP_LAST : KEEP_FIRST,
         layOut,
       });
       layOut = undefined;
@@ -288,12 +312,12 @@ class Run {
       part.mapped = mapped.records;
       to = mapped.nextOffset;
       this.#progress(bytes);
-      if (mapped.isFull) return to;
+      if (mapped.isFull) return { to, records: number };
       if (mapped.problem !== undefined) this.#skip(part.segment, mapped.problem);
       to = part.nextOffset;
     }
-    if (layOut !== undefined) layOutKeyMap(this.#parts.context.memory, map, 1, this.#meanKeyBytes);
-    return to;
+    if (layOut !== undefined) layOutKeyMap(this.#parts.context.memory, map, { ...plan, records: 1 });
+    return { to, records: number };
   }
 
   async #rewriteAll(map: Region, parts: Part[], from: number, to: number): Promise<void> {
@@ -311,6 +335,8 @@ class Run {
       if (part.baseOffset >= to && to > from) break;
       // What is the same lies in what was compared.
       if (!this.#isKeyed && part.nextOffset <= from) continue;
+      // What a dry run leaves where it is would be counted again.
+      if (!this.#isKeyed && this.#request.dryRun && part.baseOffset < this.#countedTo) continue;
       if (this.#skipped.has(part.segment)) {
         await flush();
         // What deletions behind it delete may be in it.

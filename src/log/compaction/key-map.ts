@@ -16,6 +16,7 @@ import {
   KEY_MAP_SLOT_COUNT,
   KEY_MAP_SLOTS,
   KEY_MAP_USED,
+  KEY_MAP_WITHIN,
   KEY_SLOT_BYTES,
 } from '../../memory/key-map-layout.ts';
 import { SLACK_BYTES } from '../../memory/layout.ts';
@@ -63,17 +64,21 @@ export function keyMapBytes(records: number, meanKeyBytes: number): number {
   return Math.ceil(KEY_MAP_BYTES + keys + records / 8 + 4 * ALIGN_BYTES + SLAB_BYTES_MIN);
 }
 
-/**
- * Lays out an empty map.
- *
- * @param records how many there are to be taken in
- * @param meanKeyBytes how long their keys are, about: slots and keys share the room accordingly
- */
+/** How an empty map is laid out. */
+export interface KeyMapPlan {
+  /** How many records there are to be taken in. */
+  records: number;
+  /** How long their keys are, about: slots and keys share the room accordingly. */
+  meanKeyBytes: number;
+  /** How many records two of one key may lie apart for one of them to be marked. */
+  within: number;
+}
+
+/** Lays out an empty map. */
 export function layOutKeyMap(
   memory: MemoryView,
   region: Region,
-  records: number,
-  meanKeyBytes: number,
+  { records, meanKeyBytes, within }: KeyMapPlan,
 ): void {
   const room = region.bytes - KEY_MAP_BYTES - 4 * ALIGN_BYTES - SLACK_BYTES;
   // So many records at least are looked at in one pass, though the map may be full before.
@@ -99,6 +104,7 @@ export function layOutKeyMap(
   set(KEY_MAP_END, region.address + region.bytes);
   set(KEY_MAP_BITS, bits);
   set(KEY_MAP_BIT_COUNT, bitCount);
+  set(KEY_MAP_WITHIN, Math.min(within, 2 ** 31 - 1));
 }
 
 /** How many keys a map has. */

@@ -4,9 +4,10 @@
  * @module
  */
 
+import { KEEP_LAST, KEEP_RECORDS, WHOLE_RECORD_BYTES } from '../../memory/key-map-layout.ts';
 import { COLUMN_BYTES, COLUMN_OFFSET_DELTA } from '../../memory/layout.ts';
 import { Memory } from '../../memory/memory.ts';
-import { layOutKeyMap, type Region } from './key-map.ts';
+import { type KeyMapPlan, layOutKeyMap, type Region } from './key-map.ts';
 import { Source, type SourceFile, type SourceProblem, seekColumn } from './source.ts';
 import type { WorkContext } from './work-context.ts';
 
@@ -20,12 +21,10 @@ export interface MapSegmentArgs {
   fromOffset: number;
   /** The number of the first record that is. */
   number: number;
-  /** Whether a key is what identifies a record, or all of it; and which of two is marked. */
+  /** Whether a key is what identifies a record, or all of it. */
   of: 'keys' | 'records';
-  /** `KEEP_LAST`, or `KEEP_FIRST`. */
-  keep: number;
-  /** Makes the map anew before: for so many records, with keys of about so many bytes. */
-  layOut: { records: number; meanKeyBytes: number } | undefined;
+  /** Makes the map anew before. */
+  layOut: KeyMapPlan | undefined;
 }
 
 export interface MappedSegment {
@@ -42,7 +41,7 @@ export interface MappedSegment {
 export async function mapSegment(context: WorkContext, args: MapSegmentArgs): Promise<MappedSegment> {
   const { map, work, layOut, source } = args;
   const memory = Memory.over(context.memory, work.address, work.bytes);
-  if (layOut !== undefined) layOutKeyMap(memory, map, layOut.records, layOut.meanKeyBytes);
+  if (layOut !== undefined) layOutKeyMap(memory, map, layOut);
   const file = await context.vfs.open(source.path, 'read');
   const scan = new Source(memory, file, source, context.isBlocking);
   try {
@@ -54,7 +53,8 @@ export async function mapSegment(context: WorkContext, args: MapSegmentArgs): Pr
 }
 
 async function mapBatches(memory: Memory, scan: Source, args: MapSegmentArgs): Promise<MappedSegment> {
-  const { map, source, fromOffset, number, keep, of } = args;
+  const { map, source, fromOffset, number, of } = args;
+  const keep = of === 'keys' ? KEEP_LAST : KEEP_RECORDS;
   const { kernels, i32, slabs } = memory;
   const mapped: MappedSegment = {
     records: 0,
@@ -69,7 +69,9 @@ async function mapBatches(memory: Memory, scan: Source, args: MapSegmentArgs): P
     const { columns } = scan;
     const first = seekColumn(memory, columns, recordCount, baseOffset, fromOffset, COLUMN_OFFSET_DELTA);
     const whole =
-      of === 'keys' ? undefined : slabs.allocate(scan.decodedBytes + 16 * recordCount, 'whole records');
+      of === 'keys'
+        ? undefined
+        : slabs.allocate(scan.decodedBytes + WHOLE_RECORD_BYTES * recordCount, 'whole records');
     if (whole !== undefined) kernels.wholeRecords(columns, recordCount, whole.address);
     const own = columns + first * COLUMN_BYTES;
     const count = recordCount - first;

@@ -1,5 +1,6 @@
-/** How long the keys of a log are, about: told from the first batches of a segment. */
+/** How long the keys of a log are, about: told from the first batches of a segment; and its records. */
 
+import { WHOLE_RECORD_BYTES } from '../../memory/key-map-layout.ts';
 import { COLUMN_BYTES, COLUMN_KEY_LENGTH } from '../../memory/layout.ts';
 import type { Segment, SegmentContext } from '../segment.ts';
 import { Source } from './source.ts';
@@ -30,4 +31,9 @@ export async function meanKeyBytes(context: SegmentContext, segment: Segment): P
     await file.close();
   }
   return keys === 0 ? undefined : total / keys;
+}
+
+/** How long a record is, about, with what compares it. */
+export function meanRecordBytes({ bytes, baseOffset, nextOffset, absentOffsets }: Segment): number {
+  return bytes / Math.max(1, nextOffset - baseOffset - absentOffsets) + WHOLE_RECORD_BYTES;
 }
