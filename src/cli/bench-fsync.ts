@@ -20,7 +20,7 @@ import { renderHtml } from '../lab/report/html.ts';
 import type { CellResult, LabResult } from '../lab/result.ts';
 import { HAS_DSYNC } from '../vfs/dsync.ts';
 import type { Context, ExitCode } from './context.ts';
-import { checkWritable, writeWholeFile } from './files.ts';
+import { checkOutput, writeWholeFile } from './files.ts';
 import { formatBytes, formatCount, formatDuration, formatShare } from './format.ts';
 import type { Progress } from './progress.ts';
 import { type Column, renderTable } from './table.ts';
@@ -111,7 +111,7 @@ export async function benchFsync(
     throw new RangeError('--json and --csv exclude each other');
   const strategies = strategiesOf(options);
   checkTime(options, strategies);
-  for (const file of [out, report]) if (file !== undefined) await checkWritable(file);
+  for (const file of [out, report]) if (file !== undefined) await checkOutput(file);
   let bar: Progress | undefined;
   const result = await runLab({
     directory: options.dir,

@@ -8,7 +8,7 @@ import type { EventHistogram } from '../events/histogram.ts';
 import { renderChart } from './chart.ts';
 import type { Context, ExitCode } from './context.ts';
 import { type EventFilterOptions, filterOf, withEvents } from './event-store.ts';
-import { checkWritable, writeWholeFile } from './files.ts';
+import { checkOutput, writeWholeFile } from './files.ts';
 import { formatDuration, formatTime, isoTime, plural } from './format.ts';
 import { drawHistogram } from './histogram-svg.ts';
 import { levelsText } from './levels.ts';
@@ -31,7 +31,7 @@ export async function histogram(
   context: Context,
 ): Promise<ExitCode> {
   const { svg, json } = options;
-  if (svg !== undefined) await checkWritable(svg);
+  if (svg !== undefined) await checkOutput(svg);
   const width = Math.max(WIDTH_MIN, process.stdout.columns ?? WIDTH_DEFAULT);
   const buckets = options.buckets ?? Math.min(CHART_COLUMNS_MAX, width - 12);
   const found = await withEvents(directory, name, (events) =>

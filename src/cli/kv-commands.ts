@@ -56,7 +56,10 @@ export function addKv(program: Command): void {
     .option('--if-absent', 'set: only where the key is not there')
     .option('--if-present', 'set: only where the key is there')
     .addOption(
-      new Option('--values <kind>', 'what the values of a new store are').choices(['utf8', 'json', 'bytes']),
+      new Option(
+        '--values <kind>',
+        'what the values of a new store are; of one that is there, checked',
+      ).choices(['utf8', 'json', 'bytes']),
     )
     .option('--limit <n>', 'store, scan: at most so many keys', count)
     .option('--json', 'print JSON')

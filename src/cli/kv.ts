@@ -4,17 +4,18 @@
  * @module
  */
 
+import { isUtf8 } from 'node:buffer';
 import type { KvStore } from '../kv/store.ts';
 import { open } from '../open.ts';
 import type { Context, ExitCode } from './context.ts';
 import { UsageError } from './failure.ts';
-import { writeWholeFile } from './files.ts';
-import { formatBytes, formatCount, terminalText } from './format.ts';
+import { writeLines } from './files.ts';
+import { formatBytes, formatCount, formatDuration, terminalText } from './format.ts';
 import { inputLines } from './input-lines.ts';
 import type { KvAction, KvCommandOptions } from './kv-actions.ts';
 import { renderFacts, TableWriter } from './table.ts';
 
-type Store = KvStore<string, unknown, unknown>;
+type Store = KvStore<Buffer, unknown, unknown>;
 
 interface Call {
   store: Store;
@@ -73,10 +74,10 @@ export async function kv(
     const isNew = writes && !(await database.kvNames()).includes(options.store);
     if (isNew && !makes) throw new UsageError(`there is no store ${options.store} in ${directory}`);
     const values = isNew ? (options.values ?? 'utf8') : 'stored';
-    const store = await database.kv(options.store, { values });
+    const store = await database.kv(options.store, { values, keys: 'bytes' });
     if (options.values !== undefined && options.values !== store.values)
       throw new UsageError(
-        `the values of the store ${options.store} are ${store.values}, not ${options.values}`,
+        `the values of the store ${store.name} are ${store.values}, not ${options.values}`,
       );
     return await action.run({ store, args, options, context });
   } finally {
@@ -113,7 +114,7 @@ async function get({ store, args, options, context }: Call): Promise<ExitCode> {
   const entry = await store.getEntry(key);
   if (entry === undefined) return missing(key, context);
   const { value, version, expiresAt } = entry;
-  if (options.json === true) context.stdout.json({ key, value: shown(value), version, expiresAt });
+  if (options.json === true) context.stdout.json({ key, ...valueField(value), version, expiresAt });
   else context.stdout.line(value instanceof Uint8Array ? value : textOf(value));
   return 0;
 }
@@ -123,9 +124,9 @@ function missing(key: string, context: Context): ExitCode {
   return 1;
 }
 
-/** Bytes as JSON has them. */
-function shown(value: unknown): unknown {
-  return Buffer.isBuffer(value) ? value.toString('base64') : value;
+/** A value as the lines of an export have it. */
+function valueField(value: unknown): { value: unknown } | { valueBase64: string } {
+  return Buffer.isBuffer(value) ? { valueBase64: value.toString('base64') } : { value };
 }
 
 function textOf(value: unknown): string {
@@ -170,13 +171,15 @@ async function increment({ store, args, options, context }: Call): Promise<ExitC
   return 0;
 }
 
-async function list({ store, args, options, context }: Call): Promise<ExitCode> {
+async function list(call: Call): Promise<ExitCode> {
+  const { store, args, options, context } = call;
   const { stdout, colours } = context;
   const [prefix] = args;
   const range = {
     ...(prefix === undefined ? {} : { prefix }),
     ...(options.limit === undefined ? {} : { limit: options.limit }),
   };
+  if (options.json === true) return await printLines(store.exportLines(range), context);
   const table = new TableWriter(
     [{ title: 'key' }, { title: 'expires in', align: 'right' }, { title: 'value' }],
     colours.bold,
@@ -190,15 +193,10 @@ async function list({ store, args, options, context }: Call): Promise<ExitCode> 
   for (const [key, value, expiresAt] of store.entriesWithExpiry(range)) {
     context.signal.throwIfAborted();
     const ttlMs = expiresAt === undefined ? undefined : expiresAt - context.clock.now();
-    if (options.json === true) {
-      stdout.json({ key, value: shown(value), ...(expiresAt === undefined ? {} : { expiresAt, ttlMs }) });
-      if (stdout.full) await stdout.flush();
-      continue;
-    }
     rows.push([
-      terminalText(key, false),
+      printed(key),
       ttlMs === undefined ? 'never' : `${secondsOf(Math.max(0, ttlMs))} s`,
-      abridged(textOf(value)),
+      abridged(Buffer.isBuffer(value) ? printed(value) : terminal(textOf(value))),
     ]);
     if (rows.length === ROWS_AT_A_TIME) await flush();
   }
@@ -206,10 +204,37 @@ async function list({ store, args, options, context }: Call): Promise<ExitCode> 
   return 0;
 }
 
-/** A value on one line, and no longer than a line. */
+/** Lines for programs: what `export` writes, so that `import` takes it. */
+async function printLines(
+  lines: Iterable<string>,
+  { stdout, signal }: Pick<Context, 'stdout' | 'signal'>,
+): Promise<ExitCode> {
+  for (const line of lines) {
+    signal.throwIfAborted();
+    stdout.line(line);
+    if (stdout.full) await stdout.flush();
+  }
+  return 0;
+}
+
+function terminal(text: string): string {
+  return terminalText(text, false);
+}
+
+/** Bytes on one line: text as it is, other bytes in hexadecimal. */
+function printed(bytes: Buffer): string {
+  if (isUtf8(bytes)) return terminal(bytes.toString());
+  // Bytes that are ASCII stand for themselves, the others do not.
+  return terminal(bytes.toString('latin1')).replace(
+    /[\x80-\xff]/g,
+    (byte) => `\\x${byte.charCodeAt(0).toString(16)}`,
+  );
+}
+
+/** Text that is no longer than a line. */
 function abridged(text: string): string {
-  const line = terminalText(text.slice(0, VALUE_CHARACTERS + 1), false);
-  return line.length > VALUE_CHARACTERS ? `${line.slice(0, VALUE_CHARACTERS - 3)}...` : line;
+  if (text.length <= VALUE_CHARACTERS) return text;
+  return `${text.slice(0, VALUE_CHARACTERS - 3).replace(/[\ud800-\udbff]$/, '')}...`;
 }
 
 async function clear({ store, args: [prefix] }: Call): Promise<ExitCode> {
@@ -218,8 +243,9 @@ async function clear({ store, args: [prefix] }: Call): Promise<ExitCode> {
 }
 
 async function stats({ store, options, context: { stdout } }: Call): Promise<ExitCode> {
-  const { name, keys, keysWithTtl, usedBytes, bytes } = await store.stats();
-  if (options.json === true) stdout.json({ name, values: store.values, keys, keysWithTtl, usedBytes, bytes });
+  const { name, keys, keysWithTtl, usedBytes, clockAheadMs, bytes } = await store.stats();
+  if (options.json === true)
+    stdout.json({ name, values: store.values, keys, keysWithTtl, usedBytes, clockAheadMs, bytes });
   else {
     stdout.write(
       renderFacts([
@@ -227,8 +253,10 @@ async function stats({ store, options, context: { stdout } }: Call): Promise<Exi
         ['keys', formatCount(keys ?? 0)],
         ['that expire', formatCount(keysWithTtl ?? 0)],
         ['keys and values', formatBytes(usedBytes ?? 0)],
-        ['memory', formatBytes(bytes.memory)],
-        ['tables', formatBytes(bytes.disk)],
+        ['in memory', formatBytes(bytes.memory)],
+        ['in tables', formatBytes(bytes.disk)],
+        ['write-ahead log', `${formatBytes(bytes.log)}, of all stores: it has what is in no table yet`],
+        ['clock', clockAheadMs === 0 ? undefined : `${formatDuration(clockAheadMs)} ahead of this machine's`],
       ]),
     );
   }
@@ -236,17 +264,17 @@ async function stats({ store, options, context: { stdout } }: Call): Promise<Exi
 }
 
 async function exportAll({ store, args: [file], context }: Call): Promise<ExitCode> {
-  const { stdout } = context;
-  const lines: string[] = [];
-  for (const line of store.exportLines()) {
-    if (file === undefined) {
-      stdout.line(line);
-      if (stdout.full) await stdout.flush();
-    } else lines.push(`${line}\n`);
+  if (file === undefined) return await printLines(store.exportLines(), context);
+  let count = 0;
+  function* lines(): Generator<string, void, undefined> {
+    for (const line of store.exportLines()) {
+      context.signal.throwIfAborted();
+      count++;
+      yield `${line}\n`;
+    }
   }
-  if (file === undefined) return 0;
-  await writeWholeFile(file, lines.join(''));
-  context.note(`${formatCount(lines.length)} keys were written to ${file}`);
+  await writeLines(file, lines());
+  context.note(`${formatCount(count)} keys were written to ${file}`);
   return 0;
 }
 

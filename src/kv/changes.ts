@@ -35,7 +35,7 @@ export async function* readKvChanges<K, V>(
       const expiryMs = framed.readDoubleLE(0);
       // What is handed out is the caller's own: the record that it lies in is not.
       const value = codec.decode(Buffer.from(framed.subarray(EXPIRY_BYTES)));
-      const expiresAt = expiryMs === 0 ? undefined : expiryMs;
+      const expiresAt = core.clock.told(expiryMs);
       yield { type: 'set', version, key: keyOf(Buffer.from(key)), value, expiresAt };
     }
   }

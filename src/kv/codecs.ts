@@ -47,7 +47,8 @@ const jsonCodec: ValueCodec<unknown> = {
   decode: (bytes) => JSON.parse(bytes.toString()) as unknown,
 };
 
-function nameOf(value: unknown): string {
+/** What something is, for messages. */
+export function nameOf(value: unknown): string {
   return value === null ? 'null' : typeof value;
 }
 

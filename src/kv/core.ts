@@ -15,7 +15,7 @@ import { FOUND_SEQUENCE, FOUND_VALUE, FOUND_VALUE_LENGTH } from '../memory/lsm-l
 import type { MemoryView } from '../memory/memory.ts';
 import type { Directory } from './eviction.ts';
 import type { ResolvedKvOptions } from './kv-options.ts';
-import { CLOCK_KEY, clockMark, dueKey, EXPIRY_BYTES, foreign } from './layout.ts';
+import { CLOCK_KEY, clockTimes, dueKey, EXPIRY_BYTES, foreign, type KvPut } from './layout.ts';
 import type { StoreClock } from './store-clock.ts';
 
 const FRAME_BYTES = 4096;
@@ -258,6 +258,22 @@ export class KvCore {
     if (framed.length > FRAME_BYTES_KEPT) this.#frame = Buffer.from(new ArrayBuffer(FRAME_BYTES));
   }
 
+  /**
+   * Adds puts to what is being written, of which none makes room for another.
+   *
+   * @throws as `put`
+   */
+  putAll(entries: readonly KvPut[]): void {
+    let puts: Iterable<KvPut> = entries;
+    if (this.directory !== undefined && entries.length > 1) {
+      // Of several for one key the last counts.
+      const last = new Map(entries.map((entry) => [nameOf(entry.key), entry]));
+      this.#makeRoomForAll(last, this.directory);
+      puts = last.values();
+    }
+    for (const { key, value, expiryMs } of puts) this.put(key, value, expiryMs);
+  }
+
   /** Adds a deletion to what is being written. */
   delete(key: Uint8Array): void {
     if (this.options.expiry === 'eager') this.#dropDue(key);
@@ -299,7 +315,7 @@ export class KvCore {
 
   /** Writes down what time it is, together with what is being written. */
   putMark(markMs: number): void {
-    this.#batch.put(this.time, CLOCK_KEY, clockMark(markMs));
+    this.#batch.put(this.time, CLOCK_KEY, clockTimes(markMs));
   }
 
   /** Looks at everything, and puts the directory right. */
@@ -370,13 +386,20 @@ export class KvCore {
   /** Adds deletions of other keys until there is room for one. */
   #makeRoom(key: Uint8Array, valueBytes: number, expiryMs: number): void {
     const directory = this.directory as Directory;
-    const { eviction } = this.options;
-    const maxBytes = this.options.maxBytes as number;
     const name = nameOf(key);
     const bytes = key.length + valueBytes;
+    this.#evictFor(bytes, name, directory);
+    this.#touched.push(name);
+    directory.set(name, bytes, expiryMs);
+  }
+
+  /** @param spared a key that is about to be replaced, and is not chosen */
+  #evictFor(bytes: number, spared: string, directory: Directory): void {
+    const { eviction } = this.options;
+    const maxBytes = this.options.maxBytes as number;
     const nowMs = this.clock.now();
-    while (directory.bytes - directory.bytesOf(name) + bytes > maxBytes) {
-      const victim = bytes > maxBytes ? undefined : directory.choose(eviction, nowMs, name);
+    while (directory.bytes - directory.bytesOf(spared) + bytes > maxBytes) {
+      const victim = bytes > maxBytes ? undefined : directory.choose(eviction, nowMs, spared);
       if (victim === undefined) {
         throw new VarveError('NO_SPACE', `the store is full: it may have ${maxBytes} bytes (maxBytes)`);
       }
@@ -384,8 +407,18 @@ export class KvCore {
       else this.counts.evicted++;
       this.delete(Buffer.from(victim.key, 'latin1'));
     }
-    this.#touched.push(name);
-    directory.set(name, bytes, expiryMs);
+  }
+
+  /** Adds deletions of keys that are not among these until there is room for all of them. */
+  #makeRoomForAll(entries: ReadonlyMap<string, KvPut>, directory: Directory): void {
+    let bytes = 0;
+    for (const [name, { key, value }] of entries) {
+      bytes += key.length + (typeof value === 'string' ? Buffer.byteLength(value) : value.length);
+      // What is not known is not chosen.
+      this.#touched.push(name);
+      directory.delete(name);
+    }
+    this.#evictFor(bytes, '', directory);
   }
 
   /** Puts the directory right after a write that failed. */

@@ -14,10 +14,10 @@
  * @module
  */
 
-import type { ValueCodec } from './codecs.ts';
+import { nameOf, type ValueCodec } from './codecs.ts';
 import type { KvCore } from './core.ts';
-import { EXPIRY_BYTES, foreign } from './layout.ts';
-import { type Line, parseLine } from './transfer.ts';
+import { EXPIRY_BYTES, foreign, type KvPut } from './layout.ts';
+import { parseLine } from './transfer.ts';
 import { type KvDurability, levelOf } from './writes.ts';
 
 export interface ImportOptions {
@@ -49,14 +49,15 @@ export async function importLines(
   pieceBytes: number = PIECE_BYTES,
 ): Promise<number> {
   const level = levelOf(options, ['durability']);
+  checkLines(lines);
   let [number, staged, bytes] = [0, 0, 0];
-  let piece: Line[] = [];
+  let piece: KvPut[] = [];
   let leave: (() => void) | undefined;
   try {
     for await (const text of lines) {
       number++;
-      if (text.trim() === '') continue;
-      const line = parseLine(text, number, codec);
+      if (typeof text === 'string' && text.trim() === '') continue;
+      const line = parseLine(text, number, codec, core.clock);
       piece.push(line);
       bytes += HEADER_BYTES + line.key.length + line.value.length;
       // Where keys may have to go for others, it must be one write.
@@ -83,6 +84,13 @@ export async function importLines(
   }
 }
 
+function checkLines(lines: unknown): void {
+  // A string is an iterable too, of its characters.
+  if (typeof lines === 'object' && lines !== null)
+    if (Symbol.iterator in lines || Symbol.asyncIterator in lines) return;
+  throw new TypeError(`lines must be an iterable of strings, not ${nameOf(lines)}`);
+}
+
 /** Goes on with an import that has happened and was interrupted, and removes one that has not. */
 export async function finishImport(core: KvCore): Promise<void> {
   const [staged] = core.time.keys({ gte: STAGED_START, lt: STAGED_END, limit: 1 });
@@ -92,25 +100,22 @@ export async function finishImport(core: KvCore): Promise<void> {
 
 async function setAll(
   core: KvCore,
-  lines: readonly Line[],
+  lines: readonly KvPut[],
   level: KvDurability | undefined,
 ): Promise<number> {
   let count = 0;
   await core.write(false, level, () => {
-    count = 0;
     const nowMs = core.clock.now();
-    for (const { key, value, expiryMs } of lines) {
-      if (expiryMs !== 0 && expiryMs <= nowMs) continue;
-      core.put(key, value, expiryMs);
-      count++;
-    }
+    const live = lines.filter(({ expiryMs }) => expiryMs === 0 || expiryMs > nowMs);
+    count = live.length;
+    core.putAll(live);
     return count > 0;
   });
   return count;
 }
 
 /** Lays lines down behind others; returns how many there are then. */
-async function layDown(core: KvCore, lines: readonly Line[], before: number): Promise<number> {
+async function layDown(core: KvCore, lines: readonly KvPut[], before: number): Promise<number> {
   let number = before;
   await core.write(false, 'written', () => {
     number = before;

@@ -22,8 +22,9 @@
  *     +----+------------------+- - - - - - -
  *     0    1                  9
  *
- * Positive floats have the order of their bits, so these keys are in the order of time. The keys `00 'c'` and
- * `00 'o'` hold the clock (f64 LE, the latest time that anything has expired by) and the format (JSON).
+ * Positive floats have the order of their bits, so these keys are in the order of time. The keys `00 'c'`, `00 'a'` and
+ * `00 'o'` hold the clock (f64 LE, the latest time that anything has expired by), its anchor (two f64 LE: what the clock
+ * of the store and that of the machine said at one moment), and the format (JSON).
  *
  * @module
  */
@@ -39,11 +40,20 @@ const DUE_KIND = 1;
 /** The longest key, in bytes, so that there is room for a zero byte and for a time in front of it. */
 export const KEY_BYTES_MAX: number = TREE_KEY_BYTES_MAX - 1 - DUE_BYTES;
 export const CLOCK_KEY: Uint8Array = Uint8Array.of(0, 0x63);
+export const ANCHOR_KEY: Uint8Array = Uint8Array.of(0, 0x61);
 export const FORMAT_KEY: Uint8Array = Uint8Array.of(0, 0x6f);
 /** Behind all keys that say when. */
 export const DUE_END: Uint8Array = Uint8Array.of(DUE_KIND + 1);
 
 const ZERO = Buffer.alloc(1);
+
+/** A key, as the tree has it, and what it is set to. */
+export interface KvPut {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array | string;
+  /** By the clock of the store; 0 is never. */
+  readonly expiryMs: number;
+}
 
 /** The names of the two trees of a store. */
 export function treeNames(name: string): { data: string; time: string } {
@@ -91,10 +101,10 @@ export function readDueKey(due: Buffer): { whenMs: number; key: Buffer } {
   return { whenMs: due.readDoubleBE(1), key: due.subarray(DUE_BYTES) };
 }
 
-/** What the clock's key holds. */
-export function clockMark(markMs: number): Buffer {
-  const bytes = Buffer.alloc(8);
-  bytes.writeDoubleLE(markMs);
+/** What the keys of the clock hold: times, one behind the other. */
+export function clockTimes(...times: readonly number[]): Buffer {
+  const bytes = Buffer.alloc(8 * times.length);
+  for (const [index, time] of times.entries()) bytes.writeDoubleLE(time, 8 * index);
   return bytes;
 }
 

@@ -22,11 +22,16 @@ export interface KvStats {
   hits: number;
   misses: number;
   /**
-   * Shared memory that the store has for what is not in tables yet, and what its tables take on the disk. Beside
-   * that there are the cache of blocks and the write-ahead log, which all trees of the database share: see
-   * `db.metrics().trees`.
+   * How far the clock of the store is ahead of the machine's, in milliseconds, since it does not go back with it; 0
+   * where that is less than a second.
    */
-  bytes: { memory: number; disk: number };
+  clockAheadMs: number;
+  /**
+   * Shared memory that the store has for what is not in tables yet, and what its tables take on the disk. What is
+   * not in tables is in the write-ahead log, which all trees of the database share: `log` is what that takes on the
+   * disk. Beside that there is the cache of blocks: see `db.metrics().trees`.
+   */
+  bytes: { memory: number; disk: number; log: number };
 }
 
 /** Entries that are counted before others get their turn. */
@@ -64,10 +69,12 @@ export async function statsOf(name: string, core: KvCore, options: { count?: boo
     keysWithTtl: counted?.keysWithTtl,
     usedBytes: core.directory?.bytes ?? counted?.bytes,
     ...core.counts,
+    clockAheadMs: core.clock.aheadMs,
     dropped: trees[0]?.work.droppedEntries ?? 0,
     bytes: {
       memory: trees.reduce((sum, { memtableBytes }) => sum + memtableBytes, 0),
       disk: trees.reduce((sum, { tableBytes }) => sum + tableBytes, 0),
+      log: core.data.walBytes,
     },
   };
 }

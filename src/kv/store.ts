@@ -114,15 +114,16 @@ export class KvStore<K = string, V = Buffer, I = V> {
   ): Promise<number | undefined> {
     try {
       const core = this.#core;
-      const encoded = Array.from(pairsOf(entries), ([key, value]): [Uint8Array, Uint8Array | string] => [
-        treeKey(key),
-        this.#codec.encode(value as V),
-      ]);
       checkOptions('options', options ?? {}, ['ttlMs', 'expiresAt', 'durability']);
       const expiryMs = setExpiry(core, options ?? {}) ?? 0;
+      const puts = Array.from(pairsOf(entries), ([key, value]) => ({
+        key: treeKey(key),
+        value: this.#codec.encode(value as V),
+        expiryMs,
+      }));
       return core.write(false, levelOf(options), () => {
-        for (const [key, value] of encoded) core.put(key, value, expiryMs);
-        return encoded.length > 0;
+        core.putAll(puts);
+        return puts.length > 0;
       });
     } catch (error) {
       return Promise.reject(error);
@@ -154,7 +155,7 @@ export class KvStore<K = string, V = Buffer, I = V> {
     if (core.read(treeKey(key), this.#sequenceOf(options))) {
       const { version, expiryMs } = core;
       const value = this.#codec.decode(core.copyValue());
-      return { value, version, expiresAt: expiryMs === 0 ? undefined : expiryMs };
+      return { value, version, expiresAt: core.clock.told(expiryMs) };
     }
     if (core.hiddenMs !== 0) core.coverSoon(core.hiddenMs);
     return undefined;
@@ -297,7 +298,7 @@ export class KvStore<K = string, V = Buffer, I = V> {
     return new KvIterator(this.#core, range, (key, value, expiryMs) => [
       this.#keyOf(key),
       this.#codec.decode(value),
-      expiryMs === 0 ? undefined : expiryMs,
+      this.#core.clock.told(expiryMs),
     ]);
   }
 

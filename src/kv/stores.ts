@@ -17,9 +17,9 @@ import { KvCore } from './core.ts';
 import { Directory } from './eviction.ts';
 import { finishImport } from './import.ts';
 import { type KvOptions, type ResolvedKvOptions, resolveKvOptions } from './kv-options.ts';
-import { CLOCK_KEY, clockMark, FORMAT_KEY, foreign, storeName, treeNames } from './layout.ts';
+import { ANCHOR_KEY, CLOCK_KEY, clockTimes, FORMAT_KEY, foreign, storeName, treeNames } from './layout.ts';
 import { KvStore } from './store.ts';
-import { StoreClock } from './store-clock.ts';
+import { type KeptClock, StoreClock } from './store-clock.ts';
 import { Sweeper } from './sweeper.ts';
 
 const NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$/;
@@ -113,9 +113,13 @@ export class KvStores {
     // First the one that has the format: where there are values, there is a format.
     const time = await host.tree(names.time, readOnly ? {} : { memtableBytes: TIME_MEMTABLE_BYTES });
     const values = await openFormat(name, time, options.values, readOnly);
-    const clock = new StoreClock(machineClock, readMark(time), (markMs) =>
-      time.put(CLOCK_KEY, clockMark(markMs), { durability: 'synced' }),
-    );
+    const clock = new StoreClock(machineClock, readClock(time), {
+      mark: (markMs) => time.put(CLOCK_KEY, clockTimes(markMs), { durability: 'synced' }),
+      anchor: ({ storeMs, wallMs }) =>
+        readOnly
+          ? Promise.resolve()
+          : time.put(ANCHOR_KEY, clockTimes(storeMs, wallMs), { durability: 'written' }),
+    });
     const data = await host.tree(
       names.data,
       // What time it is, is for the store to say: its clock does not go back.
@@ -132,6 +136,7 @@ export class KvStores {
       nextTurn: (callback) => machineClock.nextTurn(callback),
     });
     if (readOnly) return { core, sweeper: undefined, values, options };
+    await clock.anchored();
     await finishImport(core);
     // From here on it is kept to.
     if (options.maxBytes !== undefined) core.directory = new Directory(seededRandom(machineClock.now()));
@@ -185,11 +190,16 @@ function readFormat(name: string, kept: Buffer): KvValues {
   return values;
 }
 
-function readMark(time: Tree): number {
-  const kept = time.getSync(CLOCK_KEY);
-  if (kept === undefined) return 0;
-  if (kept.length !== 8) throw foreign('a clock that is none');
-  return kept.readDoubleLE(0);
+function readClock(time: Tree): KeptClock {
+  const mark = time.getSync(CLOCK_KEY);
+  const anchor = time.getSync(ANCHOR_KEY);
+  if ((mark !== undefined && mark.length !== 8) || (anchor !== undefined && anchor.length !== 16))
+    throw foreign('a clock that is none');
+  return {
+    markMs: mark === undefined ? 0 : mark.readDoubleLE(0),
+    anchor:
+      anchor === undefined ? undefined : { storeMs: anchor.readDoubleLE(0), wallMs: anchor.readDoubleLE(8) },
+  };
 }
 
 function keyOf(keys: KvKeys): (key: Buffer) => Buffer | string {

@@ -39,8 +39,6 @@ export interface SetOptions extends TouchOptions {
 
 const LEVELS: readonly KvDurability[] = ['accepted', 'written', 'synced'];
 const SET_OPTIONS = ['ttlMs', 'expiresAt', 'durability', 'ifAbsent', 'ifPresent', 'ifVersion', 'keepTtl'];
-/** A time that has passed, and that is not 0. */
-const LONG_AGO_MS = 1;
 
 /**
  * The level that a write waits for.
@@ -65,7 +63,7 @@ export function setExpiry(core: KvCore, { ttlMs, expiresAt }: TouchOptions): num
     return nowMs + checkInteger('ttlMs', ttlMs, 1, Number.MAX_SAFE_INTEGER - nowMs);
   }
   if (expiresAt === undefined) return undefined;
-  return Math.max(LONG_AGO_MS, checkInteger('expiresAt', expiresAt, 0, Number.MAX_SAFE_INTEGER));
+  return core.clock.named(checkInteger('expiresAt', expiresAt, 0, Number.MAX_SAFE_INTEGER));
 }
 
 /** Sets a key, as `KvStore.set` does. */

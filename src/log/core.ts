@@ -78,7 +78,7 @@ export class LogCore {
   readonly #writer: Writer | undefined;
   readonly #source: ReaderSource;
   readonly #readers: Set<LogReader> = new Set();
-  #visibleWaiters: (() => void)[] = [];
+  readonly #visibleWaiters: Set<() => void> = new Set();
   #closing: Promise<void> | undefined;
   #poison: VarveError | undefined;
   #refreshing: Promise<void> | undefined;
@@ -423,9 +423,8 @@ export class LogCore {
   }
 
   #wakeReaders(): void {
-    const waiters = this.#visibleWaiters;
-    this.#visibleWaiters = [];
-    for (const wake of waiters) wake();
+    for (const wake of this.#visibleWaiters) wake();
+    this.#visibleWaiters.clear();
   }
 
   async #waitVisible(offset: number, signal: AbortSignal | undefined): Promise<void> {
@@ -435,7 +434,13 @@ export class LogCore {
       signal?.throwIfAborted();
       this.checkOpen();
       const waitMs = readOnly ? READ_ONLY_POLL_MS : SELDOM_MS;
-      await untilWoken(clock, waitMs, signal, (wake) => this.#visibleWaiters.push(wake));
+      let waiter: () => void = () => undefined;
+      await untilWoken(clock, waitMs, signal, (wake) => {
+        waiter = wake;
+        this.#visibleWaiters.add(wake);
+      });
+      // Who looks by itself now and then was woken by nobody else.
+      this.#visibleWaiters.delete(waiter);
       if (readOnly && this.#closing === undefined) await this.refresh();
     }
   }

@@ -188,6 +188,15 @@ export class Tree {
   }
 
   /**
+   * What the write-ahead log of all trees takes on the disk, in bytes.
+   *
+   * @internal
+   */
+  get walBytes(): number {
+    return this.#trees.wal.info().bytes;
+  }
+
+  /**
    * Whether writes wait in line, which even `latest` does not see.
    *
    * @internal

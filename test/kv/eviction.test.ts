@@ -84,3 +84,34 @@ describe('a store with maxBytes', () => {
     expect(await again.has('more')).toBe(true);
   });
 });
+
+test.each(['importLines', 'setMany'] as const)(
+  '%s makes room of other keys, and not of its own',
+  async (how) => {
+    const vfs = createMemoryVfs();
+    const options = { maxBytes, eviction: 'allkeys-lru' } as const;
+    const store = await kit.store(options, vfs);
+    const add = (from: number, count: number): Promise<unknown> => {
+      const keys = Array.from({ length: count }, (_, i) => keyAt(from + i));
+      if (how === 'setMany') return store.setMany(keys.map((key) => [key, value] as const));
+      return store.importLines(keys.map((key) => JSON.stringify({ key, value })));
+    };
+    await add(0, 15);
+    expect(await failureCode(add(10, 21))).toBe('NO_SPACE');
+    // Nothing has happened, and what is known of the keys is right.
+    expect(await store.count()).toBe(15);
+    expect((await store.stats()).usedBytes).toBe(1500);
+    await add(10, 20);
+    expect([...store.keys()]).toEqual(Array.from({ length: 20 }, (_, i) => keyAt(10 + i)));
+    expect((await store.stats()).usedBytes).toBe(2000);
+    // Of two for one key the last counts, also for the room.
+    await store.setMany([
+      ['k', 'v'.repeat(1999)],
+      ...Array.from({ length: 19 }, (_, i) => [keyAt(10 + i), value] as const),
+      ['k', 'v'],
+    ]);
+    expect((await store.stats()).usedBytes).toBe(1902);
+    await kit.end();
+    expect((await (await kit.store(options, vfs)).stats()).usedBytes).toBe(1902);
+  },
+);

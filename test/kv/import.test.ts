@@ -88,3 +88,23 @@ test('an import that has happened is finished after a crash, and one that has no
   expect([...new Set(found.filter((keys) => keys > 1))]).toEqual([COUNT + 1]);
   expect(found).toContain(1);
 });
+
+test('an import is refused where a line is no text, no UTF-8, or no Base64, and says which', async () => {
+  const db = await kit.open();
+  const store = await db.kv('s', { values: 'utf8' });
+  const refused: [unknown, RegExp][] = [
+    [undefined, /^lines must be an iterable of strings, not undefined$/],
+    ['{"key":"a","value":"b"}', /^lines must be an iterable of strings, not string$/],
+    [[5], /^line 1: it must be a string, not number$/],
+    [['', '{"key":"a","valueBase64":"/wA="}'], /^line 2: it has a value that is no UTF-8$/],
+    [['{"key":"a\\ud800","value":"b"}'], /^line 1: it has half of a surrogate pair/],
+    [['{"key":"a","value":"\\udc00"}'], /^line 1: it has half of a surrogate pair/],
+    [['{"keyBase64":"A","value":"b"}'], /^line 1: it has Base64 that is none$/],
+    [['{"keyBase64":"AB==","value":"b"}'], /^line 1: it has Base64 that is none$/],
+  ];
+  for (const [lines, message] of refused)
+    await expect(store.importLines(lines as string[])).rejects.toThrow(message);
+  expect(await store.count()).toBe(0);
+  expect(await store.importLines(['{"keyBase64":"YQ","valueBase64":"YmM="}'])).toBe(1);
+  expect(store.getSync('a')).toBe('bc');
+});
