@@ -15,6 +15,7 @@ import type { FramedBatch } from './foreign.ts';
 import { Group } from './group.ts';
 import type { ResolvedLogOptions } from './options.ts';
 
+const OWNER = 'write buffer';
 /** Records that share one look at the clock, within one turn. */
 const STAMP_USES_MAX = 64;
 
@@ -208,8 +209,10 @@ export class Intake {
   }
 
   #allocateGroup(room: number): Group | undefined {
+    const { slabs } = this.#memory;
     const bytes = Math.max(room, this.#options.bufferBytes);
-    const slab = this.#memory.slabs.tryAllocate(bytes, 'write buffer');
+    // Where memory is short, groups have few records: who waits for them may be who gives memory back.
+    const slab = slabs.tryAllocate(bytes, OWNER) ?? slabs.tryAllocate(room, OWNER);
     return slab === undefined ? undefined : new Group(this.nextOffset, slab.address, slab);
   }
 

@@ -14,7 +14,7 @@ import { isVarveError, VarveError } from '../errors.ts';
 import type { Log } from '../log/log.ts';
 import { checkIntervalOf } from './compaction/strategy.ts';
 import type { Memtable } from './memtable.ts';
-import type { Relief } from './relief.ts';
+import type { Relief } from './stalls.ts';
 import type { TreeCore } from './tree-core.ts';
 
 const RETRY_MS = 500;
@@ -26,6 +26,8 @@ export interface BackgroundParts {
   /** Nothing is written then. */
   readOnly: boolean;
   trees: () => readonly TreeCore[];
+  /** How many iterators are open. */
+  iterators: () => number;
   /** Writes a memtable to a table and publishes that; undefined where it has become empty. */
   flush: (tree: TreeCore, memtable: Memtable) => Promise<void>;
   /** Merges tables of a tree where it has too many; false where there is nothing to do. */
@@ -121,6 +123,10 @@ export class Background implements Relief {
   /** Why tables cannot be merged at the moment. */
   get compactionFailure(): VarveError | undefined {
     return this.#compactionFailure;
+  }
+
+  get iterators(): number {
+    return this.#parts.iterators();
   }
 
   get isCompacting(): boolean {

@@ -18,7 +18,7 @@ import type { Memtable } from './memtable.ts';
 import { type MergeSource, RunSource } from './merge-source.ts';
 import { KEY_BYTES_MAX } from './operations.ts';
 import { PageMerge } from './page-merge.ts';
-import { type Fragment, newestFragments, type RangeTombstone } from './range-tombstones.ts';
+import { type Fragment, fragmentsBetween } from './range-tombstones.ts';
 import { sequenceOf, type TreeSnapshot } from './snapshot.ts';
 import type { SlabSource } from './spare-slabs.ts';
 import { TableCursor } from './table/cursor.ts';
@@ -83,7 +83,6 @@ const FIRST_PAGE_ENTRIES = 16;
 const PAGE_ENTRIES_MAX = 4096;
 const RANGE_OPTIONS = ['gt', 'gte', 'lt', 'lte', 'prefix', 'reverse', 'limit', 'snapshot', 'tags'];
 const NO_PAGE: Buffer = Buffer.alloc(0);
-const NO_FRAGMENTS: readonly Fragment[] = [];
 const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
 /**
@@ -255,7 +254,7 @@ export class TreeIterator<T> implements IterableIterator<T, undefined, undefined
       this.#held.addSources(memory, spares, sources, { lower, upper, tags: this.#range.tags });
       const options = {
         snapshot: this.#range.snapshot,
-        fragments: this.#held.fragments,
+        fragments: fragmentsBetween(this.#held.fragments, lower, upper),
         backward: this.#range.isBackward,
         lower,
         upper,
@@ -286,16 +285,11 @@ class Held {
   readonly #memtables: Memtable[];
   readonly #version: Version;
 
-  constructor({ active, frozen, version }: TreeCore, snapshot: number) {
+  constructor({ active, frozen, version, ranges }: TreeCore, snapshot: number) {
     this.#version = version.hold();
     this.#memtables = [active.hold()];
     for (const memtable of frozen) this.#memtables.push(memtable.hold());
-    const deletions: RangeTombstone[] = [];
-    for (const memtable of this.#memtables) {
-      if (memtable.rangeCount > 0) deletions.push(...memtable.rangeDeletions());
-    }
-    if (version.rangeTombstones.length > 0) deletions.push(...version.rangeTombstones);
-    this.fragments = deletions.length === 0 ? NO_FRAGMENTS : newestFragments(deletions, snapshot);
+    this.fragments = ranges.of([...frozen, active], version, snapshot);
   }
 
   /**

@@ -19,6 +19,8 @@ export class LookupView {
   #slab: Slab | undefined;
   /** What it was written of. */
   #active: Memtable | undefined;
+  /** Where the active one is, which moves when the first is written to it. */
+  #address = 0;
   #frozen = 0;
   #version: Version | undefined;
 
@@ -35,7 +37,7 @@ export class LookupView {
    */
   of(active: Memtable, frozen: readonly Memtable[], version: Version): number {
     const isSame = this.#version === version && this.#active === active && this.#frozen === frozen.length;
-    if (isSame) return (this.#slab as Slab).address;
+    if (isSame && this.#address === active.address) return (this.#slab as Slab).address;
     return this.#write(active, frozen, version);
   }
 
@@ -80,6 +82,7 @@ export class LookupView {
     }
     i32[(view + lookup.VIEW_COUNTERS) >> 2] = this.#counters;
     this.#active = active;
+    this.#address = active.address;
     this.#frozen = frozen.length;
     this.#version = version;
     return view;

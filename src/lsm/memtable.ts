@@ -6,7 +6,8 @@
  *     slab 0:  | descriptor, 128 bytes | deletions of ranges, u32 each | slots of the index |
  *     chunks:  | cell | cell | ...       the first of 64 KiB, each twice as large as the one before, up to 1 MiB
  *
- * It knows nothing of the disk. Whoever uses it holds it: its memory goes when nobody does any more.
+ * One that nothing was written to has no memory: all of them share a descriptor (`MemtableArea`), so that a tree can
+ * always begin another. It knows nothing of the disk. Whoever uses it holds it: its memory goes when nobody does any more.
  *
  * @module
  */
@@ -62,13 +63,38 @@ assert(
   'what a memtable begins with takes the smallest slab',
 );
 
+/** What the memtables of a database share. */
+export class MemtableArea {
+  readonly memory: Memory;
+  /** Shared memory that memtables hold, but for their runs: also of those that were written to tables but are read. */
+  heldBytes = 0;
+  readonly #empty: Slab;
+
+  /** @throws VarveError `NO_MEMORY` */
+  constructor(memory: Memory) {
+    this.memory = memory;
+    this.#empty = memory.slabs.allocate(SLAB_BYTES_MIN, OWNER);
+    clearDescriptor(memory, this.empty);
+  }
+
+  /** The descriptor of memtables that nothing was written to. */
+  get empty(): number {
+    return this.#empty.address;
+  }
+
+  release(): void {
+    this.#empty.release();
+  }
+}
+
 export class Memtable {
-  /** Of its descriptor. */
-  readonly address: number;
+  /** Of its descriptor: another one from the first `reserve` on. */
+  address: number;
   /** Number of the tree that it is of. */
   readonly tree: number;
+  readonly #area: MemtableArea;
   readonly #memory: Memory;
-  readonly #base: Slab;
+  #base: Slab | undefined;
   readonly #runs: SortedRuns;
   #slots: Slab | undefined;
   #slotCount = FIRST_SLOTS;
@@ -80,23 +106,14 @@ export class Memtable {
   /** Bytes of cells in the chunks before the last. */
   #closedBytes = 0;
   #holders = 1;
-  #bytes: number;
+  #bytes = 0;
 
-  private constructor(memory: Memory, tree: number, base: Slab) {
-    this.#memory = memory;
+  constructor(area: MemtableArea, tree: number) {
+    this.#area = area;
+    this.#memory = area.memory;
     this.tree = tree;
-    this.#base = base;
-    this.#bytes = base.bytes;
-    this.address = base.address;
-    this.#runs = new SortedRuns(memory);
-    this.#clear();
-    this.#set(MEMTABLE_ARENA_NEXT, 0);
-  }
-
-  /** Makes one; undefined where there is no memory. */
-  static create(memory: Memory, tree: number): Memtable | undefined {
-    const base = memory.slabs.tryAllocate(SLAB_BYTES_MIN, OWNER);
-    return base === undefined ? undefined : new Memtable(memory, tree, base);
+    this.address = area.empty;
+    this.#runs = new SortedRuns(area.memory);
   }
 
   /** Cells, also those that count no more. */
@@ -159,6 +176,7 @@ export class Memtable {
    * @returns false where there is no memory for it; nothing is lost then
    */
   reserve(bytes: number, cells: number, ranges: number): boolean {
+    if (this.#base === undefined && !this.#begin()) return false;
     const isRoom = this.#field(MEMTABLE_ARENA_NEXT) + bytes <= this.#limit;
     if (!isRoom && !this.#addChunk(bytes)) return false;
     if (this.#field(MEMTABLE_KEYS) + cells > this.#slotCount * LOAD_MAX && !this.#growIndex(cells))
@@ -166,11 +184,11 @@ export class Memtable {
     return this.rangeCount + ranges <= this.#rangeRoom || this.#growRanges(ranges);
   }
 
-  /** Writes the addresses of its deletions of ranges, in the order in which they came, into plain memory. */
-  rangeDeletions(): RangeDeletion[] {
+  /** Copies of its deletions of ranges, in the order in which they came, without the first of them. */
+  rangeDeletions(from = 0): RangeDeletion[] {
     const { i32, data } = this.#memory;
-    const first = this.#field(MEMTABLE_RANGES) >> 2;
-    return Array.from({ length: this.rangeCount }, (_, i) => {
+    const first = (this.#field(MEMTABLE_RANGES) >> 2) + from;
+    return Array.from({ length: this.rangeCount - from }, (_, i) => {
       const cell = i32[first + i] as number;
       const keyLength = data.getUint16(cell + CELL_KEY_LENGTH, true);
       const key = cell + CELL_KEY;
@@ -223,18 +241,34 @@ export class Memtable {
     this.#chunks = [];
     this.#slots?.release();
     this.#ranges?.release();
-    this.#base.release();
+    this.#base?.release();
+    this.#took(-this.#bytes);
+  }
+
+  #begin(): boolean {
+    const base = this.#memory.slabs.tryAllocateSparingly(SLAB_BYTES_MIN, OWNER);
+    if (base === undefined) return false;
+    this.#base = base;
+    this.address = base.address;
+    clearDescriptor(this.#memory, this.address);
+    this.#took(base.bytes);
+    return true;
+  }
+
+  #took(bytes: number): void {
+    this.#bytes += bytes;
+    this.#area.heldBytes += bytes;
   }
 
   #addChunk(bytes: number): boolean {
     const wanted = FIRST_CHUNK_BYTES * 2 ** Math.min(this.#chunks.length, 10);
     const size = Math.max(Math.min(wanted, CHUNK_BYTES_MAX), bytes + SLACK_BYTES);
-    const slab = this.#memory.slabs.tryAllocate(size, OWNER);
+    const slab = this.#memory.slabs.tryAllocateSparingly(size, OWNER);
     if (slab === undefined) return false;
     this.#closedBytes = this.usedBytes;
     this.#closeChunk();
     this.#chunks.push({ slab, end: slab.address });
-    this.#bytes += slab.bytes;
+    this.#took(slab.bytes);
     this.#set(MEMTABLE_ARENA_NEXT, slab.address);
     this.#limit = slab.address + slab.bytes - SLACK_BYTES;
     return true;
@@ -250,7 +284,7 @@ export class Memtable {
     const { memory, old, count } = { memory: this.#memory, old: this.#slots, count: this.#slotCount };
     const needed = (this.#field(MEMTABLE_KEYS) + cells) / LOAD_MAX;
     const larger = 2 ** Math.ceil(Math.log2(Math.max(needed, count * 2)));
-    const slab = memory.slabs.tryAllocate(larger * SLOT_BYTES, OWNER);
+    const slab = memory.slabs.tryAllocateSparingly(larger * SLOT_BYTES, OWNER);
     if (slab === undefined) return false;
     memory.u8.fill(0, slab.address, slab.address + larger * SLOT_BYTES);
     const before = this.#field(MEMTABLE_SLOTS);
@@ -259,7 +293,7 @@ export class Memtable {
     memory.kernels.growMemtable(before, count, this.address);
     this.#slots = slab;
     this.#slotCount = larger;
-    this.#bytes += slab.bytes - (old?.bytes ?? 0);
+    this.#took(slab.bytes - (old?.bytes ?? 0));
     old?.release();
     return true;
   }
@@ -267,12 +301,12 @@ export class Memtable {
   #growRanges(ranges: number): boolean {
     const { u8, slabs } = this.#memory;
     const count = this.rangeCount;
-    const slab = slabs.tryAllocate(Math.max(count + ranges, this.#rangeRoom * 2) * 4, OWNER);
+    const slab = slabs.tryAllocateSparingly(Math.max(count + ranges, this.#rangeRoom * 2) * 4, OWNER);
     if (slab === undefined) return false;
     const before = this.#field(MEMTABLE_RANGES);
     u8.copyWithin(slab.address, before, before + count * 4);
     this.#set(MEMTABLE_RANGES, slab.address);
-    this.#bytes += slab.bytes - (this.#ranges?.bytes ?? 0);
+    this.#took(slab.bytes - (this.#ranges?.bytes ?? 0));
     this.#ranges?.release();
     this.#ranges = slab;
     this.#rangeRoom = slab.bytes / 4;
@@ -281,18 +315,15 @@ export class Memtable {
 
   /** Clears its index and what it counts; its cells stay where they are. */
   #clear(): void {
-    const { u8, data } = this.#memory;
     const next = this.#field(MEMTABLE_ARENA_NEXT);
-    u8.fill(0, this.address, this.address + MEMTABLE_BYTES);
+    clearDescriptor(this.#memory, this.address);
     this.#set(MEMTABLE_ARENA_NEXT, next);
-    const ranges = this.address + DESCRIPTOR_BYTES;
-    const slots = this.#slots?.address ?? ranges + FIRST_RANGES * 4;
-    this.#set(MEMTABLE_RANGES, this.#ranges?.address ?? ranges);
-    this.#set(MEMTABLE_SLOTS, slots);
+    if (this.#ranges !== undefined) this.#set(MEMTABLE_RANGES, this.#ranges.address);
+    const slots = this.#slots;
+    if (slots === undefined) return;
+    this.#set(MEMTABLE_SLOTS, slots.address);
     this.#set(MEMTABLE_SLOT_MASK, this.#slotCount - 1);
-    u8.fill(0, slots, slots + this.#slotCount * SLOT_BYTES);
-    data.setFloat64(this.address + MEMTABLE_FIRST_SEQUENCE, -1, true);
-    data.setFloat64(this.address + MEMTABLE_LAST_SEQUENCE, -1, true);
+    this.#memory.u8.fill(0, slots.address, slots.address + this.#slotCount * SLOT_BYTES);
   }
 
   #field(offset: number): number {
@@ -306,4 +337,15 @@ export class Memtable {
   #double(offset: number): number {
     return this.#memory.f64[(this.address + offset) >> 3] as number;
   }
+}
+
+/** Makes a descriptor that counts nothing, with an index of its own behind it. */
+function clearDescriptor({ u8, i32, f64 }: Memory, address: number): void {
+  u8.fill(0, address, address + SLAB_BYTES_MIN);
+  const ranges = address + DESCRIPTOR_BYTES;
+  i32[(address + MEMTABLE_RANGES) >> 2] = ranges;
+  i32[(address + MEMTABLE_SLOTS) >> 2] = ranges + FIRST_RANGES * 4;
+  i32[(address + MEMTABLE_SLOT_MASK) >> 2] = FIRST_SLOTS - 1;
+  f64[(address + MEMTABLE_FIRST_SEQUENCE) >> 3] = -1;
+  f64[(address + MEMTABLE_LAST_SEQUENCE) >> 3] = -1;
 }

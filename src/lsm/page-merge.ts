@@ -178,7 +178,7 @@ export class PageMerge {
   }
 
   #grow(bytes: number, most: number): void {
-    const larger = this.#memory.slabs.allocate(bytes + 64, OWNER);
+    const larger = this.#memory.slabs.allocateSparingly(bytes + 64, OWNER);
     this.#larger?.release();
     this.#larger = larger;
     this.#page = larger.address;

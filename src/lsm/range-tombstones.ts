@@ -133,12 +133,51 @@ function popNewest(heap: RangeTombstone[]): void {
   heap[at] = last;
 }
 
-/**
- * The newest deletion that covers a key and that a snapshot sees; -1 where there is none.
- *
- * @param fragments in order
- */
-export function coveringSequence(fragments: readonly Fragment[], key: Uint8Array, snapshot: number): number {
+/** Puts a deletion that is the newest of all into fragments of which each has only the newest one. */
+export function coverFragments(fragments: Fragment[], { start, end, sequence }: RangeTombstone): void {
+  if (Buffer.compare(start, end) >= 0) return;
+  const from = firstEndingBehind(fragments, start);
+  let to = from;
+  while (to < fragments.length && Buffer.compare((fragments[to] as Fragment).start, end) < 0) to++;
+  const between: Fragment[] = [{ start, end, sequences: [sequence] }];
+  const [first, last] = [fragments[from], fragments[to - 1]];
+  if (to > from && first !== undefined && Buffer.compare(first.start, start) < 0)
+    between.unshift({ ...first, end: start });
+  if (to > from && last !== undefined && Buffer.compare(last.end, end) > 0)
+    between.push({ ...last, start: end });
+  fragments.splice(from, to - from, ...between);
+}
+
+/** Those of the deletions that anybody can tell from the others: of those between two snapshots the newest. */
+export function neededTombstones(
+  tombstones: readonly RangeTombstone[],
+  snapshots: readonly number[],
+): RangeTombstone[] {
+  const needed: RangeTombstone[] = [];
+  let seen = -1;
+  for (const snapshot of [...snapshots, Number.POSITIVE_INFINITY]) {
+    const between = tombstones.filter(({ sequence }) => sequence >= seen && sequence < snapshot);
+    for (const { start, end, sequences } of newestFragments(between, snapshot))
+      for (const sequence of sequences) needed.push({ start, end, sequence });
+    seen = snapshot;
+  }
+  return needed;
+}
+
+/** The fragments that may have keys of a range. */
+export function fragmentsBetween(
+  fragments: readonly Fragment[],
+  lower: Uint8Array | undefined,
+  upper: Uint8Array | undefined,
+): readonly Fragment[] {
+  if (fragments.length === 0 || (lower === undefined && upper === undefined)) return fragments;
+  const from = lower === undefined ? 0 : firstEndingBehind(fragments, lower);
+  const to = upper === undefined ? fragments.length : firstEndingBehind(fragments, upper) + 1;
+  return fragments.slice(from, to);
+}
+
+/** The number of the first fragment that ends behind a key; how many there are, where none does. */
+function firstEndingBehind(fragments: readonly Fragment[], key: Uint8Array): number {
   let low = 0;
   let high = fragments.length;
   while (low < high) {
@@ -146,7 +185,16 @@ export function coveringSequence(fragments: readonly Fragment[], key: Uint8Array
     if (Buffer.compare((fragments[middle] as Fragment).end, key) <= 0) low = middle + 1;
     else high = middle;
   }
-  const fragment = fragments[low];
+  return low;
+}
+
+/**
+ * The newest deletion that covers a key and that a snapshot sees; -1 where there is none.
+ *
+ * @param fragments in order
+ */
+export function coveringSequence(fragments: readonly Fragment[], key: Uint8Array, snapshot: number): number {
+  const fragment = fragments[firstEndingBehind(fragments, key)];
   if (fragment === undefined || Buffer.compare(fragment.start, key) > 0) return -1;
   return fragment.sequences.find((sequence) => sequence < snapshot) ?? -1;
 }

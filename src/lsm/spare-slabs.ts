@@ -49,7 +49,7 @@ export class SpareSlabs implements SlabSource {
       if (last !== slab) kept[i] = last;
       return slab;
     }
-    return this.#memory.slabs.allocate(bytes, owner);
+    return this.#memory.slabs.allocateSparingly(bytes, owner);
   }
 
   give(slab: Slab): void {

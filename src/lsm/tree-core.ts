@@ -12,10 +12,12 @@ import type { Memory } from '../memory/memory.ts';
 import { backlogOf } from './compaction/strategy.ts';
 import type { DropSource } from './drop-options.ts';
 import { LookupView } from './lookup-view.ts';
-import { Memtable } from './memtable.ts';
+import { Memtable, type MemtableArea } from './memtable.ts';
+import { bufferBytesOf } from './table/output-bytes.ts';
 import { endsBefore, type TableFile } from './table/table-file.ts';
 import type { WriteOptions } from './table/writer.ts';
 import { type StoredTreeOptions, writeOptionsOf } from './tree-options.ts';
+import { TreeRanges } from './tree-ranges.ts';
 import { findTable, type Table, type Version, type VersionChange } from './version.ts';
 
 /** Deletions of ranges are looked through one by one: with so many of them, a memtable is full. */
@@ -57,28 +59,31 @@ export class TreeCore {
     compactionWrittenBytes: 0,
     droppedEntries: 0,
   };
+  /** Its deleted ranges, for whoever reads in order. */
+  readonly ranges: TreeRanges = new TreeRanges();
+  readonly #area: MemtableArea;
   readonly #memory: Memory;
   readonly #view: LookupView;
 
   /** @param counters where lookups are counted */
   constructor(
-    memory: Memory,
+    area: MemtableArea,
     counters: number,
     id: number,
     name: string,
     directory: string,
     options: StoredTreeOptions,
-    active: Memtable,
     version: Version,
     flushed: number,
   ) {
-    this.#memory = memory;
-    this.#view = new LookupView(memory, counters);
+    this.#area = area;
+    this.#memory = area.memory;
+    this.#view = new LookupView(area.memory, counters);
     this.id = id;
     this.name = name;
     this.directory = directory;
     this.options = options;
-    this.active = active;
+    this.active = new Memtable(area, id);
     this.version = version;
     this.backlog = backlogOf(version.levels, options.strategy);
     this.flushed = flushed;
@@ -92,7 +97,8 @@ export class TreeCore {
 
   /** How its tables are written. */
   get writeOptions(): WriteOptions {
-    return writeOptionsOf(this.options);
+    const bufferBytes = bufferBytesOf(this.#memory.slabs.budgetBytes);
+    return { ...writeOptionsOf(this.options), bufferBytes };
   }
 
   /** Notes what a merge has read and written. */
@@ -118,19 +124,17 @@ export class TreeCore {
     return active.usedBytes + bytes > this.options.memtableBytes || active.rangeCount >= RANGES_MAX;
   }
 
-  /** Freezes the active memtable and begins another; false where there is no memory. */
-  rotate(): boolean {
-    const next = Memtable.create(this.#memory, this.id);
-    if (next === undefined) return false;
+  /** Freezes the active memtable and begins another. */
+  rotate(): void {
     this.frozen.push(this.active);
-    this.active = next;
-    return true;
+    this.active = new Memtable(this.#area, this.id);
   }
 
   /** Forgets writes from a sequence number on, whose record could not be written. */
   forget(sequence: number): void {
     for (const memtable of this.frozen) memtable.forget(sequence);
     this.active.forget(sequence);
+    this.ranges.forget();
   }
 
   /** Publishes a version. */

@@ -1,7 +1,7 @@
 /** What can be told about a tree at one moment. */
 
 import type { LogMetricsSnapshot } from '../log/metrics.ts';
-import type { StallCounts } from './relief.ts';
+import type { StallCounts } from './stalls.ts';
 import type { BlockCacheMetrics } from './table/block-cache.ts';
 import type { TreeCore, WorkCounts } from './tree-core.ts';
 import type { Trees } from './trees.ts';

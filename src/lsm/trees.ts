@@ -24,7 +24,7 @@ import { sourceOf } from './drop-options.ts';
 import { flushMemtable } from './flush.ts';
 import { Manifest } from './manifest.ts';
 import type { TreeRecord } from './manifest-state.ts';
-import { Memtable } from './memtable.ts';
+import { MemtableArea } from './memtable.ts';
 import { OpenIterators } from './open-iterators.ts';
 import { OperationsEncoder } from './operations.ts';
 import { ReadScratch } from './read-scratch.ts';
@@ -76,6 +76,7 @@ export class Trees implements SharedParts {
   /** Encodes operations that are written one by one. */
   readonly encoder: OperationsEncoder = new OperationsEncoder();
   readonly scratch: ReadScratch;
+  readonly #memtables: MemtableArea;
   readonly tables: Tables;
   readonly cache: BlockCache;
   /** For iterators. */
@@ -97,6 +98,7 @@ export class Trees implements SharedParts {
     this.parts = parts;
     this.wal = wal;
     this.manifest = manifest;
+    this.#memtables = new MemtableArea(memory);
     this.cache = new BlockCache(memory, Math.floor(memory.slabs.budgetBytes * CACHE_SHARE));
     this.spares = new SpareSlabs(memory);
     this.tables = new Tables({ vfs, memory, cache: this.cache });
@@ -105,6 +107,7 @@ export class Trees implements SharedParts {
       wal,
       readOnly: parts.readOnly,
       trees: () => this.#list,
+      iterators: () => this.iterators.size,
       flush: (tree, memtable) => flushMemtable(this, tree, memtable),
       compact: (tree) => compactTree(this, tree),
       trim: () => this.#trim(),
@@ -112,7 +115,7 @@ export class Trees implements SharedParts {
       onFatal: (error) => this.writer.refuse(error),
     });
     this.writer = new TreeWriter(
-      memory,
+      this.#memtables,
       clock,
       wal,
       ownLevel(resolveSyncPolicy(parts.sync)),
@@ -276,17 +279,17 @@ export class Trees implements SharedParts {
 
   /** @throws VarveError `NO_MEMORY` */
   #add(id: number, name: string, options: StoredTreeOptions, version: Version, flushed: number): TreeCore {
-    const { memory, directory } = this.parts;
-    const active = Memtable.create(memory, id);
-    if (active === undefined) {
-      version.release();
-      throw new VarveError('NO_MEMORY', `there is no memory left for the tree ${name}`);
+    const path = joinPath(this.parts.directory, TREES_DIRECTORY, name);
+    const { counters } = this.cache;
+    const core = new TreeCore(this.#memtables, counters, id, name, path, options, version, flushed);
+    try {
+      this.writer.add(core);
+    } catch (error) {
+      core.release();
+      throw error;
     }
-    const path = joinPath(directory, TREES_DIRECTORY, name);
-    const core = new TreeCore(memory, this.cache.counters, id, name, path, options, active, version, flushed);
     this.#cores.set(name, core);
     this.#list = [...this.#list, core];
-    this.writer.add(core);
     return core;
   }
 
@@ -298,8 +301,9 @@ export class Trees implements SharedParts {
     for (const record of records) await this.#openTree(record, numbers, isStrict);
     if (this.#list.length === 0) await this.#checkEmpty();
     const makeRoom = async (tree: TreeCore): Promise<boolean> => {
-      if (!this.writer.rotate(tree)) return false;
-      if (!readOnly) await this.background.flushed(tree);
+      const frozen = this.writer.rotate(tree) ? tree : this.writer.rotateLargest();
+      if (frozen === undefined) return false;
+      if (!readOnly) await this.background.flushed(frozen);
       return true;
     };
     await replay({ memory, wal: this.wal, writer: this.writer, trees: this.#list, makeRoom });
@@ -404,6 +408,7 @@ export class Trees implements SharedParts {
 
   async #release(): Promise<void> {
     for (const core of this.#list) core.release();
+    this.#memtables.release();
     this.#dropReserve();
     this.writer.release();
     this.scratch.release();

@@ -13,7 +13,7 @@
 
 import { assert } from '../assert.ts';
 import type { Clock } from '../clock.ts';
-import { isVarveError, VarveError } from '../errors.ts';
+import { isVarveError, type VarveError } from '../errors.ts';
 import { SLAB_BYTES_MIN } from '../limits.ts';
 import type { Log } from '../log/log.ts';
 import type { Durability } from '../log/sync-policy.ts';
@@ -29,9 +29,10 @@ import {
 } from '../memory/lsm-layout.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Slab } from '../memory/slabs.ts';
+import type { MemtableArea } from './memtable.ts';
 import { brokenOperations } from './operations.ts';
 import { Queue } from './queue.ts';
-import type { Relief, StallCounts } from './relief.ts';
+import { noMemoryForWrites, type Relief, type StallCounts } from './stalls.ts';
 import type { TreeCore } from './tree-core.ts';
 
 /** Frozen memtables of one tree at which its writers stop. */
@@ -59,6 +60,7 @@ type Obstacle = 'flush' | 'memory' | 'log';
 
 export class TreeWriter {
   readonly stalls: StallCounts = { slowed: 0, stopped: 0, stoppedMs: 0 };
+  readonly #area: MemtableArea;
   readonly #memory: Memory;
   readonly #clock: Clock;
   readonly #wal: Log;
@@ -82,8 +84,10 @@ export class TreeWriter {
   readonly #told: WeakSet<object> = new WeakSet();
 
   /** @throws VarveError `NO_MEMORY` */
-  constructor(memory: Memory, clock: Clock, wal: Log, ownLevel: Durability, relief: Relief) {
+  constructor(area: MemtableArea, clock: Clock, wal: Log, ownLevel: Durability, relief: Relief) {
+    const { memory } = area;
     this.#ownLevel = ownLevel;
+    this.#area = area;
     this.#memory = memory;
     this.#clock = clock;
     this.#wal = wal;
@@ -171,12 +175,19 @@ export class TreeWriter {
     return new Promise((resolve) => this.#onEmpty.push(resolve));
   }
 
-  /** Freezes the active memtable of a tree; false where it is empty, or there is no memory. */
+  /** Freezes the active memtable of a tree; false where it is empty. */
   rotate(tree: TreeCore): boolean {
-    if (tree.active.isEmpty || !tree.rotate()) return false;
+    if (tree.active.isEmpty) return false;
+    tree.rotate();
     this.#retarget(this.#trees.indexOf(tree), tree);
     this.#relief.kick();
     return true;
+  }
+
+  /** Freezes the largest of the active memtables; undefined where all are empty. */
+  rotateLargest(): TreeCore | undefined {
+    const largest = this.#trees.reduce((a, b) => (b.active.bytes > a.active.bytes ? b : a));
+    return this.rotate(largest) ? largest : undefined;
   }
 
   /** Something has changed: whoever waits may look again. */
@@ -228,7 +239,7 @@ export class TreeWriter {
       const tree = trees[index] as TreeCore;
       if (tree.isFull(this.#need(index, TARGET_NEED_BYTES))) {
         if (tree.frozen.length >= FROZEN_MAX) return 'flush';
-        if (!this.rotate(tree)) return 'memory';
+        this.rotate(tree);
       }
       if (!this.#hasRoom(index, tree)) return 'memory';
     }
@@ -242,11 +253,15 @@ export class TreeWriter {
   }
 
   #hasRoom(index: number, tree: TreeCore): boolean {
-    return tree.active.reserve(
+    const { active } = tree;
+    const { address } = active;
+    const hasRoom = active.reserve(
       this.#need(index, TARGET_NEED_BYTES),
       this.#need(index, TARGET_NEED_CELLS),
       this.#need(index, TARGET_NEED_RANGES),
     );
+    if (active.address !== address) this.#retarget(index, tree);
+    return hasRoom;
   }
 
   #need(index: number, field: number): number {
@@ -298,7 +313,10 @@ export class TreeWriter {
     return sequence;
   }
 
+  /** Whether the next thing that happens may be that writers have to stop. */
   #isSlow(): boolean {
+    const { failure } = this.#relief;
+    if (failure === undefined && this.#trees.some(({ frozen }) => frozen.length >= FROZEN_MAX)) return true;
     if (!this.#relief.isCompacting) return false;
     for (const { backlog } of this.#trees) if (backlog >= SLOW_TABLES) return true;
     return false;
@@ -362,7 +380,8 @@ export class TreeWriter {
         if (!this.wasTold(error)) throw error;
       });
     } else {
-      if (this.#relief.failure !== undefined) throw this.#relief.failure;
+      const { failure } = this.#relief;
+      if (failure !== undefined) throw failure.code === 'NO_MEMORY' ? this.#noMemory(failure) : failure;
       if (obstacle === 'memory') this.#relieve();
       await this.#relief.changed();
     }
@@ -373,20 +392,16 @@ export class TreeWriter {
   #relieve(): void {
     const isOnItsWay = this.#trees.some(({ frozen }) => frozen.length > 0);
     if (isOnItsWay) return;
-    const largest = this.#trees.reduce((a, b) => (b.active.bytes > a.active.bytes ? b : a));
-    if (!this.rotate(largest)) {
-      throw new VarveError(
-        'NO_MEMORY',
-        'there is no memory left for memtables, and none that could be emptied',
-      );
-    }
+    if (this.rotateLargest() === undefined) throw this.#noMemory();
   }
 
-  /** Whether memtables have as much memory as they may. */
+  #noMemory(cause?: VarveError): VarveError {
+    return noMemoryForWrites(this.#area, this.#trees, this.#relief.iterators, cause);
+  }
+
+  /** Whether memtables have as much memory as they may, also those that are kept by iterators alone. */
   #isOverBudget(): boolean {
-    let bytes = 0;
-    for (const tree of this.#trees) bytes += tree.memtableBytes;
-    return bytes > this.#memory.slabs.budgetBytes * MEMTABLE_SHARE;
+    return this.#area.heldBytes > this.#memory.slabs.budgetBytes * MEMTABLE_SHARE;
   }
 
   /** Gives back what a large batch has needed. */

@@ -16,6 +16,10 @@ import { SLAB_BYTES_MAX, SLAB_BYTES_MIN } from '../limits.ts';
 const NONE = -1;
 const ORDER_MAX: number = Math.log2(SLAB_BYTES_MAX / SLAB_BYTES_MIN);
 
+/** What is left to those who give memory back by what they do: a share of all, and the most that it is. */
+const KEPT_SHARE = 1 / 8;
+const KEPT_BYTES_MAX: number = 8 * 1024 * 1024;
+
 /** A piece of the shared memory that is somebody's until `release`. */
 export class Slab {
   /** First byte, in the shared memory. */
@@ -53,6 +57,7 @@ export class SlabAllocator {
   /** Bytes that can be handed out. */
   readonly budgetBytes: number;
   readonly #base: number;
+  readonly #keptBytes: number;
   /** Order of the free block that starts at a unit, or NONE. */
   readonly #freeOrder: Int8Array;
   readonly #next: Int32Array;
@@ -73,6 +78,7 @@ export class SlabAllocator {
     const units = Math.floor(bytes / SLAB_BYTES_MIN);
     this.#base = base;
     this.budgetBytes = units * SLAB_BYTES_MIN;
+    this.#keptBytes = Math.min(KEPT_BYTES_MAX, Math.floor(this.budgetBytes * KEPT_SHARE));
     this.#freeOrder = new Int8Array(units).fill(NONE);
     this.#next = new Int32Array(units);
     this.#previous = new Int32Array(units);
@@ -111,7 +117,7 @@ export class SlabAllocator {
 
   /** Like `allocate`, but returns undefined where there is no room. */
   tryAllocate(bytes: number, owner: string): Slab | undefined {
-    const order = Math.max(0, Math.ceil(Math.log2(bytes / SLAB_BYTES_MIN)));
+    const order = orderOf(bytes);
     if (order > ORDER_MAX) return undefined;
     let unit = this.#pop(order);
     if (unit === NONE) unit = this.#reclaim(order);
@@ -120,6 +126,28 @@ export class SlabAllocator {
     this.#inUseBytes += slab.bytes;
     this.#live.add(slab);
     return slab;
+  }
+
+  /**
+   * Like `allocate`, for those who hold what they take until somebody else is done with it: a share of the memory is
+   * left to those who can give some back only if they get some first.
+   *
+   * @throws VarveError `NO_MEMORY`
+   */
+  allocateSparingly(bytes: number, owner: string): Slab {
+    const slab = this.tryAllocateSparingly(bytes, owner);
+    if (slab !== undefined) return slab;
+    throw new VarveError(
+      'NO_MEMORY',
+      `no ${bytes} bytes of memory left for ${owner}: ${this.#inUseBytes} of ${this.budgetBytes} are in use, ` +
+        `and ${this.#keptBytes} are kept for writing`,
+    );
+  }
+
+  /** Like `allocateSparingly`, but returns undefined where there is no room. */
+  tryAllocateSparingly(bytes: number, owner: string): Slab | undefined {
+    const most = this.budgetBytes - this.#keptBytes - SLAB_BYTES_MIN * 2 ** orderOf(bytes);
+    return this.#inUseBytes <= most || this.#shrinkTo(most) ? this.tryAllocate(bytes, owner) : undefined;
   }
 
   /** Registers a cache that gives memory back when it is short. */
@@ -175,13 +203,29 @@ export class SlabAllocator {
     }
   }
 
+  /** Has the caches shrink until no more than so much is in use; false where they cannot. */
+  #shrinkTo(bytes: number): boolean {
+    this.#isReclaiming = true;
+    try {
+      for (const reclaim of this.#reclaimers) {
+        for (let before = NONE; before !== this.#inUseBytes && this.#inUseBytes > bytes; ) {
+          before = this.#inUseBytes;
+          reclaim(before - bytes);
+        }
+      }
+      return this.#inUseBytes <= bytes;
+    } finally {
+      this.#isReclaiming = false;
+    }
+  }
+
   /**
    * Whether slabs of these sizes could be had together if nothing else were in use.
    *
    * @param sizes in bytes
    */
   canHold(sizes: readonly number[]): boolean {
-    const orders = sizes.map((bytes) => Math.max(0, Math.ceil(Math.log2(bytes / SLAB_BYTES_MIN))));
+    const orders = sizes.map(orderOf);
     const free: number[] = new Array<number>(ORDER_MAX + 1).fill(0);
     let units = this.budgetBytes / SLAB_BYTES_MIN;
     for (let order = ORDER_MAX; order >= 0; order--) {
@@ -229,4 +273,9 @@ export class SlabAllocator {
     if (next !== NONE) this.#previous[next] = previous;
     this.#freeOrder[unit] = NONE;
   }
+}
+
+/** Of the smallest block that holds so many bytes. */
+function orderOf(bytes: number): number {
+  return Math.max(0, Math.ceil(Math.log2(bytes / SLAB_BYTES_MIN)));
 }

@@ -10,7 +10,7 @@ import { type Fragment, fragmentsBytes, survivingFragments, writeFragments } fro
 import { loadCompression } from '../table/codecs.ts';
 import type { Span, StreamedValue } from '../table/output-bytes.ts';
 import { pieceBytes, type WorkContext, type WorkMemory } from '../table/work.ts';
-import { WRITER_BYTES } from '../table/writer.ts';
+import { type WriteOptions, writerBytes } from '../table/writer.ts';
 import { type DropRule, writeDropRule } from './drop-rule.ts';
 import { type OutputArgs, type OutputResult, TableOutput } from './output.ts';
 
@@ -40,9 +40,13 @@ export interface MergeRules {
 }
 
 /** How much working memory a merge of so many sources takes, without what the sources need. */
-export function mergeBytes(sources: number, rules: Pick<MergeRules, 'snapshots' | 'fragments'>): number {
+export function mergeBytes(
+  sources: number,
+  rules: Pick<MergeRules, 'snapshots' | 'fragments'>,
+  options: WriteOptions,
+): number {
   return (
-    WRITER_BYTES +
+    writerBytes(options) +
     pieceBytes(layout.MERGE_BYTES) +
     pieceBytes(layout.FILTER_BYTES) +
     pieceBytes(sources * layout.SOURCE_BYTES) +

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { fragmentsOf, type RangeTombstone } from '../range-tombstones.ts';
+import { fragmentsOf, neededTombstones, type RangeTombstone } from '../range-tombstones.ts';
 import { settleTable } from '../table/codecs.ts';
 import type { TableFile } from '../table/table-file.ts';
 import { type WorkContext, WorkMemory } from '../table/work.ts';
@@ -32,13 +32,14 @@ export interface MergeTablesArgs extends OutputArgs {
 
 function rulesOf(args: MergeTablesArgs): MergeRules {
   const { snapshots, rangeTombstones, bottom, drop, targetBytes, cutKeys } = args;
-  return { snapshots, fragments: fragmentsOf(rangeTombstones), bottom, drop, targetBytes, cutKeys };
+  const fragments = fragmentsOf(neededTombstones(rangeTombstones, snapshots));
+  return { snapshots, fragments, bottom, drop, targetBytes, cutKeys };
 }
 
 /** How much working memory the task takes. */
 export function mergeTablesBytes(args: MergeTablesArgs): number {
-  const scans = args.inputs.reduce((bytes, tables) => bytes + scanBytes(tables), 0);
-  return scans + mergeBytes(args.inputs.length, rulesOf(args));
+  const scans = args.inputs.reduce((bytes, tables) => bytes + scanBytes(tables, args.options.bufferBytes), 0);
+  return scans + mergeBytes(args.inputs.length, rulesOf(args), args.options);
 }
 
 /**
@@ -52,9 +53,7 @@ export async function mergeTables(context: WorkContext, args: MergeTablesArgs): 
   const { memory, vfs } = context;
   for (const { properties } of args.inputs.flat()) await settleTable(properties.codec);
   const work = new WorkMemory(context.work, mergeTablesBytes(args));
-  const scans = args.inputs.map(
-    (tables) => new TableScan(memory, work, vfs, args.directory, tables, args.damaged),
-  );
+  const scans = args.inputs.map((tables) => new TableScan(memory, work, vfs, args, tables, args.damaged));
   const base = args.inputs.flat().reduce((least, { properties }) => {
     return Math.min(least, properties.smallestSequence);
   }, Number.MAX_SAFE_INTEGER);

@@ -19,6 +19,7 @@ import { type TableFile, tableFileName } from '../table/table-file.ts';
 import { pieceBytes, type WorkMemory } from '../table/work.ts';
 import { LargeBlock } from './large-block.ts';
 import type { TaskSource } from './merge-core.ts';
+import type { OutputArgs } from './output.ts';
 
 const WINDOW_BYTES = 256 * 1024;
 
@@ -29,12 +30,12 @@ interface Room {
   rows: number;
 }
 
-function roomFor(tables: readonly TableFile[]): Room {
+function roomFor(tables: readonly TableFile[], bufferBytes: number): Room {
   const most = (pick: (table: TableFile) => number): number =>
     tables.reduce((greatest, table) => Math.max(greatest, pick(table)), 0);
   const block = most(({ properties }) => properties.largestBlockBytes) + layout.BLOCK_TRAILER_BYTES;
   return {
-    window: Math.max(WINDOW_BYTES, block, layout.KEY_ROOM_BYTES + OPEN_BYTES),
+    window: Math.max(Math.min(WINDOW_BYTES, bufferBytes), block, layout.KEY_ROOM_BYTES + OPEN_BYTES),
     expanded: block,
     rows: Math.max(
       layout.ROW_ENTRY_BYTES,
@@ -44,8 +45,8 @@ function roomFor(tables: readonly TableFile[]): Room {
 }
 
 /** How much working memory it takes to read some tables one after the other. */
-export function scanBytes(tables: readonly TableFile[]): number {
-  const { window, expanded, rows } = roomFor(tables);
+export function scanBytes(tables: readonly TableFile[], bufferBytes: number = WINDOW_BYTES): number {
+  const { window, expanded, rows } = roomFor(tables, bufferBytes);
   return pieceBytes(window) + pieceBytes(expanded) + pieceBytes(rows);
 }
 
@@ -88,7 +89,7 @@ export class TableScan implements TaskSource {
     memory: MemoryView,
     work: WorkMemory,
     vfs: Vfs,
-    directory: string,
+    { directory, options }: Pick<OutputArgs, 'directory' | 'options'>,
     tables: readonly TableFile[],
     damaged: DamagedBlocks = NONE_DAMAGED,
   ) {
@@ -97,7 +98,7 @@ export class TableScan implements TaskSource {
     this.#vfs = vfs;
     this.#directory = directory;
     this.#waiting = tables.filter(({ properties }) => properties.entries > 0).reverse();
-    this.#room = roomFor(tables);
+    this.#room = roomFor(tables, options.bufferBytes ?? WINDOW_BYTES);
     this.#window = work.take(this.#room.window);
     this.#expanded = work.take(this.#room.expanded);
     this.#rows = work.take(this.#room.rows);

@@ -7,8 +7,9 @@
 import type { MemoryView } from '../../memory/memory.ts';
 import { FORM_RUN } from '../../memory/table-layout.ts';
 import { endSource, setSource } from '../merge-source.ts';
-import { fragmentsOf, type RangeTombstone } from '../range-tombstones.ts';
+import { fragmentsOf, neededTombstones, type RangeTombstone } from '../range-tombstones.ts';
 import { type WorkContext, WorkMemory } from '../table/work.ts';
+import { DEFAULT_WRITE_OPTIONS } from '../table/writer.ts';
 import { type MergeRules, mergeBytes, mergeSources, type TaskSource } from './merge-core.ts';
 import type { OutputArgs, OutputResult } from './output.ts';
 
@@ -26,17 +27,21 @@ export interface WriteRunArgs extends OutputArgs {
 }
 
 function rulesOf({ snapshots, rangeTombstones, bottom, drop }: WriteRunArgs): MergeRules {
-  const fragments = fragmentsOf(rangeTombstones);
+  const fragments = fragmentsOf(neededTombstones(rangeTombstones, snapshots));
   return { snapshots, fragments, bottom, drop, targetBytes: Number.POSITIVE_INFINITY, cutKeys: [] };
 }
 
 /** How much working memory the task takes. */
 export function writeRunBytes(args: WriteRunArgs): number {
-  return mergeBytes(args.runs.length, rulesOf(args));
+  return mergeBytes(args.runs.length, rulesOf(args), args.options);
 }
 
 /** What it takes as a rule: to write one run, while nobody needs more than the newest of each key. */
-export const USUAL_WRITE_RUN_BYTES: number = mergeBytes(1, { snapshots: [], fragments: [] });
+export const USUAL_WRITE_RUN_BYTES: number = mergeBytes(
+  1,
+  { snapshots: [], fragments: [] },
+  DEFAULT_WRITE_OPTIONS,
+);
 
 class Run implements TaskSource {
   readonly #memory: MemoryView;

@@ -13,12 +13,14 @@ import { CODEC_NONE } from './codecs.ts';
 import type { Handle } from './format.ts';
 import { pieceBytes, type WorkMemory } from './work.ts';
 
-/** So much is written to the file at once. */
-const WRITE_BYTES: number = 1024 * 1024;
+/** So much is written to the file at once, unless the memory is small. */
+export const BUFFER_BYTES_MAX: number = 1024 * 1024;
+const BUFFER_BYTES_MIN = 64 * 1024;
+const BUFFER_SHARE = 1 / 64;
 /** When so much more was written, it is synced, so that the disk works while the rest is made. */
-const SYNC_BYTES = 4 * WRITE_BYTES;
+const SYNC_BYTES = 4 * BUFFER_BYTES_MAX;
 /** So often the thread is let go of, since it hears only then that a sync has ended. */
-const TURN_BYTES = 2 * WRITE_BYTES;
+const TURN_BYTES = 2 * BUFFER_BYTES_MAX;
 /** What blocks can be told to have at most, when they do not have one larger entry. */
 export const BLOCK_BYTES_MIN = 256;
 export const BLOCK_BYTES_MAX = 65_536;
@@ -26,7 +28,15 @@ export const BLOCK_BYTES_MAX = 65_536;
 const BLOCK_ROOM = LARGE_ENTRY_BYTES + BLOCK_BYTES_MAX + 16_384;
 
 /** How much working memory it takes. */
-export const OUTPUT_BYTES: number = pieceBytes(WRITE_BYTES + BLOCK_ROOM);
+export function outputBytes(bufferBytes: number): number {
+  return pieceBytes(bufferBytes + BLOCK_ROOM);
+}
+
+/** How much is written and read at once where the memory has so many bytes: several merges of tables must find room. */
+export function bufferBytesOf(budgetBytes: number): number {
+  const share = 2 ** Math.floor(Math.log2(budgetBytes * BUFFER_SHARE));
+  return Math.max(BUFFER_BYTES_MIN, Math.min(BUFFER_BYTES_MAX, share));
+}
 
 /** Bytes in the shared memory. */
 export interface Span {
@@ -102,6 +112,7 @@ class GrowingFile {
 export class OutputBytes {
   readonly #memory: MemoryView;
   readonly #address: number;
+  readonly #bufferBytes: number;
   readonly #onWritten: OnWritten;
   #file: GrowingFile | undefined;
   /** Where in the file the bytes in memory belong, and how many there are. */
@@ -110,9 +121,10 @@ export class OutputBytes {
   /** Where the thread is let go of the next time. */
   #turnAt = 0;
 
-  constructor(memory: MemoryView, work: WorkMemory, onWritten: OnWritten) {
+  constructor(memory: MemoryView, work: WorkMemory, bufferBytes: number, onWritten: OnWritten) {
     this.#memory = memory;
-    this.#address = work.take(WRITE_BYTES + BLOCK_ROOM);
+    this.#bufferBytes = bufferBytes;
+    this.#address = work.take(bufferBytes + BLOCK_ROOM);
     this.#onWritten = onWritten;
   }
 
@@ -127,7 +139,7 @@ export class OutputBytes {
   }
 
   get isFull(): boolean {
-    return this.#used >= WRITE_BYTES;
+    return this.#used >= this.#bufferBytes;
   }
 
   get hasFile(): boolean {
@@ -184,7 +196,7 @@ export class OutputBytes {
     let crc = before;
     for (let done = 0; done < bytes.length; ) {
       if (this.isFull) this.flush();
-      const piece = bytes.subarray(done, done + WRITE_BYTES + BLOCK_ROOM - this.#used);
+      const piece = bytes.subarray(done, done + this.#bufferBytes + BLOCK_ROOM - this.#used);
       u8.set(piece, this.end);
       crc = kernels.crc32c(this.end, piece.length, crc);
       this.#used += piece.length;
@@ -199,7 +211,7 @@ export class OutputBytes {
     let crc = head;
     for (let done = 0; done < value.bytes; ) {
       this.flush();
-      const bytes = Math.min(WRITE_BYTES, value.bytes - done);
+      const bytes = Math.min(this.#bufferBytes, value.bytes - done);
       if ('address' in value) {
         crc = kernels.crc32c(value.address + done, bytes, crc);
         this.write(value.address + done, bytes);
@@ -217,8 +229,8 @@ export class OutputBytes {
   /** Reads a value that is not to be written, and checks it. */
   readThrough(value: StreamedValue): void {
     this.flush();
-    for (let done = 0; done < value.bytes; done += WRITE_BYTES)
-      value.read(this.end, done, Math.min(WRITE_BYTES, value.bytes - done));
+    for (let done = 0; done < value.bytes; done += this.#bufferBytes)
+      value.read(this.end, done, Math.min(this.#bufferBytes, value.bytes - done));
     value.verify();
   }
 

@@ -26,9 +26,10 @@ import {
 import {
   BLOCK_BYTES_MAX,
   BLOCK_BYTES_MIN,
+  BUFFER_BYTES_MAX,
   type OnWritten,
-  OUTPUT_BYTES,
   OutputBytes,
+  outputBytes,
   type Span,
   type StreamedValue,
 } from './output-bytes.ts';
@@ -46,6 +47,8 @@ export interface WriteOptions {
   bitsPerKey: number;
   /** How entries are tagged; `none` unless given. */
   tags?: Tagging;
+  /** How many bytes are gathered before they are written; 1 MiB unless given. */
+  bufferBytes?: number;
 }
 
 export const DEFAULT_WRITE_OPTIONS: WriteOptions = {
@@ -60,14 +63,18 @@ const INDEX_BYTES = 16_384;
 const PART_KEYS = 24_576;
 const LINE_BITS = layout.FILTER_LINE_BYTES * 8;
 
-/** How much working memory a writer needs. */
-export const WRITER_BYTES: number =
+/** How much working memory a writer needs without its buffer. */
+const FIXED_BYTES: number =
   pieceBytes(layout.BUILDER_BYTES) +
   pieceBytes(layout.BLOCK_ENTRIES_MAX * layout.RESTART_BYTES) +
   2 * pieceBytes(layout.KEY_ROOM_BYTES) +
   pieceBytes((PART_KEYS + layout.BLOCK_ENTRIES_MAX) * 4) +
-  pieceBytes(layout.FILTER_COUNTS * 8) +
-  OUTPUT_BYTES;
+  pieceBytes(layout.FILTER_COUNTS * 8);
+
+/** How much working memory a writer needs. */
+export function writerBytes({ bufferBytes = BUFFER_BYTES_MAX }: WriteOptions): number {
+  return FIXED_BYTES + outputBytes(bufferBytes);
+}
 
 export class TableWriter {
   /** The builder that blocks are merged into. */
@@ -94,7 +101,7 @@ export class TableWriter {
 
   /** @param options whose compression has been loaded */
   constructor(memory: MemoryView, work: WorkMemory, options: WriteOptions, onWritten: OnWritten = () => {}) {
-    const { blockBytes } = options;
+    const { blockBytes, bufferBytes = BUFFER_BYTES_MAX } = options;
     assert(
       blockBytes >= BLOCK_BYTES_MIN && blockBytes <= BLOCK_BYTES_MAX,
       'blocks are neither tiny nor large',
@@ -108,7 +115,7 @@ export class TableWriter {
     this.#separator = work.take(layout.KEY_ROOM_BYTES);
     this.#hashes = work.take((PART_KEYS + layout.BLOCK_ENTRIES_MAX) * 4);
     this.#counts = work.take(layout.FILTER_COUNTS * 8);
-    this.#output = new OutputBytes(memory, work, onWritten);
+    this.#output = new OutputBytes(memory, work, bufferBytes, onWritten);
     memory.u8.fill(0, this.builder, this.builder + layout.BUILDER_BYTES);
     this.#set(layout.BUILDER_TARGET, options.blockBytes);
     this.#set(layout.BUILDER_RESTARTS, restarts);
