@@ -8,7 +8,7 @@
 import { isVarveError } from '../errors.ts';
 import type { Choice } from './compaction/choice.ts';
 import { chooseDue, chooseOutdated } from './compaction/expired.ts';
-import { chooseRange } from './compaction/leveled.ts';
+import { chooseRange, fewerTables } from './compaction/leveled.ts';
 import type { OutputResult } from './compaction/output.ts';
 import { choose as chooseByStrategy } from './compaction/strategy.ts';
 import { dropRuleOf } from './drop-options.ts';
@@ -27,7 +27,7 @@ import type { Table } from './version.ts';
 export async function compactTree(trees: SharedParts, tree: TreeCore): Promise<boolean> {
   const choice = choose(trees, tree);
   if (choice === undefined) return false;
-  await carryOut(trees, tree, choice);
+  await carryOutInParts(trees, tree, choice);
   return true;
 }
 
@@ -55,6 +55,19 @@ export async function compactRange(
 ): Promise<void> {
   const choice = chooseRange(tree.version.levels, start, end);
   if (choice !== undefined) await carryOut(trees, tree, choice);
+}
+
+/** Carries out what was chosen, or, where the memory is too small for that, a part of it. */
+async function carryOutInParts(trees: SharedParts, tree: TreeCore, choice: Choice): Promise<void> {
+  for (let part = choice; ; ) {
+    try {
+      return await carryOut(trees, tree, part);
+    } catch (error) {
+      const fewer = isVarveError(error, 'NO_MEMORY') ? fewerTables(tree.version.levels, part) : undefined;
+      if (fewer === undefined) throw error;
+      part = fewer;
+    }
+  }
 }
 
 async function carryOut(trees: SharedParts, tree: TreeCore, choice: Choice): Promise<void> {

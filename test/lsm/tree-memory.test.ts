@@ -67,7 +67,11 @@ test('writes of several trees go on, also with large values', async () => {
       `put ${i}`,
     );
   }
-  for (const tree of trees) await tree.flush();
+  for (const tree of trees) {
+    await tree.flush();
+    expect(tree.stats().failure).toBeUndefined();
+    expect(tree.stats().levels[0]?.tables).toBeLessThan(24);
+  }
   expect(trees.reduce((sum, tree) => sum + [...tree.keys()].length, 0)).toBe(300);
 });
 

@@ -72,6 +72,19 @@ function chooseLevel0(levels: Levels, base: number): Choice {
   return choice(levels, { level: 0, tables: oldest }, into);
 }
 
+/**
+ * The same with fewer tables of level 0, the oldest, where there is no memory to merge them all at once.
+ *
+ * @returns undefined where there are no fewer
+ */
+export function fewerTables(levels: Levels, { kind, inputs, outputLevel }: Choice): Choice | undefined {
+  const [first] = inputs;
+  if (kind !== 'merge' || first?.level !== 0 || outputLevel === 0 || first.tables.length < 2)
+    return undefined;
+  const tables = first.tables.slice(-Math.floor(first.tables.length / 2));
+  return choice(levels, { level: 0, tables }, outputLevel);
+}
+
 /** The table of a level that costs least: with the fewest bytes below it for each of its own. */
 function chooseTable(levels: Levels, level: number): Choice {
   const below = levels[level + 1] ?? [];
