@@ -17,7 +17,7 @@ const NONE = -1;
 const ORDER_MAX: number = Math.log2(SLAB_BYTES_MAX / SLAB_BYTES_MIN);
 
 /** What is left to those who give memory back by what they do: a share of all, and the most that it is. */
-const KEPT_SHARE = 1 / 8;
+const KEPT_SHARE = 1 / 16;
 const KEPT_BYTES_MAX: number = 8 * 1024 * 1024;
 
 /** A piece of the shared memory that is somebody's until `release`. */
