@@ -238,12 +238,17 @@ describe('append', () => {
 });
 
 describe('when others have all the memory', () => {
-  test.each([0, 16 * KIB, 100 * KIB, 1200 * KIB])(
-    'enqueue answers BACKPRESSURE until some is given back (%i bytes left)',
-    async (leaveBytes) => {
+  test.each([
+    [0, 10],
+    [16 * KIB, 30_000],
+    [100 * KIB, 200_000],
+    [1200 * KIB, 2 * MIB],
+  ])(
+    'enqueue answers BACKPRESSURE until some is given back (%i bytes left, for %i)',
+    async (leaveBytes, bytes) => {
       const log = await kit.open(await kit.disk(), { sync: { mode: 'never' }, maxRecordBytes: 2 * MIB });
       const others = kit.exhaust(leaveBytes);
-      const value = Buffer.alloc(leaveBytes >= MIB ? 2 * MIB : 10);
+      const value = Buffer.alloc(bytes);
       expect(await failureCode(() => log.enqueue({ value }))).toBe('BACKPRESSURE');
       let isReady = false;
       const ready = log.ready().then(() => {
@@ -310,7 +315,7 @@ describe('when others have all the memory', () => {
     )) {
       const log = await kit.open(await kit.disk(), SMALL);
       const others = kit.exhaust(leaveBytes);
-      if (leaveBytes < 64 * KIB || bytes > 10) {
+      if (leaveBytes === 0 || bytes > 10) {
         expect(await failureCode(() => log.enqueue({ value: Buffer.alloc(bytes) }))).toBe('BACKPRESSURE');
       }
       const ready = log.ready();

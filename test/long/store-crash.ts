@@ -7,10 +7,11 @@
 import { WallClock } from '../kit/clock.ts';
 import { createStage, until } from './laboratory.ts';
 import { Moments, type State } from './moments.ts';
+import { openStores } from './open-stores.ts';
 import { reasonOf } from './rounds.ts';
 import { StoreExaminer } from './store-examine.ts';
 import { type Owed, StoreModel } from './store-model.ts';
-import { openStores, StoreSession } from './store-session.ts';
+import { StoreSession } from './store-session.ts';
 import type { StoreWorkload } from './store-steps.ts';
 
 export interface StoreCrashOptions {

@@ -8,9 +8,9 @@ import { open } from '../../src/open.ts';
 import { type CrashVfs, createFaultVfs } from '../../src/testing/testing.ts';
 import type { Vfs } from '../../src/vfs/vfs.ts';
 import { checkMemory, type Stage, until } from './laboratory.ts';
+import { COPY_DIRECTORY, type OpenStores, openStores, STORES_DIRECTORY } from './open-stores.ts';
 import type { Found, Owed, StoreModel } from './store-model.ts';
 import { readStores, verifyStores } from './store-reading.ts';
-import { COPY_DIRECTORY, type OpenStores, openStores, STORES_DIRECTORY } from './store-session.ts';
 import { type StoreOptions, TREE_NAMES } from './store-steps.ts';
 
 export interface StoreExaminerParts {

@@ -5,8 +5,8 @@
  * @module
  */
 
+import type { OpenStores } from './open-stores.ts';
 import type { KvWrite, Piece } from './store-model.ts';
-import type { OpenStores } from './store-session.ts';
 import type { StoreOptions } from './store-steps.ts';
 
 export interface StoreLife {

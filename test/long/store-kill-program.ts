@@ -11,9 +11,9 @@ import { createRuntime } from '../../src/runtime.ts';
 import { nodeVfs } from '../../src/vfs/node.ts';
 import { createRandom, type Random } from '../kit/random.ts';
 import { fatalVfs } from './fatal-vfs.ts';
+import { openStores } from './open-stores.ts';
 import { kvLife, pieceOf, READY_LINE, type StoreLife } from './store-kill-plan.ts';
 import { eventWrite, kvWrites, SIZES, treeWrite } from './store-operations.ts';
-import { openStores } from './store-session.ts';
 import { TREE_NAMES, type TreeName } from './store-steps.ts';
 
 const MEMORY_BYTES = 64 << 20;

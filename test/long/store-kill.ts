@@ -18,12 +18,12 @@ import { nodeVfs } from '../../src/vfs/node.ts';
 import { compileProgram } from '../kit/compile.ts';
 import { createRandom, type Random } from '../kit/random.ts';
 import type { Campaign, CampaignResult, CampaignRun } from './campaign.ts';
+import { openStores } from './open-stores.ts';
 import { reasonOf } from './rounds.ts';
 import { READY_LINE, type StoreLife } from './store-kill-plan.ts';
 import { type Piece, StoreModel } from './store-model.ts';
 import { eventWrite, kvWrites, type Size, treeWrite } from './store-operations.ts';
 import { readStores, verifyStores } from './store-reading.ts';
-import { openStores } from './store-session.ts';
 import { drawStoreOptions } from './store-steps.ts';
 
 const ROUNDS = 100;

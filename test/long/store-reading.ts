@@ -6,8 +6,8 @@
 
 import type { Clock } from '../../src/clock.ts';
 import type { Tree } from '../../src/lsm/tree.ts';
+import { aheadMs, type OpenStores } from './open-stores.ts';
 import type { Found, StoreModel } from './store-model.ts';
-import type { OpenStores } from './store-session.ts';
 
 /** Of the keys, how many are looked up one by one. */
 const LOOKUPS = 8;
@@ -66,7 +66,8 @@ async function readKv(
 ): Promise<Map<string, { value: string; expiryMs: number }>> {
   const contents = new Map<string, { value: string; expiryMs: number }>();
   for (const [key, value, expiresAt] of kv.entriesWithExpiry())
-    if (key !== 'n') contents.set(key, { value, expiryMs: expiresAt ?? 0 });
+    if (key !== 'n')
+      contents.set(key, { value, expiryMs: expiresAt === undefined ? 0 : expiresAt + aheadMs(kv) });
   // Who asks for a key is told for good that it has expired.
   for (const key of new Set([...contents.keys(), ...model.kv.keys()])) {
     const entry = await kv.getEntry(key);

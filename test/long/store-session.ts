@@ -6,85 +6,19 @@
  */
 
 import { isVarveError, type VarveError } from '../../src/errors.ts';
-import type { Events } from '../../src/events/events.ts';
 import type { Handover } from '../../src/events/handover.ts';
-import type { KvStore } from '../../src/kv/store.ts';
 import type { Durability } from '../../src/log/sync-policy.ts';
 import { ownLevel, resolveSyncPolicy } from '../../src/log/sync-policy.ts';
 import type { TreeSnapshot } from '../../src/lsm/snapshot.ts';
 import type { Tree } from '../../src/lsm/tree.ts';
-import type { TreeOptions } from '../../src/lsm/tree-options.ts';
-import { type Database, open } from '../../src/open.ts';
 import type { Vfs } from '../../src/vfs/vfs.ts';
 import { WallClock } from '../kit/clock.ts';
 import { type Stage, until } from './laboratory.ts';
-import {
-  type EventWrite,
-  type KvWrite,
-  type Piece,
-  type StoreModel,
-  type TreeWrite,
-  WINDOWS_MAX_AGE_MS,
-} from './store-model.ts';
+import { aheadMs, COPY_DIRECTORY, type OpenStores, openStores } from './open-stores.ts';
+import type { EventWrite, KvWrite, Piece, StoreModel, TreeWrite } from './store-model.ts';
 import { eventWrite, kvWrites, type Size, treeWrite } from './store-operations.ts';
 import { readStores, verifyStores } from './store-reading.ts';
-import {
-  describeStoreStep,
-  type StoreOptions,
-  type StoreStep,
-  TREE_NAMES,
-  type TreeName,
-} from './store-steps.ts';
-
-export const STORES_DIRECTORY = '/db';
-export const COPY_DIRECTORY = '/copy';
-
-const SMALL: TreeOptions = { memtableBytes: 65_536, tableBytes: 16_384, blockBytes: 512 };
-
-/** What each tree is opened with. */
-export function treeOptions(name: TreeName, { compression }: StoreOptions): TreeOptions {
-  const options = { ...SMALL, compression };
-  if (name === 'lev')
-    return { ...options, strategy: { kind: 'leveled', level0Tables: 2, baseBytes: 16_384, factor: 2 } };
-  if (name === 'tier') return { ...options, strategy: { kind: 'tiered', minRuns: 2, maxRuns: 3 } };
-  if (name === 'win')
-    return { ...options, strategy: { kind: 'timeWindow', windowMs: 1000, maxAgeMs: WINDOWS_MAX_AGE_MS } };
-  return options;
-}
-
-export interface OpenStores {
-  database: Database;
-  trees: Map<TreeName, Tree>;
-  kv: KvStore<string, string, string>;
-  events: Events;
-}
-
-/** Opens a database with all that campaigns have in it. */
-export async function openStores(
-  stage: Pick<Stage, 'runtime'>,
-  vfs: Vfs,
-  options: StoreOptions,
-  directory: string = STORES_DIRECTORY,
-): Promise<OpenStores> {
-  const { sync, walSegmentBytes, expiry } = options;
-  const wal = { sync, segmentBytes: walSegmentBytes };
-  const database = await open(directory, { runtime: stage.runtime, vfs, wal });
-  try {
-    const trees = new Map<TreeName, Tree>();
-    for (const name of TREE_NAMES) trees.set(name, await database.tree(name, treeOptions(name, options)));
-    const kv = await database.kv('s', {
-      values: 'utf8',
-      keys: 'utf8',
-      expiry,
-      sweepIntervalMs: 50,
-      tree: SMALL,
-    });
-    return { database, trees, kv, events: await database.events('e') };
-  } catch (error) {
-    await database.close().catch(() => undefined);
-    throw error;
-  }
-}
+import { describeStoreStep, type StoreOptions, type StoreStep, type TreeName } from './store-steps.ts';
 
 export interface StoreSessionParts {
   stage: Stage;
@@ -271,9 +205,12 @@ export class StoreSession {
       return this.#told([piece], durability, kv.increment('n', 1, level));
     }
     const writes = kvWrites(model.piece(), seed, stage.clock.now());
-    for (const write of writes) model.addKv(write);
-    const [{ value, key, expiryMs }] = writes as [KvWrite];
-    const expiry = expiryMs === 0 ? {} : { expiresAt: expiryMs };
+    const [{ value, key, expiryMs: expiresAt }] = writes as [KvWrite];
+    const expiry = expiresAt === 0 ? {} : { expiresAt };
+    for (const write of writes) {
+      if (write.expiryMs !== 0) write.expiryMs += aheadMs(kv);
+      model.addKv(write);
+    }
     if (value === undefined) return this.#told(writes, durability, kv.delete(key, level));
     const pairs = writes.map((write) => [write.key, write.value as string] as const);
     return this.#told(writes, durability, kv.setMany(pairs, { ...expiry, ...level }));
@@ -287,10 +224,11 @@ export class StoreSession {
     const isSure = last !== undefined && !last.hasFailed && last.value !== undefined;
     if (key === undefined || !isSure) return Promise.resolve();
     const piece = model.piece();
-    const expiryMs = piece.id % 3 === 0 ? 0 : stage.clock.now() + (piece.id % 90) + 5;
+    const expiresAt = piece.id % 3 === 0 ? 0 : stage.clock.now() + (piece.id % 90) + 5;
+    const expiryMs = expiresAt === 0 ? 0 : expiresAt + aheadMs(kv);
     const write: KvWrite = { ...piece, key, value: last.value, expiryMs };
     model.addKv(write);
-    const touched = expiryMs === 0 ? kv.persist(key) : kv.touch(key, { expiresAt: expiryMs });
+    const touched = expiresAt === 0 ? kv.persist(key) : kv.touch(key, { expiresAt });
     const told = touched.then((wasThere) => {
       if (!wasThere) write.state = 'lost';
     });

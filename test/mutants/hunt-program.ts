@@ -22,7 +22,7 @@ import { simulateStores } from '../long/store-simulation.ts';
 import { STORE_WORKLOADS } from '../long/store-steps.ts';
 import { createTreeSite, rotFiles, rotTree } from '../long/tree-rot.ts';
 import { WORKLOADS } from '../long/workloads.ts';
-import type { HUNTS } from './mutants.ts';
+import type { HUNTS } from './mutant.ts';
 
 const SEED = 1;
 const CHANGES_EVERY = 17;

@@ -5,33 +5,8 @@
  * @module
  */
 
+import type { Mutant } from './mutant.ts';
 import { STORE_MUTANTS } from './store-mutants.ts';
-
-export const HUNTS = [
-  'crash',
-  'fault',
-  'rot',
-  'simulation',
-  'tree-crash',
-  'tree-fault',
-  'tree-simulation',
-  'tree-rot',
-] as const;
-/** A campaign, or a file of tests. */
-export type HuntName = (typeof HUNTS)[number] | `test/${string}.test.ts`;
-
-export interface Change {
-  file: string;
-  /** What is replaced; it is there exactly once. */
-  from: string;
-  to: string;
-}
-
-export interface Mutant {
-  name: string;
-  caughtBy: HuntName;
-  changes: readonly Change[];
-}
 
 const LOG_MUTANTS: readonly Mutant[] = [
   {

@@ -14,7 +14,8 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ROOT } from '../kit/sources.ts';
-import { type Change, type HuntName, MUTANTS, type Mutant } from './mutants.ts';
+import type { Change, HuntName, Mutant } from './mutant.ts';
+import { MUTANTS } from './mutants.ts';
 
 /** What a run needs of the repository. */
 const COPIED = [

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Mutant } from './mutants.ts';
+import type { Mutant } from './mutant.ts';
 
 export const STORE_MUTANTS: readonly Mutant[] = [
   {
@@ -166,8 +166,8 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     changes: [
       {
         file: 'src/kv/store-clock.ts',
-        from: '    this.#baseMs = Math.max(markMs, clock.now());\n',
-        to: '    this.#baseMs = clock.now();\n',
+        from: '    this.#baseMs = Math.max(markMs, wallMs);\n',
+        to: '    this.#baseMs = wallMs;\n',
       },
     ],
   },
