@@ -54,7 +54,7 @@ export interface StoreParts<K, V> {
 }
 
 /** The inside of a store, for other faces of it. */
-export let coreOf: (store: KvStore<unknown, unknown, unknown>) => KvCore;
+export let coreOf: <K, V, I>(store: KvStore<K, V, I>) => KvCore;
 
 export class KvStore<K = string, V = Buffer, I = V> {
   static {

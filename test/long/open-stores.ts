@@ -66,5 +66,5 @@ export async function openStores(
 
 /** How far the clock of a store is ahead of the machine's: times that callers name are moved by as much. */
 export function aheadMs(kv: OpenStores['kv']): number {
-  return coreOf(kv as unknown as KvStore<unknown, unknown, unknown>).clock.aheadMs;
+  return coreOf(kv).clock.aheadMs;
 }
