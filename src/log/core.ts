@@ -12,7 +12,7 @@ import type { Memory } from '../memory/memory.ts';
 import { Flights } from '../vfs/flights.ts';
 import type { Vfs } from '../vfs/vfs.ts';
 import { openCleanerPoint } from './compaction/cleaner-point.ts';
-import type { CompactionRequest } from './compaction/compactor.ts';
+import type { CompactionRequest } from './compaction/compaction-run.ts';
 import type { RecompressionReport, RecompressionRequest } from './compaction/recompressor.ts';
 import type { CompactionReport } from './compaction/report.ts';
 import { Rewriting } from './compaction/rewriting.ts';
@@ -292,8 +292,11 @@ export class LogCore {
   }
 
   /** Compacts it. */
-  compact(request: CompactionRequest): Promise<CompactionReport> {
-    return this.calls.during(this.rewriting.compact(request));
+  async compact(request: CompactionRequest): Promise<CompactionReport> {
+    const report = await this.calls.during(this.rewriting.compact(request));
+    // In the background nobody sees the report.
+    for (const one of report.skipped) this.backgroundError = new VarveError('CORRUPT', one.message, one);
+    return report;
   }
 
   /** Compresses sealed segments. */

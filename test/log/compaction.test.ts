@@ -301,6 +301,38 @@ describe('records that are there twice', () => {
   });
 });
 
+test('a log with batches larger than what a step works in is compacted, and keeps no memory', async () => {
+  const MIB = 1024 * 1024;
+  for (const mebibytes of [2, 3]) {
+    const log = await kit.open(await kit.disk(), {
+      cleanup: 'compact',
+      maxRecordBytes: 6 * MIB,
+      segmentBytes: 64 * MIB,
+    });
+    const value = Buffer.alloc(mebibytes * MIB, 7);
+    for (const key of ['a', 'b', 'a']) await log.append({ key, value });
+    await log.roll();
+    expect(await log.compact({ force: true })).toMatchObject({ supersededRecords: 1, skipped: [] });
+    expect(await readOffsets(log)).toEqual([1, 2]);
+    await log.close();
+  }
+});
+
+test('what a compaction in the background has left as it is can be asked for', async () => {
+  const disk = await kit.disk();
+  const log = await kit.open(disk, COMPACTED);
+  await fill(log, 500, 10);
+  await log.roll();
+  const [first] = log.info().segments;
+  await damageFile(disk.inner, segmentPath(first?.baseOffset as number), 200);
+  expect(log.backgroundError).toBeUndefined();
+  await log.compact();
+  expect(log.backgroundError).toMatchObject({
+    code: 'CORRUPT',
+    file: segmentPath(first?.baseOffset as number),
+  });
+});
+
 describe('deduplicate', () => {
   const PLAIN: LogOptions = { ...COMPACTED, cleanup: 'delete', keyMapBytes: undefined };
 

@@ -90,12 +90,13 @@ export async function loadCode(): Promise<void> {
  * @param what it is, for the case that it never ends
  */
 export async function until<T>({ clock }: Stage, what: string, promise: Promise<T>): Promise<T> {
-  await loadCode();
   let isOver = false;
   const over = (): void => {
     isOver = true;
   };
+  // Before anything else: it may fail while code is loaded.
   promise.then(over, over);
+  await loadCode();
   await settle(3);
   for (let ms = 0, pauseMs = 1; !isOver; ms += pauseMs, pauseMs = Math.min(pauseMs * 2, 1000)) {
     if (ms > PATIENCE_MS) throw new Error(`${what}: it never ends`);

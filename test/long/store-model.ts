@@ -145,6 +145,14 @@ export class StoreModel {
     this.#monotonicMs = monotonicMs;
   }
 
+  /**
+   * Takes note that the wall clock was set. A store that is opened takes a step forward for time that has passed, as
+   * long as its own clock is ahead: nobody can tell the two apart.
+   */
+  shifted(ms: number): void {
+    this.mostMs += Math.max(0, ms);
+  }
+
   /** What a key was last told to be. */
   latest(key: string): KvWrite | undefined {
     return this.kv.get(key)?.findLast(({ state }) => state !== 'lost');

@@ -131,7 +131,10 @@ export class StoreSession {
         return;
       case 'shift':
         model.see(clock);
-        if (clock instanceof WallClock) clock.shift(step.ms);
+        if (clock instanceof WallClock) {
+          clock.shift(step.ms);
+          model.shifted(step.ms);
+        }
         return;
       case 'sweep':
         return await wait(kv.sweep());

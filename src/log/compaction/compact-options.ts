@@ -2,7 +2,7 @@
 
 import { KEY_MAP_BYTES_MIN } from '../../limits.ts';
 import { booleanOption, checkInteger, checkOptions } from '../../options.ts';
-import type { CompactionRequest } from './compactor.ts';
+import type { CompactionRequest } from './compaction-run.ts';
 import type { RecompressionRequest } from './recompressor.ts';
 
 export interface CompactOptions {

@@ -32,6 +32,7 @@ export interface Region {
 const MIB = 1024 * 1024;
 /** What a step works in. */
 const WORK_BYTES = [8 * MIB, 4 * MIB];
+const MORE_WORK_BYTES = [64 * MIB, 32 * MIB, 16 * MIB];
 
 /** The first of some sizes that there is room for. */
 export function takeSlab(slabs: SlabAllocator, sizes: readonly number[]): Slab {
@@ -49,6 +50,15 @@ export function takeSlab(slabs: SlabAllocator, sizes: readonly number[]): Slab {
  */
 export function takeWork(slabs: SlabAllocator): Slab {
   return takeSlab(slabs, WORK_BYTES);
+}
+
+/** The same, where a batch is too large for that; undefined where there is no more. */
+export function takeMoreWork(slabs: SlabAllocator): Slab | undefined {
+  for (const bytes of MORE_WORK_BYTES) {
+    const slab = slabs.tryAllocate(bytes, 'compaction');
+    if (slab !== undefined) return slab;
+  }
+  return undefined;
 }
 
 /** How full the slots become: beyond, looking for a key that is not there takes long. */

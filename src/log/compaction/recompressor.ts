@@ -11,7 +11,7 @@
 
 import { isVarveError } from '../../errors.ts';
 import type { Segment } from '../segment.ts';
-import type { CompactorParts } from './compactor.ts';
+import type { CompactorParts } from './compaction-run.ts';
 import { type Region, takeWork } from './key-map.ts';
 import { isMuchSmaller } from './policy.ts';
 import type { SkippedSegment } from './report.ts';

@@ -3,7 +3,8 @@
 import type { Clock } from '../../clock.ts';
 import { sealedCodec } from '../compression-options.ts';
 import type { LogMetrics } from '../metrics.ts';
-import { type CompactionRequest, Compactor, type CompactorParts } from './compactor.ts';
+import type { CompactionRequest, CompactorParts } from './compaction-run.ts';
+import { Compactor } from './compactor.ts';
 import { type RecompressionReport, type RecompressionRequest, Recompressor } from './recompressor.ts';
 import type { CompactionReport } from './report.ts';
 

@@ -107,6 +107,8 @@ export class SegmentOutput {
   readonly #options: OutputOptions;
   readonly #gathered: Slab;
   #buffer: Slab;
+  /** Whether there is one: there may be no memory for a larger one. */
+  #hasBuffer = true;
   /** Where the batch begins that is being gathered, or would. */
   #at: number;
   /** The file position of the buffer's first byte. */
@@ -201,7 +203,7 @@ export class SegmentOutput {
   release(): void {
     this.index.release();
     this.#gathered.release();
-    this.#buffer.release();
+    if (this.#hasBuffer) this.#buffer.release();
   }
 
   #nextKept(kept: number, from: number, count: number): number {
@@ -313,7 +315,9 @@ export class SegmentOutput {
     if (need <= this.#buffer.bytes) return;
     const { slabs } = this.#memory;
     this.#buffer.release();
+    this.#hasBuffer = false;
     this.#buffer = slabs.allocate(need + SLAB_BYTES_MIN, 'compaction buffer');
+    this.#hasBuffer = true;
     this.#at = this.#buffer.address;
   }
 
