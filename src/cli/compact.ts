@@ -8,9 +8,11 @@ import type { CompactionReport } from '../log/compaction/report.ts';
 import type { Log } from '../log/log.ts';
 import type { LogOptions } from '../log/options.ts';
 import { open } from '../open.ts';
+import { nodeVfs } from '../vfs/node.ts';
 import type { Context, ExitCode } from './context.ts';
-import { findLogName, logTitle } from './database.ts';
+import { findPlace, logTitle } from './database.ts';
 import { formatBytes, formatCount, plural } from './format.ts';
+import { keptOptions } from './kept-options.ts';
 import type { Progress } from './progress.ts';
 
 export interface CompactCommandOptions {
@@ -41,12 +43,19 @@ export async function compact(
 ): Promise<ExitCode> {
   const database = await open(directory, { create: false });
   try {
-    const place = await findLogName(database, name);
-    const log = await database.log(place.name, { ...logOptions(options), partition: place.partition });
+    const place = await findPlace(nodeVfs, directory, name);
+    const kept = await keptOptions(nodeVfs, database.runtime.memory, place.directory);
+    const log = await database.log(place.name, {
+      ...kept,
+      ...logOptions(options),
+      partition: place.partition,
+    });
     if (options.all === true && options.dryRun !== true) await log.roll();
     const report = await run(log, options, context);
     if (options.json === true) context.stdout.json({ directory, log: logTitle(place), ...report });
     else print(logTitle(place), report, context);
+    if (options.all === true && report.isDryRun && options.json !== true)
+      context.stdout.line('the newest segment, which --all seals first, was not looked at');
     const wouldGo = removedOf(report) > 0 || report.bytesAfter < report.bytesBefore;
     return report.skipped.length > 0 || (report.isDryRun && wouldGo) ? 1 : 0;
   } finally {

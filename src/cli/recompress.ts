@@ -9,9 +9,11 @@ import type { RecompressionReport } from '../log/compaction/recompressor.ts';
 import type { Compression } from '../log/compression-options.ts';
 import type { Log } from '../log/log.ts';
 import { open } from '../open.ts';
+import { nodeVfs } from '../vfs/node.ts';
 import type { Context, ExitCode } from './context.ts';
-import { findLogName, logTitle } from './database.ts';
+import { findPlace, logTitle } from './database.ts';
 import { formatBytes, plural } from './format.ts';
+import { keptOptions } from './kept-options.ts';
 import type { Progress } from './progress.ts';
 
 export interface RecompressCommandOptions {
@@ -32,9 +34,10 @@ export async function recompress(
   const { codec, level } = options;
   const database = await open(directory, { create: false, maintenance: false });
   try {
-    const place = await findLogName(database, name);
+    const place = await findPlace(nodeVfs, directory, name);
+    const kept = await keptOptions(nodeVfs, database.runtime.memory, place.directory);
     const compression = { codec, when: 'seal', ...(level !== undefined && { level }) } as const;
-    const log = await database.log(place.name, { compression, partition: place.partition });
+    const log = await database.log(place.name, { ...kept, compression, partition: place.partition });
     if (options.all === true && options.dryRun !== true) await log.roll();
     const report = await run(log, options, context);
     if (options.json === true) context.stdout.json({ directory, log: logTitle(place), ...report });

@@ -27,6 +27,37 @@ function logBytes(directory: string): number {
 }
 
 describe('varve compact', () => {
+  test('keeps digests as they are, and segments as small', async () => {
+    const directory = join(temporaryDirectory(), 'data');
+    const database = await open(directory);
+    const options = {
+      segmentBytes: 8192,
+      batchBytes: 512,
+      digest: 'sha256',
+      sync: { mode: 'never' },
+    } as const;
+    const log = await database.log('states', options);
+    for (let i = 0; i < 600; i += 10) {
+      const records = Array.from({ length: 10 }, (_, j) => ({
+        key: `key-${(i + j) % 400}`,
+        value: `${i}`.padEnd(50),
+      }));
+      await log.appendMany(records);
+    }
+    await log.roll();
+    await database.close();
+    const folder = join(directory, 'logs', 'states-0');
+    const dry = await varve(['compact', directory, 'states', '--all', '--dry-run']);
+    expect(dry.stdout).toContain('the newest segment, which --all seals first, was not looked at');
+    expect((await varve(['compact', directory, 'states'])).stdout).toContain('200 superseded');
+    const names = readdirSync(folder);
+    const sealed = names.filter((name) => name.endsWith('.log')).slice(0, -1);
+    expect(sealed.length).toBeGreaterThan(2);
+    for (const name of sealed) expect(statSync(join(folder, name)).size).toBeLessThanOrEqual(8192);
+    expect(names.filter((name) => name.endsWith('.digest'))).toHaveLength(sealed.length);
+    expect((await varve(['verify', directory, '--deep'])).code).toBe(0);
+  });
+
   test('says what would go, and then keeps the newest record of each key', async () => {
     const directory = await makeDatabase();
     const before = logBytes(directory);
