@@ -76,7 +76,7 @@ export type { TreesRepairReport } from './lsm/repair-report.ts';
 export type { TreeSnapshot } from './lsm/snapshot.ts';
 export type { GetOptions, Tree, WriteOptions } from './lsm/tree.ts';
 export type { TreeOptions } from './lsm/tree-options.ts';
-export type { LevelStats, TreeStats, TreesMetrics } from './lsm/tree-stats.ts';
+export type { Amplification, LevelStats, TreeStats, TreesMetrics } from './lsm/tree-stats.ts';
 export type {
   Maintenance,
   MaintenanceMetrics,

@@ -131,13 +131,23 @@ describe('a tree that is written for long', () => {
     await tree.flush();
     for (let turn = 0; turn < 50; turn++) await settle(2);
     await open.trees.background.settled();
-    const { levels: found, tableBytes, work } = tree.stats();
+    const { levels: found, tableBytes, work, amplification } = tree.stats();
+    expect(amplification.write).toBeCloseTo(1 + work.compactionWrittenBytes / work.flushedBytes, 6);
+    expect(amplification.write).toBeGreaterThan(2);
+    expect(amplification.space).toBeCloseTo(
+      tableBytes / Math.max(...found.slice(1).map(({ bytes }) => bytes)),
+      6,
+    );
+    expect(amplification.read).toBe(
+      (found[0]?.tables ?? 0) + found.slice(1).filter(({ tables }) => tables > 0).length,
+    );
     expect(found[0]?.tables).toBeLessThan(4);
     expect(found.slice(1).some(({ tables }) => tables > 3)).toBe(true);
     expect(work.compactions).toBeGreaterThan(5);
     await tree.compact();
     const live = [...expected].reduce((sum, [key, value]) => sum + key.length + value.length, 0);
     expect(tree.stats().tableBytes).toBeLessThan(1.3 * live);
+    expect(tree.stats().amplification).toMatchObject({ space: 1, read: 1 });
     expect(tableBytes).toBeLessThan(2.5 * live);
     expect([...tree.entries()].map(([key, value]) => [`${key}`, `${value}`])).toEqual(
       [...expected].sort(([a], [b]) => (a < b ? -1 : 1)),
