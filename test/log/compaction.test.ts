@@ -318,6 +318,16 @@ test('a log with batches larger than what a step works in is compacted, and keep
   }
 });
 
+test('a compaction that has nothing to do takes no memory', async () => {
+  const log = await kit.open(await kit.disk(), COMPACTED);
+  await fill(log, 500, 10);
+  await log.roll();
+  await log.compact({ force: true });
+  const others = kit.exhaust(0);
+  expect(await log.compact()).toMatchObject({ isDone: false, passes: 0 });
+  others.release();
+});
+
 test('what a compaction in the background has left as it is can be asked for', async () => {
   const disk = await kit.disk();
   const log = await kit.open(disk, COMPACTED);

@@ -45,7 +45,12 @@ export class Compactor {
   }
 
   async run(request: CompactionRequest): Promise<CompactionReport> {
-    const { slabs } = this.#parts.context.memory;
+    const { context, segments } = this.#parts;
+    const { slabs } = context.memory;
+    const plan = this.plan();
+    const isDue = plan.count > 0 && (plan.isDue || request.force || request.duplicatesWithin !== undefined);
+    // No memory is taken for nothing: there may be little.
+    if (!isDue) return createReport(segments.list, request.dryRun).done(segments.list, this.cleanedTo);
     try {
       return await this.#run(request, takeWork(slabs));
     } catch (error) {
@@ -61,11 +66,9 @@ export class Compactor {
     const { context, segments } = this.#parts;
     const report = createReport(segments.list, request.dryRun);
     const plan = this.plan();
-    const isDue = plan.count > 0 && (plan.isDue || request.force || request.duplicatesWithin !== undefined);
     let map: Slab | undefined;
     let run: Run | undefined;
     try {
-      if (!isDue) return report.done(segments.list, this.cleanedTo);
       run = new Run(this.#parts, request, plan, report, work);
       await run.sample();
       map = run.takeMap();
